@@ -1,0 +1,189 @@
+"""A change is data: a resource, the state before, the state after.
+
+What all families of resources have in common lives here. What a state *is* belongs to a family
+(a path's node, an API object's document); the core only asks whether it exists and whether two are the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+
+class Guarantee(str, Enum):
+    """What is promised about undoing a step; shown before anybody approves."""
+
+    ATOMIC = "atomic"  # one switch: after a crash it is old or new
+    REVERSIBLE = "reversible"  # undone from a captured before-image, verified
+    COMPENSABLE = "compensable"  # undone by a declared counter-action
+    IRREVERSIBLE = "irreversible"
+
+    @property
+    def rank(self) -> int:
+        return _RANK[self]
+
+
+_RANK = {guarantee: rank for rank, guarantee in enumerate(Guarantee)}
+
+
+def weakest(guarantees: list[Guarantee]) -> Guarantee:
+    """A step is as safe as its least safe change; several atomic switches together are only reversible."""
+    if not guarantees:
+        return Guarantee.ATOMIC
+    found = max(guarantees, key=lambda g: g.rank)
+    return Guarantee.REVERSIBLE if found is Guarantee.ATOMIC and len(guarantees) > 1 else found
+
+
+class Resource(NamedTuple):
+    """One thing that has a state; written TARGET:KEY."""
+
+    target: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.target}:{self.key}"
+
+
+class Depth(Enum):
+    """How closely to look at a resource; each depth includes the ones before it."""
+
+    NODE = 0  # does it exist, what is it
+    CONTENT = 1  # and what is in it
+    TREE = 2  # and everything beneath it
+
+    def __lt__(self, other: Depth) -> bool:
+        return bool(self.value < other.value)
+
+
+class Look(NamedTuple):
+    """A wish to know the state of one key of a target."""
+
+    key: str
+    depth: Depth = Depth.NODE
+
+
+class Claim(NamedTuple):
+    """A resource a step reads or writes; edges and locks derive from claims.
+
+    `beneath` extends the claim to every key below it.
+    """
+
+    key: str
+    writes: bool = True
+    beneath: bool = False
+    depth: Depth = Depth.NODE
+    target: str | None = None  # None: where the step works; a `source` is read on "local"
+
+
+class State(Protocol):
+    """A comparable value. Two states are the same when nobody could tell that one replaced the other."""
+
+    @property
+    def exists(self) -> bool: ...
+
+    def same(self, other: Any, /) -> bool: ...
+
+    def plain(self) -> Any:
+        """JSON-able, for the journal and for people; None when absent. Never a secret, never bulk content."""
+        ...
+
+
+FACTS: str = "@facts"  # the key under which every target tells what planning must know about it
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a target is like: the effective user decides owners and permissions of what is made there."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: frozenset[int] = frozenset()
+    umask: int = 0o022
+
+    @property
+    def exists(self) -> bool:
+        return True
+
+    def same(self, other: Any, /) -> bool:
+        return bool(self == other)
+
+    def plain(self) -> Any:
+        return {"uid": self.uid, "gid": self.gid, "groups": sorted(self.groups), "umask": self.umask}
+
+
+class Action(str, Enum):
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    MOVE = "move"
+    RUN = "run"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Move one resource from `before` to `after`. Undoing it is moving it back."""
+
+    key: str
+    before: State
+    after: State
+    guarantee: Guarantee = Guarantee.ATOMIC
+    origin: str | None = None  # a move's other end: there before, here after
+    means: Any = None  # what a driver needs beyond the two states to get there; never journaled
+    runs: bool = False  # an effect with no state we can read: a command, a probe, a pause
+
+    @property
+    def changes(self) -> bool:
+        return self.runs or self.origin is not None or not self.before.same(self.after)
+
+    @property
+    def action(self) -> Action:
+        if self.runs:
+            return Action.RUN
+        if self.origin is not None:
+            return Action.MOVE
+        if self.before.same(self.after):
+            return Action.NONE
+        if not self.before.exists:
+            return Action.CREATE
+        return Action.UPDATE if self.after.exists else Action.DELETE
+
+    def reversed(self) -> Change:
+        return replace(self, before=self.after, after=self.before)
+
+
+class Verdict(Enum):
+    """What the world says about a change we asked for and never heard back from."""
+
+    APPLIED = "applied"
+    NOT_APPLIED = "not_applied"
+    FOREIGN = "foreign"  # somebody else was here: report, never clobber
+    UNKNOWN = "unknown"  # it has no state we can read
+
+
+def classify(change: Change, found: State) -> Verdict:
+    if change.runs and not isinstance(found, type(change.after)):
+        return Verdict.UNKNOWN
+    if found.same(change.after):
+        return Verdict.APPLIED
+    if found.same(change.before):
+        return Verdict.NOT_APPLIED
+    return Verdict.UNKNOWN if change.runs else Verdict.FOREIGN
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """The state of an effect we cannot read directly: was it done? `None` when nobody can tell."""
+
+    done: bool | None = None
+
+    @property
+    def exists(self) -> bool:
+        return True
+
+    def same(self, other: Any, /) -> bool:
+        return isinstance(other, Effect) and self.done is not None and self.done is other.done
+
+    def plain(self) -> Any:
+        return {"done": self.done}

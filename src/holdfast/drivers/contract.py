@@ -1,0 +1,83 @@
+"""The one page that every driver keeps, and its laws.
+
+1. Apply, then apply reversed, leaves the world identical.
+2. Apply is idempotent: a change whose `after` is already there is `unchanged`.
+3. Inspect never writes.
+4. A change whose `before` is not what is found is refused as `foreign_change`, and nothing is clobbered.
+5. Outcomes are returned. No exception of a library, and no OSError, crosses this boundary.
+6. What it cannot undo it says at plan time, through the guarantee of the change.
+7. Moves of one batch are made as if in the order given; many may share one barrier, but when `apply` returns,
+   everything that is reported `done` is durable.
+
+`holdfast.testing.conformance` holds every driver to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from holdfast.core.change import Change, Look, State
+from holdfast.core.errors import Failure
+
+
+class Ending(str, Enum):
+    """How one move ended."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    IN_DOUBT = "in_doubt"
+    SKIPPED = "skipped"  # never begun: something before it in the batch failed
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One change to be made, or with `undo` one to be taken back: then `change` is already reversed.
+
+    `id` is the same in both directions and unique in the state directory: it names the stash slot.
+    """
+
+    id: str
+    change: Change
+    undo: bool = False
+    needs: tuple[int, ...] = ()  # positions in the batch that must have succeeded first
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    moves: tuple[Move, ...]
+    keep_going: bool = False  # after a failure: go on with every move that does not need it
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    ending: Ending
+    failure: Failure | None = None
+    duration_s: float = 0.0
+    output: str = ""  # bounded, secrets removed: what a command printed, what a service answered
+    kept: str = ""  # where a before-image can be found by a person, when something was left behind
+
+
+DONE = Outcome(Ending.DONE)
+UNCHANGED = Outcome(Ending.UNCHANGED)
+SKIPPED = Outcome(Ending.SKIPPED)
+
+
+class Driver(Protocol):
+    async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
+        """The state of every key asked for. Raises WorldError when the target cannot be looked at at all."""
+        ...
+
+    async def apply(self, batch: Batch) -> Sequence[Outcome]:
+        """Move each change from before to after; one outcome per move, in their order."""
+        ...
+
+    async def settle(self, moves: Sequence[Move]) -> None:
+        """Drop what only undo needed. Idempotent."""
+        ...
+
+    async def close(self) -> None: ...

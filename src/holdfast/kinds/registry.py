@@ -1,0 +1,48 @@
+"""Which kinds there are: a table from name to class, loaded when first needed; others come by entry point."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import import_module
+from typing import Final
+
+from holdfast.kinds.contract import Kind
+
+KINDS: Final[dict[str, str]] = {
+    "dir": "holdfast.kinds.dir:Dir",
+    "file": "holdfast.kinds.file:File",
+    "link": "holdfast.kinds.link:Link",
+    "move": "holdfast.kinds.move:MoveKind",
+    "copy": "holdfast.kinds.copy:Copy",
+    "remove": "holdfast.kinds.remove:Remove",
+    "attributes": "holdfast.kinds.attributes:Attributes",
+    "edit": "holdfast.kinds.edit:Edit",
+    "tree": "holdfast.kinds.tree:Tree",
+    "command": "holdfast.kinds.command:Command",
+    "script": "holdfast.kinds.script:Script",
+    "wait": "holdfast.kinds.wait:Wait",
+    "health": "holdfast.kinds.health:Health",
+}
+
+
+@lru_cache(maxsize=None)
+def kind_of(name: str) -> type[Kind] | None:
+    """The class of a kind, or None when nobody provides it."""
+    where = KINDS.get(name)
+    if where is None:
+        return _foreign().get(name)
+    module, _, attribute = where.partition(":")
+    found: type[Kind] = getattr(import_module(module), attribute)
+    return found
+
+
+def names() -> list[str]:
+    return [*KINDS, *sorted(_foreign())]
+
+
+@lru_cache(maxsize=1)
+def _foreign() -> dict[str, type[Kind]]:
+    """Kinds that other packages register under the entry point group `holdfast.kinds`."""
+    from importlib.metadata import entry_points
+
+    return {point.name: point.load() for point in entry_points(group="holdfast.kinds")}
