@@ -50,7 +50,8 @@ class Depth(Enum):
 
     NODE = 0  # does it exist, what is it
     CONTENT = 1  # and what is in it
-    TREE = 2  # and everything beneath it
+    SHAPE = 2  # and what is beneath it, each only as a node: no content there is read
+    TREE = 3  # and everything beneath it, with content
 
     def __lt__(self, other: Depth) -> bool:
         return bool(self.value < other.value)
@@ -66,7 +67,8 @@ class Look(NamedTuple):
 class Claim(NamedTuple):
     """A resource a step reads or writes; edges and locks derive from claims.
 
-    `beneath` extends the claim to every key below it.
+    `beneath` extends the claim to every key below it. `shared` is for what is made only if it is missing, like the
+    parents of a directory: several steps may do so, in the order of the plan, and it is nothing to lock.
     """
 
     key: str
@@ -74,6 +76,7 @@ class Claim(NamedTuple):
     beneath: bool = False
     depth: Depth = Depth.NODE
     target: str | None = None  # None: where the step works; a `source` is read on "local"
+    shared: bool = False
 
 
 class State(Protocol):

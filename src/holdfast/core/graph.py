@@ -171,6 +171,7 @@ class _Places:
         self.writer: dict[tuple[str, str], int] = {}
         self.readers: dict[tuple[str, str], list[int]] = {}
         self.deep: dict[tuple[str, str], list[tuple[int, bool]]] = {}  # claims `beneath` a key: (step, writes)
+        self.shared: set[tuple[str, str]] = set()  # keys whose last writer only makes them if they are missing
         self._above: dict[str, tuple[str, ...]] = {}
 
     def above(self, key: str) -> tuple[str, ...]:
@@ -226,6 +227,9 @@ def _follow(seen: _Places, needs: set[int], where: tuple[str, str], claim: Claim
             needs.add(writer)
         return None
     needs.update(seen.readers.get(where, ()))
+    if writer is not None and (claim.shared or where in seen.shared):
+        needs.add(writer)
+        return None
     return writer if writer != number else None
 
 
@@ -233,6 +237,7 @@ def _enter(seen: _Places, where: tuple[str, str], claim: Claim, number: int) -> 
     if claim.writes:
         seen.writer[where] = number
         seen.readers.pop(where, None)
+        (seen.shared.add if claim.shared else seen.shared.discard)(where)
     else:
         seen.readers.setdefault(where, []).append(number)
     if claim.beneath:

@@ -96,6 +96,41 @@ class Node(NamedTuple):
 ABSENT = Node(ABSENT_TYPE)
 
 
+class Account(NamedTuple):
+    """What a target answers to `@user/NAME` and `@group/NAME`: the number behind the name, None when nobody has it."""
+
+    id: Optional[int] = None
+
+    @property
+    def exists(self) -> bool:
+        return self.id is not None
+
+    def same(self, other: Any) -> bool:
+        return bool(self == other)
+
+    def plain(self) -> Any:
+        return self.id
+
+
+class Sealed(NamedTuple):
+    """What "local" answers to `@secret/env:NAME` and `@secret/file:PATH`: what a file made of the secret would compare
+    by, and never the secret. None when it cannot be had.
+    """
+
+    digest: Optional[str] = None
+    size: int = 0
+
+    @property
+    def exists(self) -> bool:
+        return self.digest is not None
+
+    def same(self, other: Any) -> bool:
+        return bool(self == other)
+
+    def plain(self) -> Any:
+        return None
+
+
 def _differ(one: Optional[str], other: Optional[str]) -> bool:
     return one is not None and other is not None and one != other
 
