@@ -1,0 +1,33 @@
+"""What is to be in a file: the means by which a driver makes a node that has content.
+
+Pure and standard library only, because the file worker carries this module with it. Exactly one of `data`, `path`
+and `origin` is set. Below a directory the same value means a whole tree: what stands at the same relative path.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import NamedTuple
+
+
+class Content(NamedTuple):
+    data: bytes | None = None
+    path: str | None = None  # read from here, on the machine where Holdfast runs
+    origin: str | None = None  # copied from here, on the target itself, with its extended attributes
+    digest: str | None = None  # what must have been read; the copy is refused when it differs
+    size: int = 0
+
+    @classmethod
+    def of(cls, data: bytes) -> Content:
+        return cls(data=data, digest=digest_of(data), size=len(data))
+
+    def below(self, relative: str) -> Content:
+        """The content at a relative path below a root; its digest is the node's business."""
+        if self.path is not None:
+            return Content(path=f"{self.path}/{relative}")
+        return Content(origin=f"{self.origin}/{relative}")
+
+
+def digest_of(data: bytes) -> str:
+    """The digest of a node: sha256 in hexadecimal digits."""
+    return sha256(data).hexdigest()
