@@ -1,0 +1,229 @@
+"""`decide(run, stimulus)`: every decision of a run is made here, in `forward` or in `unwind`; nowhere else.
+
+Pure: no I/O, no clock, no randomness. Each event becomes part of the run as it is decided (through `evolve`, as in
+recovery), so that one decision sees the consequences of its own beginning. Its effects may be performed only after its
+events were persisted; where that fails the run object is thrown away, and the journal is the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from holdfast.core import forward, unwind
+from holdfast.core.change import Verdict
+from holdfast.core.draft import Draft, Flights, error_of
+from holdfast.core.errors import Bug, Failure
+from holdfast.core.run import Run
+from holdfast.core.stimuli import Apply, Asked, Began, Decision, Found, Halt, Recovered, Returned, StepResult, Stimulus, Ticked
+
+
+def decide(run: Run, flights: Flights, stimulus: Stimulus) -> Decision:
+    draft = Draft(run, flights, stimulus.now)
+    _HEARD[type(stimulus)](draft, stimulus)
+    _go_on(draft)
+    return Decision(draft.events, draft.effects, _wake_at(run))
+
+
+def _go_on(draft: Draft) -> None:
+    """Whatever was heard: what follows from where the run stands now?"""
+    run = draft.run
+    if run.state == "running":
+        _check_deadline(draft)
+        forward.go_on(draft)
+    if run.state == "cancelling" and not draft.flights.by_number:
+        draft.emit("run.cancelled")
+        unwind.begin(draft, error_of("cancelled", "the run was cancelled"))
+    if run.state == "confirming" and run.confirm_until is not None and draft.now >= run.confirm_until:
+        unwind.begin(draft, error_of("unconfirmed", "nobody confirmed the run in time"))
+    if draft.flights.look_at:
+        unwind.go_on(draft)
+        if run.state == "running":
+            forward.go_on(draft)
+    elif run.state == "rolling_back":
+        unwind.go_on(draft)
+
+
+def _wake_at(run: Run) -> float | None:
+    times = list(run.retry_at.values())
+    if run.state == "confirming" and run.confirm_until is not None:
+        times.append(run.confirm_until)
+    if run.state == "running" and run.policy.timeout is not None and run.started_at is not None and not run.unmet:
+        times.append(run.started_at + run.policy.timeout)
+    return min(times, default=None)
+
+
+def _check_deadline(draft: Draft) -> None:
+    run = draft.run
+    limit = run.policy.timeout
+    if limit is None or run.started_at is None or draft.now < run.started_at + limit or run.unmet:
+        return
+    error = error_of("timeout", f"the run took longer than its `timeout` of {limit:g} s")
+    for number, task in enumerate(run.tasks):
+        if task.state == "running":
+            forward.fail_task(draft, number, error)
+    draft.effects.extend(Halt(number) for number in draft.flights.by_number)
+
+
+# -- what was heard
+
+
+def _began(draft: Draft, stimulus: Began) -> None:
+    draft.emit("run.started", at=stimulus.now)
+    draft.emit_steps("step.unchanged", draft.run.idle)
+
+
+def _returned(draft: Draft, stimulus: Returned) -> None:
+    effect = draft.flights.land(stimulus.effect)
+    if isinstance(effect, Apply) and effect.undo:
+        unwind.returned(draft, stimulus.results)
+        return
+    by_ending: dict[str, list[StepResult]] = {}
+    for result in stimulus.results:
+        by_ending.setdefault(result.ending, []).append(result)
+    for ending, results in by_ending.items():
+        _LANDED[ending](draft, results)
+
+
+def _found(draft: Draft, stimulus: Found) -> None:
+    """The world told what became of steps in doubt."""
+    draft.flights.land(stimulus.effect)
+    by_verdict: dict[Verdict, list[int]] = {}
+    for step, verdict in stimulus.verdicts.items():
+        by_verdict.setdefault(verdict, []).append(step)
+    draft.emit_steps("step.applied", by_verdict.get(Verdict.APPLIED, ()))
+    draft.emit_steps("step.resolved", by_verdict.get(Verdict.NOT_APPLIED, ()), {"verdict": Verdict.NOT_APPLIED.value})
+    for verdict, words in _UNCLEAR.items():
+        for step in by_verdict.get(verdict, ()):
+            error = error_of("in_doubt", words, draft.run.ids[step])
+            draft.emit_steps("step.failed", [step], error=[error])
+            forward.step_failed(draft, step)
+
+
+_UNCLEAR: Final = {
+    Verdict.FOREIGN: "nobody heard how it ended, and what is there now is neither the state before nor the one after",
+    Verdict.UNKNOWN: "nobody heard how it ended, and its effect has no state that could be read",
+}
+
+
+def _asked(draft: Draft, stimulus: Asked) -> None:
+    _ASKED[stimulus.verb](draft, stimulus.data)
+
+
+def _ticked(draft: Draft, stimulus: Ticked) -> None:
+    pass  # time is part of the draft; what follows from it is decided afterwards, as always
+
+
+def _recovered(draft: Draft, stimulus: Recovered) -> None:
+    """The same run goes on in another process. Only going forward must know what became of steps in doubt."""
+    run = draft.run
+    was = run.state
+    draft.emit("run.interrupted", owner=stimulus.owner)
+    if not stimulus.resume or was not in ("running", "queued") or run.unmet:
+        unwind.begin(draft, run.error or error_of("cancelled", "the process that ran it died"))
+        return
+    draft.emit("run.resumed", owner=stimulus.owner, by="recover")
+    doubtful = [step for step, state in enumerate(run.steps) if state in ("applying", "in_doubt")]
+    if doubtful:
+        draft.ask(doubtful)
+
+
+_HEARD: Final[Mapping[type, Callable[[Draft, Any], None]]] = {
+    Began: _began,
+    Returned: _returned,
+    Found: _found,
+    Asked: _asked,
+    Ticked: _ticked,
+    Recovered: _recovered,
+}
+
+
+# -- how steps come back from going forward
+
+
+def _done(draft: Draft, results: Sequence[StepResult]) -> None:
+    draft.emit_steps(
+        "step.applied",
+        [r.step for r in results],
+        duration_s=[round(r.duration_s, 6) for r in results],
+        output=[r.output for r in results],
+    )
+
+
+def _unchanged(draft: Draft, results: Sequence[StepResult]) -> None:
+    draft.emit_steps("step.unchanged", [r.step for r in results])
+
+
+def _never_begun(draft: Draft, results: Sequence[StepResult]) -> None:
+    draft.emit_steps("step.resolved", [r.step for r in results], {"verdict": Verdict.NOT_APPLIED.value})
+
+
+def _in_doubt(draft: Draft, results: Sequence[StepResult]) -> None:
+    steps = [r.step for r in results]
+    draft.emit_steps("step.in_doubt", steps, error=[_error(draft, r) for r in results])
+    draft.ask(steps)
+
+
+def _failed(draft: Draft, results: Sequence[StepResult]) -> None:
+    lost = [result for result in results if not _retried(draft, result)]
+    draft.emit_steps(
+        "step.failed",
+        [r.step for r in lost],
+        error=[_error(draft, r) for r in lost],
+        duration_s=[round(r.duration_s, 6) for r in lost],
+        output=[r.output for r in lost],
+    )
+    for result in lost:
+        forward.step_failed(draft, result.step)
+
+
+def _retried(draft: Draft, result: StepResult) -> bool:
+    run = draft.run
+    policy, attempt = run.retries.get(result.step), run.attempts.get(result.step, 1)
+    if policy is None or attempt >= policy.attempts or run.state != "running" or forward.failing(run):
+        return False
+    until = draft.now + policy.pause_before(attempt + 1)
+    draft.emit_steps("step.retrying", [result.step], {"attempt": attempt + 1, "until": until}, error=[_error(draft, result)])
+    return True
+
+
+_LANDED: Final[Mapping[str, Callable[[Draft, Sequence[StepResult]], None]]] = {
+    "done": _done,
+    "unchanged": _unchanged,
+    "skipped": _never_begun,
+    "in_doubt": _in_doubt,
+    "failed": _failed,
+}
+
+
+def _error(draft: Draft, result: StepResult) -> Mapping[str, Any]:
+    failure = result.failure or Failure(code="bug", message="a driver reported a failure without a reason")
+    return {"step": draft.run.ids[result.step], **failure.plain()}
+
+
+# -- what people ask
+
+
+def _cancel(draft: Draft, data: Mapping[str, Any]) -> None:
+    """What is under way is finished first; only what merely waits or watches is interrupted."""
+    draft.emit("run.cancelling", **data)
+    flights = draft.flights.by_number.items()
+    draft.effects.extend(Halt(number) for number, effect in flights if isinstance(effect, Apply) and effect.lane.family == "probe")
+
+
+def _confirm(draft: Draft, data: Mapping[str, Any]) -> None:
+    draft.emit("run.confirmed", **data)
+    forward.conclude(draft, confirmed=True)
+
+
+def _rollback(draft: Draft, data: Mapping[str, Any]) -> None:
+    if draft.flights.by_number:
+        raise Bug("a rollback was asked for while effects are in flight")
+    unwind.begin(draft, None, by=str(data.get("by", "")))
+
+
+_ASKED: Final[Mapping[str, Callable[[Draft, Mapping[str, Any]], None]]] = {
+    "cancel": _cancel,
+    "confirm": _confirm,
+    "rollback": _rollback,
+}

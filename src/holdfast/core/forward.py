@@ -1,0 +1,228 @@
+"""Going forward: opening tasks and stages, handing out what is ready, and what a failure means."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+
+from holdfast.core import unwind
+from holdfast.core.draft import Draft, error_of
+from holdfast.core.run import Run
+from holdfast.core.stimuli import Lane
+
+BATCH_STEPS_MAX: Final = 4096
+OVER: Final = frozenset({"completed", "failed", "cancelled", "rolled_back", "rollback_failed"})
+
+
+def go_on(draft: Draft) -> None:
+    """Close what is complete, open what may begin, hand out what is ready; and end when nothing is left to wait for."""
+    while _close_stages(draft) or _open_tasks(draft):
+        pass
+    run = draft.run
+    if run.state == "running" and not failing(run):
+        _hand_out(draft)
+        _take_back_failed_tasks(draft)
+    if run.state == "running" and not draft.flights.by_number and not _waits(run):
+        _end(draft)
+
+
+def failing(run: Run) -> bool:
+    """Something failed, and the policy says that nothing more may begin."""
+    return bool(run.unmet) and run.policy.on_failure != "continue" and run.policy.scope == "plan"
+
+
+def _waits(run: Run) -> bool:
+    """Is there something that goes on without anything in flight: a pause before a retry, a task's rollback?"""
+    return (bool(run.retry_at) and not failing(run)) or any(task.state == "rolling_back" for task in run.tasks)
+
+
+# -- stages and tasks
+
+
+def _close_stages(draft: Draft) -> bool:
+    """Complete every open stage whose steps have all settled, and open the one that follows it."""
+    run = draft.run
+    moved = False
+    while run.closable:
+        number = run.closable.popleft()
+        task = run.tasks[number]
+        if task.state != "running" or task.left or task.stages[task.stage] != "committing":
+            continue
+        moved = True
+        if task.broken:
+            fail_task(draft, number, _first_failure(run, number))
+            continue
+        draft.emit("stage.completed", task=number, stage=task.stage)
+        if task.stage + 1 < len(task.stages):
+            draft.emit("stage.started", task=number, stage=task.stage + 1)
+        else:
+            draft.emit("task.completed", task=number)
+    return moved
+
+
+def _open_tasks(draft: Draft) -> bool:
+    run = draft.run
+    moved = False
+    while run.startable and run.active < run.policy.tasks_at_once and not failing(run):
+        number = run.startable.popleft()
+        if run.tasks[number].state not in ("pending", "waiting"):
+            continue
+        moved = True
+        draft.emit("task.started", task=number)
+        if run.tasks[number].stages:
+            draft.emit("stage.started", task=number, stage=0)
+        else:
+            draft.emit("task.completed", task=number)
+    return moved
+
+
+def _first_failure(run: Run, task: int) -> Mapping[str, Any]:
+    return next((run.failures[step] for step in run.tasks[task].steps if step in run.failures), {})
+
+
+# -- handing out
+
+
+def _hand_out(draft: Draft) -> None:
+    """Give every free lane what is ready for it; one record makes all these intents durable."""
+    run, flights = draft.run, draft.flights
+    run.ready.extend(step for step, at in run.retry_at.items() if at <= draft.now and step not in run.ready)
+    free = run.policy.parallel - len(flights.by_number)
+    groups: dict[Lane, list[int]] = {}
+    held: deque[int] = deque()
+    while run.ready:
+        step = run.ready.popleft()
+        if run.steps[step] not in ("pending", "waiting") or not run.is_open(step):
+            continue
+        lane = run.lanes[step]
+        if lane in groups and lane.batched and len(groups[lane]) < BATCH_STEPS_MAX:
+            groups[lane].append(step)
+        elif free > 0 and lane not in flights.busy and lane not in groups:
+            groups[lane] = [step]
+            free -= 1
+        elif free > 0 and not lane.batched:
+            groups[lane].append(step)
+            free -= 1
+        else:
+            held.append(step)
+    run.ready = held
+    _launch(draft, groups)
+
+
+def _launch(draft: Draft, groups: Mapping[Lane, list[int]]) -> None:
+    flown = [(lane, _closed(draft.run, lane, steps) if lane.batched else steps) for lane, steps in groups.items()]
+    attempts: dict[int, list[int]] = {}
+    for _, steps in flown:
+        for step in steps:
+            attempts.setdefault(draft.run.attempts.get(step, 1), []).append(step)
+    for attempt, steps in attempts.items():
+        draft.emit_steps("step.applying", steps, {"attempt": attempt})
+    for lane, steps in flown:
+        if lane.batched:
+            draft.send(lane, steps)
+        else:
+            for step in steps:
+                draft.send(lane, [step])
+
+
+def _closed(run: Run, lane: Lane, ready: list[int]) -> list[int]:
+    """What is ready, and what becomes ready by it in the same lane: the driver keeps the order inside a batch."""
+    batch = list(ready)
+    left: dict[int, int] = {}
+    for step in batch:
+        for follower in run.graph.feeds[step]:
+            left[follower] = left.get(follower, run.waits[follower]) - 1
+            fits = not left[follower] and run.lanes[follower] == lane and len(batch) < BATCH_STEPS_MAX
+            if fits and run.steps[follower] == "pending" and run.is_open(follower):
+                batch.append(follower)
+    return batch
+
+
+# -- failure
+
+
+def step_failed(draft: Draft, step: int) -> None:
+    """A step has failed for good: its task fails now, or at the end of the stage when the others may go on."""
+    run = draft.run
+    if run.policy.on_failure == "continue":
+        _skip_dependents(draft, step)
+        return
+    number = run.graph.task_of[step]
+    if run.tasks[number].state == "running":
+        fail_task(draft, number, run.failures[step])
+
+
+def _skip_dependents(draft: Draft, step: int) -> None:
+    """Whatever needs a failed step is not begun."""
+    run = draft.run
+    found: dict[int, None] = {}
+    todo = [step]
+    while todo:
+        for follower in run.graph.feeds[todo.pop()]:
+            if follower not in found and run.steps[follower] == "pending":
+                found[follower] = None
+                todo.append(follower)
+    draft.emit_steps("step.skipped", tuple(found))
+
+
+def fail_task(draft: Draft, number: int, error: Mapping[str, Any]) -> None:
+    """The task fails, and with it every task that needs it."""
+    run = draft.run
+    task = run.tasks[number]
+    if 0 <= task.stage < len(task.stages) and task.stages[task.stage] == "committing":
+        draft.emit("stage.failed", task=number, stage=task.stage)
+    draft.emit("task.failed", task=number, error=error)
+    for follower in run.task_feeds[number]:
+        if run.tasks[follower].state in ("pending", "waiting"):
+            name = run.outline.tasks[number].name
+            fail_task(draft, follower, {**error_of("cancelled", f"the task `{name}` that it needs failed"), "skipped": True})
+
+
+def _take_back_failed_tasks(draft: Draft) -> None:
+    """With `scope: task` a failed task is rolled back by itself, as soon as nothing of it is in flight."""
+    run = draft.run
+    if run.policy.scope != "task" or run.policy.on_failure != "rollback":
+        return
+    flying = draft.flights.tasks(run)
+    for number in run.unmet:
+        if run.tasks[number].state == "failed" and number not in flying and run.tasks[number].stage >= 0:
+            unwind.begin_task(draft, number)
+
+
+# -- the end
+
+
+def _end(draft: Draft) -> None:
+    run = draft.run
+    if not run.unmet:
+        conclude(draft)
+    elif run.policy.scope == "plan" and run.policy.on_failure == "rollback":
+        unwind.begin(draft, next(iter(run.unmet.values())))
+    else:
+        _end_mixed(draft)
+
+
+def conclude(draft: Draft, *, confirmed: bool = False) -> None:
+    """Every task is complete."""
+    run = draft.run
+    within = run.policy.confirm_within
+    if not run.executed:
+        draft.emit("run.committed", ending="unchanged")
+    elif within is None or confirmed:
+        draft.emit("run.committed", ending="committed")
+    else:
+        draft.emit("run.confirming", until=draft.now + within)
+
+
+def _end_mixed(draft: Draft) -> None:
+    """Some tasks are in and others are not, as the policy allows; if nothing is in after all, everything is as before."""
+    run = draft.run
+    error = next(iter(run.unmet.values()))
+    if any(task.state == "rollback_failed" for task in run.tasks):
+        draft.emit("run.rolling_back", error=error)
+        draft.emit("run.rollback_failed", residue=list(run.residue.values()), error=error)
+    elif "applied" in run.steps:
+        draft.emit("run.committed", ending="partial", error=error)
+    else:
+        unwind.begin(draft, error)

@@ -1,0 +1,170 @@
+"""The total description of any ending; the failing path's is as complete as the happy path's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from holdfast.core.change import Guarantee
+from holdfast.core.errors import Problem
+from holdfast.core.run import Run
+
+
+def iso(seconds: float | None) -> str | None:
+    """ISO 8601 in UTC with milliseconds."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    run: str
+    plan: str
+    digest: str
+    ending: str | None
+    state: str
+    source: str = ""
+    started_at: float | None = None
+    duration_s: float | None = None
+    executed: Sequence[str] = ()
+    unchanged: Sequence[str] = ()
+    failed: Sequence[str] = ()
+    rolled_back: Sequence[str] = ()
+    skipped: Sequence[str] = ()
+    residue: Sequence[Mapping[str, Any]] = ()
+    errors: Sequence[Mapping[str, Any]] = ()
+    tasks: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def success(self) -> bool:
+        return self.ending in ("committed", "unchanged")
+
+    @property
+    def partial_failure(self) -> bool:
+        """Some changes are in the world and others are not, or not any more."""
+        return self.ending in ("partial", "stuck")
+
+    def plain(self) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "run": self.run,
+            "plan": {"name": self.plan, "digest": self.digest},
+            "ending": self.ending,
+            "state": self.state,
+            "source": self.source,
+            "started_at": iso(self.started_at),
+            "duration_s": self.duration_s,
+        }
+        for name in ("executed", "unchanged", "failed", "rolled_back", "skipped", "residue", "errors", "tasks"):
+            document[name] = list(getattr(self, name))
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What is known of a run without its steps."""
+
+    plan: str
+    digest: str
+    source: str
+    started_at: float | None
+    ended_at: float | None
+
+
+def result_of(run: Run, heading: Heading) -> Result:
+    states, ids = run.steps, run.ids
+    executed = [ids[step] for step in run.executed]
+    undone = [ids[step] for step in run.executed if states[step] == "undone"]
+    over = run.over
+    return Result(
+        run=run.id,
+        plan=heading.plan,
+        digest=heading.digest,
+        ending=run.ending,
+        state="refused" if run.ending == "refused" else run.state,
+        source=heading.source or run.source,
+        started_at=heading.started_at,
+        duration_s=None if heading.ended_at is None or heading.started_at is None else round(heading.ended_at - heading.started_at, 6),
+        executed=executed,
+        unchanged=[ids[step] for step, state in enumerate(states) if state == "unchanged"],
+        failed=[ids[step] for step in run.failures],
+        rolled_back=undone,
+        skipped=[ids[step] for step, state in enumerate(states) if over and state in ("pending", "skipped")],
+        residue=list(run.residue.values()),
+        errors=_errors(run),
+        tasks=_tasks(run),
+    )
+
+
+def _errors(run: Run) -> list[Mapping[str, Any]]:
+    errors = list(run.failures.values())
+    if run.error is not None and run.error not in errors:
+        errors.insert(0, run.error)
+    return errors
+
+
+def _tasks(run: Run) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "name": outline.name,
+            "target": outline.target,
+            "state": run.tasks[number].state,
+            "stages": [
+                {"name": stage.name, "state": _stage_state(run, number, position), "steps": _steps(run, number, position)}
+                for position, stage in enumerate(outline.stages)
+            ],
+        }
+        for number, outline in enumerate(run.outline.tasks)
+    ]
+
+
+def _stage_state(run: Run, task: int, stage: int) -> str:
+    state = run.tasks[task].stages[stage]
+    return "skipped" if state == "pending" and run.over else state
+
+
+def _steps(run: Run, task: int, stage: int) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "id": run.ids[step],
+            "kind": run.kinds[step],
+            "state": _step_state(run, step),
+            "guarantee": run.guarantees.get(step, Guarantee.ATOMIC).value,
+            "attempts": run.attempts.get(step, int(run.steps[step] not in _UNTRIED)),
+            "duration_s": run.durations.get(step, 0.0),
+            **({"output": run.outputs[step]} if step in run.outputs else {}),
+        }
+        for step in run.tasks[task].range_of(stage)
+    ]
+
+
+_UNTRIED = frozenset({"pending", "skipped", "unchanged"})
+
+
+def _step_state(run: Run, step: int) -> str:
+    """A step that failed and left nothing is still shown as failed; one that was never begun, at the end, as skipped."""
+    state = run.steps[step]
+    if state == "undone" and step not in run.executed:
+        return "failed" if step in run.failures else "skipped"
+    return "skipped" if state == "pending" and run.over else state
+
+
+def refused(run: str, heading: Heading, problems: Sequence[Problem], ids: Sequence[str]) -> Result:
+    """Nothing was touched."""
+    failed = list(dict.fromkeys(problem.step for problem in problems if problem.step))
+    gone = set(failed)
+    return Result(
+        run=run,
+        plan=heading.plan,
+        digest=heading.digest,
+        ending="refused",
+        state="refused",
+        source=heading.source,
+        started_at=heading.started_at,
+        duration_s=0.0,
+        failed=failed,
+        skipped=[step for step in ids if step not in gone],
+        errors=[{**problem.plain(), "retryable": False} for problem in problems],
+    )
