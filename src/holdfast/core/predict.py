@@ -16,33 +16,46 @@ from holdfast.core.plan import Plan, Step
 
 Seen = dict[Resource, tuple[Depth, State]]
 
+_NODE = Depth.NODE
+
 
 class Unseen(Exception):
     """A look that was not taken yet. Raised by a view, caught by the fold, never seen outside."""
 
     def __init__(self, resource: Resource, depth: Depth) -> None:
-        super().__init__(f"{resource} at {depth.name}")
+        super().__init__(resource, depth)
         self.resource = resource
         self.depth = depth
 
 
 class Unfit(Exception):
-    """The predicted world does not fit the operation; becomes a problem of the step."""
+    """The predicted world does not fit the operation; becomes a problem of the step.
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
+    `missing` is the key that would have to exist: the hint can then name the later step that makes it.
+    """
+
+    def __init__(self, code: str, message: str, hint: str = "", missing: str | None = None) -> None:
         super().__init__(message)
         self.problem = Problem(code=code, message=message, hint=hint)
+        self.missing = missing
 
 
 class World:
     """What was seen, and what the steps so far would have made of it."""
 
-    __slots__ = ("made", "notes", "seen")
+    __slots__ = ("log", "made", "notes", "seen")
 
     def __init__(self, seen: Seen) -> None:
         self.seen = seen
-        self.made: dict[Resource, Change] = {}  # the last predicted change of each resource
+        self.log: dict[str, list[Change]] = {}  # by target: the predicted changes, in order
+        self.made: dict[tuple[str, str], Change] = {}  # the last predicted change of each resource
         self.notes: dict[str, dict[str, object]] = {}  # what a family of kinds remembers of one fold, by target
+
+    def enter(self, target: str, change: Change) -> None:
+        self.log.setdefault(target, []).append(change)
+        self.made[target, change.key] = change
+        if change.origin is not None:
+            self.made[target, change.origin] = change
 
 
 class View:
@@ -55,17 +68,21 @@ class View:
         self.step = step
         self.target = target
 
-    def seen(self, key: str, depth: Depth = Depth.NODE, target: str | None = None) -> State:
+    def seen(self, key: str, depth: Depth = _NODE, target: str | None = None) -> State:
         """The state as it was inspected, before any step of the plan."""
-        resource = Resource(target or self.target, key)
-        found = self.world.seen.get(resource)
-        if found is None or found[0] < depth:
-            raise Unseen(resource, depth)
-        return found[1]
+        found = self.world.seen.get((target or self.target, key))  # type: ignore[call-overload]  # equal to a Resource
+        if found is None or (depth is not _NODE and found[0] < depth):
+            raise Unseen(Resource(target or self.target, key), depth)
+        state: State = found[1]
+        return state
 
     def made(self, key: str, target: str | None = None) -> Change | None:
         """The last change that an earlier step is predicted to make to exactly this key."""
-        return self.world.made.get(Resource(target or self.target, key))
+        return self.world.made.get((target or self.target, key))
+
+    def log(self, target: str | None = None) -> list[Change]:
+        """All changes that earlier steps are predicted to make on a target, in order. It grows, to be read only."""
+        return self.world.log.setdefault(target or self.target, [])
 
     def facts(self, target: str | None = None) -> Facts:
         found = self.seen(FACTS, target=target)
@@ -73,6 +90,7 @@ class View:
         return found
 
     def notes(self, target: str | None = None) -> dict[str, object]:
+        """What a family of kinds may remember until the end of this fold, so that it need not ask twice."""
         return self.world.notes.setdefault(target or self.target, {})
 
 
@@ -100,7 +118,7 @@ def looks_of(plan: Plan) -> dict[str, list[Look]]:
 
 def _want(keys: dict[str, Depth], claim: Claim) -> None:
     known = keys.get(claim.key)
-    if known is None or known < claim.depth:
+    if known is None or (known is not claim.depth and known < claim.depth):
         keys[claim.key] = claim.depth
 
 
@@ -110,33 +128,64 @@ def predict(plan: Plan, seen: Seen) -> Prediction:
     problems: list[Problem] = []
     missing: dict[Resource, Depth] = {}
     failed: set[int] = set()
+    needs, steps = plan.graph.needs, plan.steps
+    writers = _Writers(plan)
     for number in plan.graph.order:
-        step = plan.steps[number]
-        if failed and not failed.isdisjoint(plan.graph.needs[number]):
+        if failed and not failed.isdisjoint(needs[number]):
             failed.add(number)  # its world is unknown; the cause is reported once, at its source
             continue
         try:
-            found = _changes_of(step, world)
+            changes[number] = _changes_of(steps[number], world)
         except Unseen as unseen:
-            missing[unseen.resource] = max(unseen.depth, missing.get(unseen.resource, Depth.NODE), key=lambda d: d.value)
+            missing[unseen.resource] = max(unseen.depth, missing.get(unseen.resource, _NODE), key=lambda d: d.value)
             failed.add(number)
         except Unfit as unfit:
-            problems.append(Problem(code=unfit.problem.code, message=unfit.problem.message, hint=unfit.problem.hint, step=step.id))
+            problems.append(_problem(number, steps[number], unfit, writers))
             failed.add(number)
-        else:
-            changes[number] = found
     return Prediction(tuple(changes), tuple(problems), tuple(missing.items()))
 
 
 def _changes_of(step: Step, world: World) -> tuple[Change, ...]:
-    found = tuple(step.operation.changes(View(world, step.id, step.target)))
-    made = world.made
+    target = step.target
+    found = tuple(step.operation.changes(View(world, step.id, target)))
     for change in found:
-        if change.changes and not change.runs:
-            made[Resource(step.target, change.key)] = change
-            if change.origin is not None:
-                made[Resource(step.target, change.origin)] = change
+        if not change.runs and change.changes:
+            world.enter(target, change)
     return found
+
+
+def _problem(number: int, step: Step, unfit: Unfit, writers: _Writers) -> Problem:
+    problem = unfit.problem
+    later = None if unfit.missing is None else writers.after(number, step.target, unfit.missing)
+    hint = problem.hint
+    if later is not None:
+        hint = f"step `{later}` writes it, but only later: add `needs: [{later}]` here, or move this step behind it"
+    return Problem(code=problem.code, message=problem.message, hint=hint, step=step.id)
+
+
+class _Writers:
+    """Which steps write a key, in order; gathered when the first problem asks."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._ranks: dict[int, int] = {}
+        self._writers: dict[tuple[str, str], list[int]] = {}
+
+    def after(self, number: int, target: str, key: str) -> str | None:
+        """The id of the first step behind this one that writes the key."""
+        if not self._ranks:
+            self._gather()
+        later = (other for other in self._writers.get((target, key), ()) if self._ranks[other] > self._ranks[number])
+        found = next(later, None)
+        return None if found is None else self._plan.steps[found].id
+
+    def _gather(self) -> None:
+        for rank, number in enumerate(self._plan.graph.order):
+            self._ranks[number] = rank
+            step = self._plan.steps[number]
+            for claim in step.operation.claims():
+                if claim.writes:
+                    self._writers.setdefault((claim.target or step.target, claim.key), []).append(number)
 
 
 def as_seen(states: Mapping[str, State], looks: Sequence[Look], target: str) -> Seen:
