@@ -86,6 +86,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "trigger.escalated": ("name",),
     "trigger.resolved": ("name",),
     "trigger.changed": ("name", "enabled"),
+    "journal.compacted": ("runs", "records", "gaps", "snapshot"),
 }
 
 PUBLISHED_ONLY: Final = frozenset({"run.progress", "task.heartbeat"})  # shown to who listens, never journaled
