@@ -1,0 +1,239 @@
+"""Write `docs/reference` from the code: kinds, command line, error codes, states, events.
+
+What is said there is said once, in the code; here it only gets its shape. A page is a function that returns Markdown,
+and PAGES lists them. `--check` writes nothing and fails when a page is not what the code says.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import tokenize
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+from types import ModuleType, UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+import click
+import msgspec
+
+from holdfast.core import states
+from holdfast.core.errors import CODES
+from holdfast.core.events import EVENTS, PUBLISHED_ONLY
+from holdfast.kinds.contract import Duration, Kind, Mode, Secret
+from holdfast.kinds.registry import KINDS, kind_of
+
+REFERENCE: Final = Path(__file__).parent / "reference"
+NOTICE: Final = "<!-- Written by `./dev docs` from the code; change it there. -->"
+
+
+def kinds() -> str:
+    """What a step can be, and what each argument means."""
+    return "\n\n".join(["# Operation kinds", *(_kind(name) for name in KINDS)])
+
+
+def cli() -> str:
+    """Every command and option."""
+    from holdfast.cli import cli as root
+
+    return "\n\n".join(["# Command line", *_commands(root, click.Context(root, info_name="holdfast"))])
+
+
+def error_codes() -> str:
+    """The stable words for what went wrong."""
+    rows = [(f"`{name}`", "yes" if code.retryable else "no", code.hint) for name, code in CODES.items()]
+    introduction = "A code says to a program what a message says to a person. `retry` tells whether trying again may help."
+    return "\n\n".join(["# Error codes", introduction, _table(("code", "retry", "what to do"), rows)])
+
+
+def life_cycles() -> str:
+    """The states of run, task, stage and step, and what leads from one to the next."""
+    tables = {"Run": states.RUN, "Task": states.TASK, "Stage": states.STAGE, "Step": states.STEP}
+    parts = ["# States", _prose(states)]
+    for title, table in tables.items():
+        parts += [f"## {title}", _diagram(table), _table(("state", "event", "next state"), _transitions(table))]
+    asked = [(f"`{verb}`", _words(sorted(allowed))) for verb, allowed in sorted(states.COMMANDS.items())]
+    return "\n\n".join([*parts, "## What a person may ask of a run", _table(("command", "in the states"), asked)])
+
+
+def events() -> str:
+    """Every fact the journal can hold."""
+    introduction = (
+        "An event carries `seq`, `at` and `type`; of a run also `run` and `plan_seq`; and where it belongs to one,\n"
+        "`task` and `task_seq`, `stage`, `step`. The values listed here are in its `data`."
+    )
+    rows = [
+        (f"`{name}`", _words(value.removesuffix("[]") for value in values), "no" if name in PUBLISHED_ONLY else "yes")
+        for name, values in EVENTS.items()
+    ]
+    return "\n\n".join(["# Events", introduction, _table(("type", "data", "journaled"), rows)])
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "kinds.md": kinds,
+    "cli.md": cli,
+    "error-codes.md": error_codes,
+    "states.md": life_cycles,
+    "events.md": events,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    pages = {REFERENCE / name: f"{NOTICE}\n\n{page()}\n" for name, page in PAGES.items()}
+    if "--check" in arguments:
+        stale = [file for file, text in pages.items() if not file.exists() or file.read_text() != text]
+        print(
+            "\n".join(f"docs/reference/{file.name} is not what the code says; run `./dev docs`" for file in stale)
+            or "docs: up to date"
+        )
+        return 1 if stale else 0
+    REFERENCE.mkdir(exist_ok=True)
+    for file, text in pages.items():
+        file.write_text(text)
+    print(f"docs: {len(pages)} pages written")
+    return 0
+
+
+# -- kinds
+
+
+def _kind(name: str) -> str:
+    kind = kind_of(name)
+    assert kind is not None
+    comments = _comments_of(kind)
+    fields = sorted(msgspec.structs.fields(kind), key=lambda field: field.name != kind.main)
+    rows = [(f"`{field.name}`", _type(field.type), _default(field), _meaning(field.name, kind, comments)) for field in fields]
+    about = _prose(import_module(kind.__module__)).removeprefix(f"`{name}`: ")
+    return "\n\n".join([f"## {name}", about[:1].upper() + about[1:], _table(("argument", "type", "default", ""), rows)])
+
+
+def _meaning(field: str, kind: type[Kind], comments: Mapping[str, str]) -> str:
+    notes = [f"what is written behind `{kind.kind}:`"] if field == kind.main else []
+    notes += ["where Holdfast runs, relative to the plan file"] if field in kind.here else []
+    notes += ["on the target"] if field in kind.there else []
+    notes += [comments[field]] if field in comments else []
+    return "; ".join(notes)
+
+
+TYPES: Final[Mapping[Any, str]] = {str: "text", bool: "true or false", int: "number", float: "number", Any: "anything"}
+
+
+def _type(wanted: Any) -> str:
+    origin, inner = get_origin(wanted), [part for part in get_args(wanted) if part not in (type(None), ...)]
+    if origin is Literal:
+        return " or ".join(f"`{word}`" for word in inner)
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(_type(part) for part in inner))
+    if origin is tuple:
+        return "list" if len(inner) > 1 or get_origin(inner[0]) else f"list of {_type(inner[0])}"
+    if origin is dict:
+        return "mapping"
+    if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct) and wanted is not Secret:
+        return f"mapping of {_words(field.name for field in msgspec.structs.fields(wanted))}"
+    return TYPES.get(wanted) or str(wanted.__name__).lower()
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "*required*"
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    if value in (None, "", (), {}) or isinstance(value, msgspec.Struct):
+        return ""
+    if isinstance(value, Duration):
+        return f"`{value:g}s`"
+    return f"`{value:04o}`" if isinstance(value, Mode) else f"`{msgspec.json.encode(value).decode().strip(chr(34))}`"
+
+
+def _comments_of(kind: type) -> dict[str, str]:
+    """What stands behind a field in the source is what it means to a reader; it need not be said twice."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__.startswith("holdfast.kinds") and base is not Kind:
+            found.update(_trailing(inspect.getsource(base)))
+    return found
+
+
+def _trailing(source: str) -> Iterator[tuple[str, str]]:
+    (body,) = ast.parse(source).body
+    assert isinstance(body, ast.ClassDef)
+    fields = {
+        node.end_lineno: node.target.id
+        for node in body.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    for token in tokenize.generate_tokens(StringIO(source).readline):
+        if token.type == tokenize.COMMENT and token.start[0] in fields:
+            yield fields[token.start[0]], token.string.lstrip("# ").split("# noqa")[0].strip()
+
+
+# -- command line
+
+
+def _commands(command: click.Command, context: click.Context) -> Iterator[str]:
+    yield _command(command, context)
+    if isinstance(command, click.Group):
+        for name in sorted(command.list_commands(context)):
+            inner = command.get_command(context, name)
+            if inner is not None and not inner.hidden:
+                yield from _commands(inner, click.Context(inner, info_name=name, parent=context))
+
+
+def _command(command: click.Command, context: click.Context) -> str:
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    options = [record for parameter in command.get_params(context) if (record := parameter.get_help_record(context))]
+    rows = [(f"`{names}`", _cell(about)) for names, about in options if not names.startswith("--help")]
+    parts = [f"## {context.command_path}", _reflowed(command.help or ""), f"```console\n$ {usage}\n```"]
+    return "\n\n".join([part for part in [*parts, _table(("option", ""), rows) if rows else ""] if part])
+
+
+def _reflowed(text: str) -> str:
+    """Click marks a paragraph that keeps its lines with a backspace."""
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        "```text\n" + part.removeprefix("\b\n") + "\n```" if part.startswith("\b") else " ".join(part.split())
+        for part in paragraphs
+    )
+
+
+# -- states
+
+
+def _transitions(table: states.Table) -> list[tuple[str, str, str]]:
+    return [(f"`{state}`", f"`{event}`", f"`{to}`") for state, events in table.items() for event, to in events.items()]
+
+
+def _diagram(table: states.Table) -> str:
+    """Arrows between the same two states share one label, so that the picture stays readable."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for state, events in table.items():
+        for event, to in events.items():
+            arrows.setdefault((state, to), []).append(event.partition(".")[2])
+    lines = [f"  {state} --> {to}: {', '.join(names)}" for (state, to), names in arrows.items()]
+    return "\n".join(["```mermaid", "stateDiagram-v2", f"  [*] --> {next(iter(table))}", *lines, "```"])
+
+
+# -- shapes
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _words(values: Iterable[str]) -> str:
+    return ", ".join(f"`{value}`" for value in values)
+
+
+def _prose(module: ModuleType) -> str:
+    return inspect.cleandoc(module.__doc__ or "")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
