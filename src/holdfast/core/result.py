@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 from holdfast.core.change import Guarantee
-from holdfast.core.errors import Problem
 from holdfast.core.run import Run
 
 
@@ -83,23 +82,32 @@ def result_of(run: Run, heading: Heading) -> Result:
         plan=heading.plan,
         digest=heading.digest,
         ending=run.ending,
-        state="refused" if run.ending == "refused" else run.state,
+        state=run.state,
         source=heading.source or run.source,
         started_at=heading.started_at,
         duration_s=None if heading.ended_at is None or heading.started_at is None else round(heading.ended_at - heading.started_at, 6),
         executed=executed,
         unchanged=[ids[step] for step, state in enumerate(states) if state == "unchanged"],
-        failed=[ids[step] for step in run.failures],
+        failed=[ids[step] for step in run.failures] or _with_problems(run),
         rolled_back=undone,
-        skipped=[ids[step] for step, state in enumerate(states) if over and state in ("pending", "skipped")],
+        skipped=_skipped(run) if over else (),
         residue=list(run.residue.values()),
         errors=_errors(run),
         tasks=_tasks(run),
     )
 
 
+def _with_problems(run: Run) -> list[str]:
+    return list(dict.fromkeys(problem["step"] for problem in run.problems if problem.get("step")))
+
+
+def _skipped(run: Run) -> list[str]:
+    faulty = set(_with_problems(run))
+    return [run.ids[step] for step, state in enumerate(run.steps) if state in ("pending", "skipped") and run.ids[step] not in faulty]
+
+
 def _errors(run: Run) -> list[Mapping[str, Any]]:
-    errors = list(run.failures.values())
+    errors = [*run.failures.values(), *run.problems]
     if run.error is not None and run.error not in errors:
         errors.insert(0, run.error)
     return errors
@@ -149,22 +157,3 @@ def _step_state(run: Run, step: int) -> str:
     if state == "undone" and step not in run.executed:
         return "failed" if step in run.failures else "skipped"
     return "skipped" if state == "pending" and run.over else state
-
-
-def refused(run: str, heading: Heading, problems: Sequence[Problem], ids: Sequence[str]) -> Result:
-    """Nothing was touched."""
-    failed = list(dict.fromkeys(problem.step for problem in problems if problem.step))
-    gone = set(failed)
-    return Result(
-        run=run,
-        plan=heading.plan,
-        digest=heading.digest,
-        ending="refused",
-        state="refused",
-        source=heading.source,
-        started_at=heading.started_at,
-        duration_s=0.0,
-        failed=failed,
-        skipped=[step for step in ids if step not in gone],
-        errors=[{**problem.plain(), "retryable": False} for problem in problems],
-    )

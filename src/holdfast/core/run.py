@@ -63,6 +63,7 @@ class Run:
         self.state = "created"
         self.ending: str | None = None
         self.error: Mapping[str, Any] | None = None  # why it did not commit
+        self.problems: Sequence[Mapping[str, Any]] = ()  # why it was refused
         self.source = ""
         self.started_at: float | None = None
         self.confirm_until: float | None = None
@@ -159,6 +160,8 @@ def _evolve_run(run: Run, event: Event) -> None:
         return
     else:
         run.ending = None
+    if event.type == "run.refused":
+        run.problems = [{**problem, "retryable": False} for problem in event.data["problems"]]
     if event.type == "run.confirming":
         run.confirm_until = event.data["until"]
     if event.type == "run.started":

@@ -1,0 +1,269 @@
+"""Applying a plan: prepare under lock, drive, settle. Going on with a run that another process left. Rolling one back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from holdfast.app import runs
+from holdfast.app.parts import Parts
+from holdfast.app.preview import SavedPlan, read_sources, seal
+from holdfast.core.errors import HoldfastError, Problem, Refused, StorageFailed
+from holdfast.core.events import Event
+from holdfast.core.plan import Plan, Policy
+from holdfast.core.result import Result, result_of
+from holdfast.core.run import Run, evolve, outline_of
+from holdfast.core.states import COMMANDS
+from holdfast.core.stimuli import Asked, Began, Recovered, Stimulus
+from holdfast.journal.contract import LockRow, RunRow
+from holdfast.runtime.book import Book, entries_of, prepared_events
+from holdfast.runtime.crew import Crew, Inline, SideBySide
+from holdfast.runtime.executor import drive
+from holdfast.runtime.fleet import Fleet, Together, one_after_the_other
+from holdfast.runtime.perform import Performer
+from holdfast.runtime.prepare import Prepared, prepare
+
+LOCK_POLL_S = 0.2
+Waiting = Callable[[LockRow], None]  # told whose lock a run waits for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What whoever starts a run wants of it, beyond the plan."""
+
+    source: str
+    policy: Policy
+    expect: str | None = None  # the digest that was reviewed
+    saved: SavedPlan | None = None
+    wait: bool = True  # for locks; else refuse
+
+
+class Session:
+    """One plan, one fleet, for as long as something is done with them."""
+
+    def __init__(self, parts: Parts, plan: Plan, *, on_loop: bool) -> None:
+        self.parts = parts
+        self.plan = plan
+        self.on_loop = on_loop
+        self.fleet: Fleet = parts.wiring.fleet(plan, on_loop=on_loop)
+        self.asked: list[tuple[str, dict[str, Any]]] = []  # from this process: signals
+
+    @property
+    def together(self) -> Together:
+        return _gather if self.on_loop else one_after_the_other
+
+    async def prepare(self) -> tuple[str, Prepared]:
+        sources = await read_sources(self.plan, self.fleet, self.together)
+        return seal(self.plan, sources), await prepare(self.plan, self.fleet, self.together, sources)
+
+    # -- a new run
+
+    async def apply(self, wishes: Wishes, waiting: Waiting | None = None) -> Result:
+        parts, plan = self.parts, self.plan
+        journal, now = parts.journal, parts.clock.now()
+        sources = await read_sources(plan, self.fleet, self.together)
+        digest = seal(plan, sources)
+        run = Run.of(parts.ids.make(now), plan, wishes.policy)
+        created = Event(
+            "run.created",
+            {
+                "plan": plan.name,
+                "digest": digest,
+                "source": wishes.source,
+                "outline": outline_of(plan),
+                "policy": asdict(wishes.policy),
+                "owner": parts.owner.name,
+            },
+        )
+        journal.keep_plan(digest, plan.document)
+        evolve(run, created)
+        journal.append(run.id, [created], at=now, durable=False)
+        parts.watch(run, [created])
+        problems = self._refusals(wishes, digest)
+        if not problems:
+            problems = self._lock(run.id, plan, wishes, waiting)
+        if problems:
+            return self._refuse(run, problems)
+        try:
+            prepared = await prepare(plan, self.fleet, self.together, sources)
+        except HoldfastError as error:
+            if isinstance(error, StorageFailed):
+                raise
+            return self._refuse(run, [Problem(code=error.code, message=error.message, hint=error.hint)])
+        problems = list(prepared.prediction.problems) or (wishes.saved.stale(prepared) if wishes.saved else [])
+        if problems:
+            return self._refuse(run, problems)
+        first = prepared_events(plan, prepared.prediction)
+        for event in first:
+            evolve(run, event)
+        parts.watch(run, first)
+        book = Book(run.id, entries_of(plan, prepared.prediction))
+        await self._drive(run, book, Began(parts.clock.now()), first=first)
+        return await self._close(run, book)
+
+    def _refusals(self, wishes: Wishes, digest: str) -> list[Problem]:
+        """Why this run is not even prepared."""
+        if not self.plan.steps:
+            return [Problem(code="empty_plan", message=f"the plan `{self.plan.name}` has no step")]
+        expected = wishes.saved.digest if wishes.saved else wishes.expect
+        if expected is not None and expected not in (digest, digest.removeprefix("sha256:")):
+            return [Problem(code="stale_plan", message=f"the digest is {digest}, not the {expected} that was reviewed")]
+        return []
+
+    def _lock(self, run: str, plan: Plan, wishes: Wishes, waiting: Waiting | None) -> list[Problem]:
+        parts = self.parts
+        keys = lock_keys(plan)
+        told = None
+        while True:
+            held = parts.journal.locks()
+            dead = {lock.owner for lock in held if not parts.owner.is_alive(lock.owner)}
+            holder = parts.journal.lock(run, parts.owner.name, keys, at=parts.clock.now(), dead=dead)
+            if holder is None:
+                return []
+            if not wishes.wait:
+                message = f"the run {holder.run} holds a lock on {holder.keys[0] if holder.keys else 'the same resources'}"
+                return [Problem(code="locked", message=message)]
+            if told != holder.id and waiting is not None:
+                waiting(holder)
+                told = holder.id
+            parts.clock.pause(LOCK_POLL_S)
+
+    def _refuse(self, run: Run, problems: Sequence[Problem]) -> Result:
+        event = Event("run.refused", {"problems": [problem.plain() for problem in problems]})
+        self._tell(run, event)
+        self.parts.journal.unlock(run.id, at=self.parts.clock.now())
+        return self._result(run)
+
+    # -- a run that is there already
+
+    async def recover(self, row: RunRow, *, resume: bool) -> Result:
+        """Finish what a dead process left: the same fold, the same decisions."""
+        parts = self.parts
+        run, book = runs.reopen(parts.journal, row, self.plan)
+        self._take_over(row)
+        if resume and book.by_step:
+            prepared = await prepare(self.plan, self.fleet, self.together)
+            pending = {step for step, state in enumerate(run.steps) if state in ("pending", "waiting", "applying", "in_doubt")}
+            stale = pending.intersection(book.renew(entries_of(self.plan, prepared.prediction)))
+            resume = not prepared.prediction.problems and not stale
+        await self._drive(run, book, Recovered(parts.clock.now(), resume, parts.owner.name))
+        return await self._close(run, book)
+
+    async def rollback(self, row: RunRow, *, by: str) -> Result:
+        run, book = runs.reopen(self.parts.journal, row, self.plan)
+        if row.ending == "unchanged":
+            raise Refused(f"the run {row.id} changed nothing", code="wrong_state")
+        require(run.state, "rollback", row.id)
+        if row.settled:
+            message = f"the before-images of the run {row.id} are no longer held"
+            raise Refused(message, code="no_previous", hint="restore a checkpoint instead")
+        self._take_over(row)
+        await self._drive(run, book, Asked(self.parts.clock.now(), "rollback", {"by": by}))
+        return await self._close(run, book)
+
+    def _take_over(self, row: RunRow) -> None:
+        parts = self.parts
+        keys = lock_keys(self.plan)
+        dead = {lock.owner for lock in parts.journal.locks() if not parts.owner.is_alive(lock.owner)}
+        holder = parts.journal.lock(row.id, parts.owner.name, keys, at=parts.clock.now(), dead=dead)
+        if holder is not None:
+            raise Refused(f"the run {holder.run} holds a lock on the same resources", code="locked")
+
+    # -- common
+
+    async def _drive(self, run: Run, book: Book, stimulus: Stimulus, first: Sequence[Event] = ()) -> None:
+        parts = self.parts
+        keep_going = run.policy.on_failure == "continue" or run.policy.scope == "task"
+        performer = Performer(self.plan, book, self.fleet, keep_going=keep_going)
+        asks = self._asks(run.id)
+        row = parts.journal.run(run.id)
+        crew: Crew = SideBySide(performer, parts.clock, asks) if self.on_loop else Inline(performer, parts.clock, asks)
+        try:
+            await drive(
+                run,
+                stimulus,
+                journal=parts.journal,
+                crew=crew,
+                clock=parts.clock,
+                watch=parts.watch,
+                first=first,
+                fence=row.fence if row else None,
+            )
+        finally:
+            if isinstance(crew, SideBySide):
+                await crew.close()
+
+    def _asks(self, run: str) -> Callable[[], Sequence[tuple[str, dict[str, Any]]]]:
+        """What people ask of the run: here by signals, elsewhere through the journal."""
+        journal = self.parts.journal
+        seen = max((command.id for command in journal.asked(run)), default=0)
+        version = journal.changed()
+
+        def asks() -> Sequence[tuple[str, dict[str, Any]]]:
+            nonlocal seen, version
+            found, self.asked = self.asked, []
+            now = journal.changed()
+            if now != version:
+                version = now
+                for command in journal.asked(run, seen):
+                    seen = command.id
+                    found.append((command.verb, dict(command.data)))
+            return found
+
+        return asks
+
+    def _tell(self, run: Run, event: Event, *, durable: bool = True) -> None:
+        evolve(run, event)
+        self.parts.journal.append(run.id, [event], at=self.parts.clock.now(), durable=durable)
+        self.parts.watch(run, [event])
+
+    async def _close(self, run: Run, book: Book) -> Result:
+        """The run has an ending: free its locks, and drop what only undo needed where nothing can be undone any more."""
+        parts = self.parts
+        parts.journal.unlock(run.id, at=parts.clock.now())
+        if run.ending == "rolled_back":
+            await self.settle(run, book)
+        return self._result(run)
+
+    async def settle(self, run: Run, book: Book) -> None:
+        by_driver: dict[tuple[str, str], list[Any]] = {}
+        for step, move in book.all_moves():
+            operation = self.plan.steps[step].operation
+            by_driver.setdefault((self.plan.steps[step].target, operation.family), []).append(move)
+        for (target, family), moves in by_driver.items():
+            await self.fleet.driver(target, family).settle(moves)
+        self._tell(run, Event("run.settled"), durable=False)
+
+    def _result(self, run: Run) -> Result:
+        row = self.parts.journal.run(run.id)
+        assert row is not None
+        return result_of(run, runs.heading_of(row))
+
+
+async def _gather(waiting: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+    import asyncio
+
+    return await asyncio.gather(*waiting)
+
+
+def lock_keys(plan: Plan) -> list[str]:
+    """What a run of this plan holds: the resources it writes and the keys it declares, sorted."""
+    keys = {
+        f"{claim.target or step.target}:{claim.key}"
+        for step in plan.steps
+        if step.target != "memory"
+        for claim in step.operation.claims()
+        if claim.writes and not claim.shared
+    }
+    return sorted(keys | {lock for task in plan.tasks for lock in task.locks})
+
+
+def require(state: str, command: str, run: str) -> None:
+    if state not in COMMANDS[command]:
+        allowed = ", ".join(sorted(COMMANDS[command]))
+        raise Refused(f"`{command}` cannot be done to the run {run}: it is {state}", code="wrong_state", hint=f"it must be {allowed}")
+
+
+def with_policy(plan: Plan, **changes: Any) -> Policy:
+    return replace(plan.policy, **{name: value for name, value in changes.items() if value is not None})

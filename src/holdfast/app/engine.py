@@ -1,0 +1,253 @@
+"""The engine: every use case, once. `Engine` is for programs with an event loop, `Holdfast` is the same without one.
+
+What an engine is made of is injected (`Parts`); there is no module-level state. Results are returned for every ending;
+only what is not an ending is raised: an invalid plan, an unknown name, a command in the wrong state, failed storage.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+from holdfast.app import apply, runs
+from holdfast.app.apply import Session, Waiting, Wishes, with_policy
+from holdfast.app.home import Home
+from holdfast.app.parts import Parts, who
+from holdfast.app.preview import Preview, SavedPlan
+from holdfast.app.wiring import Wiring, needs_loop
+from holdfast.core.errors import Refused
+from holdfast.core.plan import Plan
+from holdfast.core.result import Result
+from holdfast.journal.contract import Journal, RunRow
+from holdfast.runtime.crew import run_to_end
+
+T = TypeVar("T")
+EVENT_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a plan is to be applied, where that differs from what it says itself."""
+
+    source: str | None = None
+    parallel: int | None = None
+    on_failure: str | None = None
+    confirm_within: float | None = None
+    expect: str | None = None
+    wait: bool = True
+    waiting: Waiting | None = None
+
+
+DEFAULTS = Options()
+
+
+def open_parts(state: str | None = None, *, environment: Mapping[str, str] | None = None, roots: Sequence[str] = ()) -> Parts:
+    """The usual parts: a state directory with its SQLite journal, and the drivers of this machine."""
+    from holdfast.journal.sqlite import SqliteJournal
+
+    home = Home(os.path.abspath(state)) if state else Home.default(os.environ if environment is None else environment)
+    home.make()
+    return Parts(home, SqliteJournal.open(home.journal), Wiring(home, roots=roots))
+
+
+class Desk:
+    """What needs no event loop, and what both fronts share: reading, and beginning sessions."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._sessions: list[Session] = []
+
+    @property
+    def journal(self) -> Journal:
+        return self.parts.journal
+
+    def interrupt(self, by: str = "signal") -> bool:
+        """Ask every run of this process to stop and roll back; false when nothing runs."""
+        for session in self._sessions:
+            session.asked.append(("cancel", {"by": by}))
+        return bool(self._sessions)
+
+    def run_row(self, run: str) -> RunRow:
+        return runs.find(self.journal, run)
+
+    def show(self, run: str) -> Result:
+        return runs.show(self.journal, self.run_row(run))
+
+    def runs(self, *, limit: int = 100, ending: str | None = None, plan: str | None = None, before: str | None = None) -> list[dict[str, Any]]:
+        return [runs.row_document(row) for row in self.journal.runs(limit=limit, ending=ending, plan=plan, before=before)]
+
+    def event_documents(self, run: str | None = None, *, since: int = 0, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        return runs.event_documents(self.journal, None if run is None else self.run_row(run).id, since=since, limit=limit)
+
+    def ask(self, run: str, verb: str, **data: Any) -> RunRow:
+        """Ask something of a run, whichever process drives it; it hears of it at its next pause for breath."""
+        row = self.run_row(run)
+        apply.require(row.state, verb, row.id)
+        self.journal.ask(row.id, verb, data, at=self.parts.clock.now())
+        return row
+
+    def plan_of(self, row: RunRow) -> Plan:
+        from holdfast.planfile import from_canonical
+
+        document = self.journal.plan(row.digest)
+        if document is None:
+            raise Refused(f"the journal no longer holds the plan of the run {row.id}", code="not_found")
+        return from_canonical(document)
+
+    def dead_runs(self) -> list[RunRow]:
+        """Runs without an ending whose owner does not live any more."""
+        rows = self.journal.runs(open_only=True, limit=10_000)
+        return [row for row in rows if row.owner is None or not self.parts.owner.is_alive(row.owner)]
+
+    def session(self, plan: Plan, on_loop: bool) -> Session:
+        return Session(self.parts, plan, on_loop=on_loop)
+
+    async def work(self, plan: Plan, on_loop: bool, do: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Do something in a session of its own, and close it whatever happens."""
+        session = self.session(plan, on_loop)
+        self._sessions.append(session)
+        try:
+            return await do(session)
+        finally:
+            self._sessions.remove(session)
+            await session.fleet.close()
+
+    def wishes(self, plan: Plan, options: Options, saved: SavedPlan | None) -> Wishes:
+        policy = with_policy(
+            plan, parallel=options.parallel, on_failure=options.on_failure, confirm_within=options.confirm_within
+        )
+        return Wishes(source=options.source or who(), policy=policy, expect=options.expect, saved=saved, wait=options.wait)
+
+    def close(self) -> None:
+        self.parts.close()
+
+
+def _unpack(plan: Plan | SavedPlan | Preview) -> tuple[Plan, SavedPlan | None]:
+    if isinstance(plan, SavedPlan):
+        return plan.plan, plan
+    return (plan.plan, None) if isinstance(plan, Preview) else (plan, None)
+
+
+# Each use case that touches the world, as work in a session. Both fronts run the same coroutines.
+
+
+def previewing(plan: Plan) -> Callable[[Session], Coroutine[Any, Any, Preview]]:
+    async def do(session: Session) -> Preview:
+        digest, prepared = await session.prepare()
+        return Preview(plan, digest, prepared)
+
+    return do
+
+
+def applying(wishes: Wishes, waiting: Waiting | None) -> Callable[[Session], Coroutine[Any, Any, Result]]:
+    return lambda session: session.apply(wishes, waiting)
+
+
+def recovering(row: RunRow, resume: bool) -> Callable[[Session], Coroutine[Any, Any, Result]]:
+    return lambda session: session.recover(row, resume=resume)
+
+
+def rolling_back(row: RunRow, by: str) -> Callable[[Session], Coroutine[Any, Any, Result]]:
+    return lambda session: session.rollback(row, by=by)
+
+
+class Engine(Desk):
+    """The engine on an event loop."""
+
+    @classmethod
+    def open(cls, state: str | None = None, **options: Any) -> Engine:
+        return cls(open_parts(state, **options))
+
+    async def __aenter__(self) -> Engine:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    async def plan(self, plan: Plan) -> Preview:
+        return await self.work(plan, True, previewing(plan))
+
+    async def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS) -> Result:
+        found, saved = _unpack(plan)
+        await self.recover()
+        return await self.work(found, True, applying(self.wishes(found, options, saved), options.waiting))
+
+    async def rollback(self, run: str, *, by: str = "") -> Result:
+        row = self.run_row(run)
+        return await self.work(self.plan_of(row), True, rolling_back(row, by or who()))
+
+    async def recover(self, *, resume: bool = False) -> list[Result]:
+        return [await self.work(self.plan_of(row), True, recovering(row, resume)) for row in self.dead_runs()]
+
+    async def events(self, run: str, *, since: int = 0) -> AsyncIterator[dict[str, Any]]:
+        """Every event of a run, from the past and as it happens; ends after the last one."""
+        import asyncio
+
+        row = self.run_row(run)
+        while True:
+            over = _is_over(self.journal.run(row.id))
+            for document in runs.event_documents(self.journal, row.id, since=since):
+                since = document["seq"]
+                yield document
+            if over:
+                return
+            await asyncio.sleep(EVENT_POLL_S)
+
+
+def _is_over(row: RunRow | None) -> bool:
+    return row is None or row.ending is not None
+
+
+class Holdfast(Desk):
+    """The engine for programs without an event loop: the same use cases, as ordinary calls."""
+
+    @classmethod
+    def open(cls, state: str | None = None, **options: Any) -> Holdfast:
+        return cls(open_parts(state, **options))
+
+    def __enter__(self) -> Holdfast:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def run_work(self, plan: Plan, do: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+        """Without an event loop where nothing waits; with one of its own where something does."""
+        if not needs_loop(plan):
+            return run_to_end(self.work(plan, False, do))
+        import asyncio
+
+        return asyncio.run(self.work(plan, True, do))
+
+    def plan(self, plan: Plan) -> Preview:
+        return self.run_work(plan, previewing(plan))
+
+    def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS, **changes: Any) -> Result:
+        """Apply a plan; never raises for an ending. Options may be given by name: `apply(plan, parallel=2)`."""
+        found, saved = _unpack(plan)
+        options = Options(**changes) if changes else options
+        self.recover()
+        return self.run_work(found, applying(self.wishes(found, options, saved), options.waiting))
+
+    def rollback(self, run: str, *, by: str = "") -> Result:
+        row = self.run_row(run)
+        return self.run_work(self.plan_of(row), rolling_back(row, by or who()))
+
+    def recover(self, *, resume: bool = False) -> list[Result]:
+        rows: Iterable[RunRow] = self.dead_runs()
+        return [self.run_work(self.plan_of(row), recovering(row, resume)) for row in rows]
+
+    def events(self, run: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
+        """Every event of a run, from the past and as it happens; ends after the last one."""
+        row = self.run_row(run)
+        while True:
+            over = _is_over(self.journal.run(row.id))
+            for document in runs.event_documents(self.journal, row.id, since=since):
+                since = document["seq"]
+                yield document
+            if over:
+                return
+            self.parts.clock.pause(EVENT_POLL_S)

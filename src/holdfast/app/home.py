@@ -1,0 +1,52 @@
+"""The state directory: where it is, and what lies where in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Everything Holdfast keeps lives beneath one private directory."""
+
+    path: str
+
+    @classmethod
+    def default(cls, environment: Mapping[str, str]) -> Home:
+        named = environment.get("HOLDFAST_STATE")
+        if named:
+            return cls(os.path.abspath(named))
+        base = environment.get("XDG_STATE_HOME") or os.path.join(environment.get("HOME") or os.path.expanduser("~"), ".local", "state")
+        return cls(os.path.join(os.path.abspath(base), "holdfast"))
+
+    @property
+    def journal(self) -> str:
+        return os.path.join(self.path, "journal")
+
+    @property
+    def stash(self) -> str:
+        return os.path.join(self.path, "stash")
+
+    @property
+    def objects(self) -> str:
+        return os.path.join(self.path, "objects")
+
+    @property
+    def owners(self) -> str:
+        return os.path.join(self.path, "owners")
+
+    @property
+    def work(self) -> str:
+        """Private temporary files: scripts while they run."""
+        return os.path.join(self.path, "work")
+
+    def make(self) -> None:
+        """The directory is private whatever the umask says."""
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        try:
+            os.mkdir(self.path, 0o700)
+        except FileExistsError:
+            return
+        os.chmod(self.path, 0o700)

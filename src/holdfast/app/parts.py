@@ -1,0 +1,54 @@
+"""What an engine is made of: everything that could differ between two installations, injected."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from holdfast.app.home import Home
+from holdfast.app.wiring import Wiring
+from holdfast.core.events import Event
+from holdfast.core.run import Run
+from holdfast.journal.contract import Journal
+from holdfast.runtime.clock import Clock, SystemClock
+from holdfast.runtime.ids import Ulids
+from holdfast.runtime.owner import Owner
+
+Watch = Callable[[Run, Sequence[Event]], None]
+
+RUNS_HELD_MAX = 50  # of so many of the newest runs the before-images are kept, so that they can be rolled back by hand
+
+
+@dataclass(slots=True)
+class Parts:
+    home: Home
+    journal: Journal
+    wiring: Wiring
+    clock: Clock = field(default_factory=SystemClock)
+    ids: Ulids = field(default_factory=Ulids)
+    watchers: list[Watch] = field(default_factory=list)
+    runs_held_max: int = RUNS_HELD_MAX
+    _owner: Owner | None = None
+
+    @property
+    def owner(self) -> Owner:
+        """This process, once it begins to own runs."""
+        if self._owner is None:
+            self._owner = Owner(self.home.owners, self.ids.make(self.clock.now()))
+        return self._owner
+
+    def watch(self, run: Run, events: Sequence[Event]) -> None:
+        for watcher in self.watchers:
+            watcher(run, events)
+
+    def close(self) -> None:
+        if self._owner is not None:
+            self._owner.close()
+            self._owner = None
+        self.journal.close()
+
+
+def who(environment: Mapping[str, str] = os.environ) -> str:
+    """The source of a run that a person starts."""
+    return f"manual:{environment.get('SUDO_USER') or environment.get('USER') or environment.get('LOGNAME') or os.getuid()}"

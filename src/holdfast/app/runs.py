@@ -1,0 +1,151 @@
+"""Runs as they can be read: found by prefix, folded from the journal, shown as documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from holdfast.core.errors import Refused, WorldError
+from holdfast.core.events import Outline, singles
+from holdfast.core.plan import Plan, Policy
+from holdfast.core.result import Heading, Result, iso, result_of
+from holdfast.core.run import Run, evolve
+from holdfast.journal.contract import Journal, Record, RunRow
+from holdfast.kinds.states import parse_state
+from holdfast.runtime.book import Book, entries_from, rows_in
+
+
+def find(journal: Journal, name: str) -> RunRow:
+    """The run that is meant: its id, a unique prefix of it, or `last`."""
+    if name == "last":
+        newest = journal.runs(limit=1)
+        if not newest:
+            raise Refused("there is no run yet", code="not_found")
+        return newest[0]
+    found = journal.find_runs(name.upper(), limit=2) if name else ()
+    if len(found) > 1:
+        raise Refused(f"more than one run begins with `{name}`", code="not_found", hint="write more of its id")
+    if not found:
+        raise Refused(f"there is no run `{name}`", code="not_found", hint="`holdfast runs` lists them")
+    return found[0]
+
+
+def heading_of(row: RunRow) -> Heading:
+    return Heading(row.plan, row.digest, row.source, row.started_at, row.ended_at)
+
+
+def read(journal: Journal, row: RunRow) -> Run:
+    """Fold a run without its plan, to look at it."""
+    outline = journal.outline(row.id)
+    if outline is None:
+        raise WorldError(f"the journal no longer holds the run {row.id}", code="not_found", hint="it was compacted away")
+    run = Run.told(row.id, outline, Policy())
+    _fold(journal, run)
+    return run
+
+
+def reopen(journal: Journal, row: RunRow, plan: Plan) -> tuple[Run, Book]:
+    """Fold a run with its plan, to go on with it: the same fold of the same events as while it lived."""
+    events = [event for record in journal.records(row.id) for event in record.events]
+    run = Run.of(row.id, plan, policy_in(events[0].data.get("policy", {})) if events else plan.policy)
+    for event in events:
+        evolve(run, event)
+    book = Book(row.id, entries_from(rows_in(events), parse_state))
+    book.equip(plan)
+    return run, book
+
+
+def policy_in(document: Mapping[str, Any]) -> Policy:
+    known = dict(document)
+    known["batches"] = tuple(known.get("batches", ()))
+    return Policy(**known)
+
+
+def _fold(journal: Journal, run: Run) -> None:
+    for record in journal.records(run.id):
+        for event in record.events:
+            evolve(run, event)
+
+
+def show(journal: Journal, row: RunRow) -> Result:
+    return result_of(read(journal, row), heading_of(row))
+
+
+def row_document(row: RunRow) -> dict[str, Any]:
+    return {
+        "run": row.id,
+        "plan": {"name": row.plan, "digest": row.digest},
+        "ending": row.ending,
+        "state": row.state,
+        "source": row.source,
+        "started_at": iso(row.started_at),
+        "duration_s": None if row.ended_at is None else round(row.ended_at - row.started_at, 6),
+        "steps": row.step_count,
+        "error": row.error,
+    }
+
+
+# -- events
+
+
+def event_documents(journal: Journal, run: str | None = None, *, since: int = 0, limit: int | None = None) -> Iterator[dict[str, Any]]:
+    """Single public events, after the number `since`."""
+    names: dict[str, _Names] = {}
+    given = 0
+    for record in journal.records(run, after=since):
+        known = None
+        if record.run is not None:
+            known = names.get(record.run) or names.setdefault(record.run, _Names(journal.outline(record.run)))
+        for document in _singles(record, known):
+            if document["seq"] <= since:
+                continue
+            yield document
+            given += 1
+            if limit is not None and given >= limit:
+                return
+
+
+class _Names:
+    """What numbers in events mean."""
+
+    def __init__(self, outline: Outline | None) -> None:
+        tasks = outline.tasks if outline else ()
+        self.tasks = [task.name for task in tasks]
+        self.stages = [[stage.name for stage in task.stages] for task in tasks]
+        self.steps = [
+            (number, stage.name, step) for number, task in enumerate(tasks) for stage in task.stages for step in stage.ids
+        ]
+
+
+def _singles(record: Record, names: _Names | None) -> Iterator[dict[str, Any]]:
+    seq, plan_seq = record.seq, record.plan_seq
+    task_seqs = dict(record.task_seqs)
+    for event in record.events:
+        for step, values in singles(event):
+            document: dict[str, Any] = {"seq": seq, "at": iso(record.at), "type": event.type, "run": record.run}
+            if record.run is not None:
+                document["plan_seq"] = plan_seq
+                plan_seq += 1
+            seq += 1
+            task = event.task
+            if names is not None and step is not None:
+                task, document["stage"], document["step"] = names.steps[step]
+            elif names is not None and task is not None and event.stage is not None:
+                document["stage"] = names.stages[task][event.stage]
+            if names is not None and task is not None:
+                document["task"] = names.tasks[task]
+                document["task_seq"] = task_seqs[task]
+                task_seqs[task] += 1
+            if "attempt" in values:
+                document["attempt"] = values["attempt"]
+            document["data"] = _public(event.type, values)
+            yield document
+
+
+# Bulk that only recovery needs; people see it through `show` and `plan`.
+_BULK = {"run.created": ("outline",), "run.prepared": ("changes", "guarantees", "idle")}
+
+
+def _public(type_: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    hidden = _BULK.get(type_, ())
+    return {name: value for name, value in values.items() if name not in hidden}

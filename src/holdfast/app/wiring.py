@@ -1,0 +1,122 @@
+"""Which driver serves which family of which target. Concrete drivers are named here and nowhere else.
+
+Every type of target is one row in `TARGETS`: what its declaration needs, and a maker for each family it serves.
+Modules of drivers are imported when a plan first needs them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from holdfast.app.home import Home
+from holdfast.core.change import Look, State
+from holdfast.core.plan import Plan
+from holdfast.drivers.contract import Batch, Driver, Move, Outcome
+from holdfast.runtime.fleet import DriverFleet, Make
+
+
+class Threaded:
+    """A driver whose calls block, for use on an event loop: one thread hop per batch."""
+
+    def __init__(self, inner: Driver, finish: Callable[[Any], Any]) -> None:
+        self._inner = inner
+        self._finish = finish
+
+    async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
+        found: Mapping[str, State] = await asyncio.to_thread(self._finish, self._inner.inspect(looks))
+        return found
+
+    async def apply(self, batch: Batch) -> Sequence[Outcome]:
+        found: Sequence[Outcome] = await asyncio.to_thread(self._finish, self._inner.apply(batch))
+        return found
+
+    async def settle(self, moves: Sequence[Move]) -> None:
+        await asyncio.to_thread(self._finish, self._inner.settle(moves))
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class Wiring:
+    """Makes the fleet of a plan. What lives in memory lives as long as this object."""
+
+    def __init__(self, home: Home, *, roots: Sequence[str] = ()) -> None:
+        self.home = home
+        self.roots = tuple(roots)
+        self._memory: dict[str, Driver] = {}
+
+    def fleet(self, plan: Plan, *, on_loop: bool) -> DriverFleet:
+        makers: dict[tuple[str, str], Make] = {}
+        for target in {step.target for step in plan.steps} | {"local"}:
+            kind = _type_of(plan, target)
+            for family, make in TARGETS[kind].items():
+                makers[target, family] = _bound(make, self, target, on_loop)
+        return DriverFleet(makers)
+
+    def remembered(self, name: str, make: Make) -> Driver:
+        found = self._memory.get(name)
+        if found is None:
+            found = self._memory[name] = make()
+        return found
+
+
+def _bound(make: Callable[[Wiring, str, bool], Driver], wiring: Wiring, target: str, on_loop: bool) -> Make:
+    return lambda: make(wiring, target, on_loop)
+
+
+def _type_of(plan: Plan, target: str) -> str:
+    if target in ("local", "memory"):
+        return target
+    declaration = plan.targets[target]
+    return next(kind for kind in TARGETS if kind in declaration)
+
+
+def needs_loop(plan: Plan) -> bool:
+    """Does anything in this plan wait: a process, a probe, a host? Local files and memory do not."""
+    return any(step.operation.family != "files" or step.target not in ("local", "memory") for step in plan.steps)
+
+
+def _local_files(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+    from holdfast.drivers.files.local import Local
+    from holdfast.runtime.crew import run_to_end
+
+    driver = Local(wiring.home.stash, roots=wiring.roots)
+    return Threaded(driver, run_to_end) if on_loop else driver
+
+
+def _memory_files(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+    from holdfast.drivers.files.memory import Memory
+
+    return wiring.remembered("files", Memory)
+
+
+def _local_processes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+    from holdfast.drivers.process.local import LocalProcesses
+
+    return LocalProcesses(work=wiring.home.work)
+
+
+def _memory_processes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+    from holdfast.drivers.process.memory import MemoryProcesses
+
+    return wiring.remembered("process", MemoryProcesses)
+
+
+def _probes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+    from holdfast.drivers.probe.local import Probes
+
+    return Probes()
+
+
+def _memory_probes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+    from holdfast.drivers.probe.memory import MemoryProbes
+
+    return MemoryProbes()
+
+
+TARGETS: Final[Mapping[str, Mapping[str, Callable[[Wiring, str, bool], Driver]]]] = {
+    "local": {"files": _local_files, "process": _local_processes, "probe": _probes},
+    "memory": {"files": _memory_files, "process": _memory_processes, "probe": _memory_probes},
+}

@@ -1,0 +1,1 @@
+"""The shell around the core: it does and never decides. Executor, preparation, recovery, ownership, time."""

@@ -1,0 +1,147 @@
+"""Who performs effects and brings back stimuli: one after the other without an event loop, or side by side on one.
+
+`Inline` serves plans in which nothing waits: local files and memory. Their drivers never suspend, so a coroutine is
+simply run to its end; importing and spinning an event loop would cost more than the work itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from holdfast.core.change import Verdict
+from holdfast.core.errors import Bug, Failure
+from holdfast.core.stimuli import Apply, Asked, Effect, Found, Halt, Inspect, Returned, StepResult, Stimulus, Ticked
+from holdfast.journal.contract import Persisted
+from holdfast.runtime.clock import Clock
+from holdfast.runtime.perform import Performer
+
+POLL_S: Final = 0.1  # how often a waiting run looks whether somebody asked something of it
+Asks = Callable[[], Sequence[tuple[str, dict[str, Any]]]]  # what people asked of the run since the last call
+T = TypeVar("T")
+
+
+class Crew(Protocol):
+    def start(self, effects: Sequence[Effect], receipt: Persisted) -> None:
+        """Begin to perform. The receipt proves that the intents are durable."""
+        ...
+
+    async def next(self, wake_at: float | None) -> Stimulus:
+        """The next thing that happens; a `Ticked` at `wake_at` at the latest."""
+        ...
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never suspends."""
+    try:
+        work.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    work.close()
+    raise Bug("something waited where no event loop runs")
+
+
+async def _perform(performer: Performer, effect: Apply | Inspect, clock: Clock) -> Stimulus:
+    if isinstance(effect, Inspect):
+        verdicts = await performer.look(effect)
+        return Found(clock.now(), effect.number, verdicts)
+    results = await performer.apply(effect)
+    return Returned(clock.now(), effect.number, results)
+
+
+def _interrupted(effect: Apply | Inspect, now: float) -> Stimulus:
+    """What a halted effect returns when its driver had nothing to say."""
+    if isinstance(effect, Inspect):
+        return Found(now, effect.number, dict.fromkeys(effect.steps, Verdict.UNKNOWN))
+    failure = Failure(code="cancelled", message="it was interrupted")
+    return Returned(now, effect.number, [StepResult(step, "failed", failure) for step in effect.steps])
+
+
+class Inline:
+    """One effect after the other, in the calling thread."""
+
+    def __init__(self, performer: Performer, clock: Clock, asks: Asks) -> None:
+        self._performer = performer
+        self._clock = clock
+        self._asks = asks
+        self._asked: deque[tuple[str, dict[str, Any]]] = deque()
+        self._todo: deque[Apply | Inspect] = deque()
+
+    def start(self, effects: Sequence[Effect], receipt: Persisted) -> None:
+        self._todo.extend(effect for effect in effects if not isinstance(effect, Halt))
+
+    async def next(self, wake_at: float | None) -> Stimulus:
+        while True:
+            self._asked.extend(self._asks())
+            if self._asked:
+                verb, data = self._asked.popleft()
+                return Asked(self._clock.now(), verb, data)
+            if self._todo:
+                return await _perform(self._performer, self._todo.popleft(), self._clock)
+            now = self._clock.now()
+            if wake_at is not None and now >= wake_at:
+                return Ticked(now)
+            self._clock.pause(POLL_S if wake_at is None else min(POLL_S, wake_at - now))
+
+
+class SideBySide:
+    """Effects as tasks of an event loop; what happens first is told first."""
+
+    def __init__(self, performer: Performer, clock: Clock, asks: Asks) -> None:
+        import asyncio
+
+        self._asyncio = asyncio
+        self._performer = performer
+        self._clock = clock
+        self._asks = asks
+        self._inbox: asyncio.Queue[Stimulus | Exception] = asyncio.Queue()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._halted: set[int] = set()
+
+    def start(self, effects: Sequence[Effect], receipt: Persisted) -> None:
+        for effect in effects:
+            if isinstance(effect, Halt):
+                task = self._tasks.get(effect.number)
+                if task is not None:
+                    self._halted.add(effect.number)
+                    task.cancel()
+            else:
+                self._tasks[effect.number] = self._asyncio.create_task(self._work(effect))
+
+    async def _work(self, effect: Apply | Inspect) -> None:
+        """Whatever happens, something comes back; an exception - a disk that failed, a mistake of ours - ends the run."""
+        try:
+            await self._inbox.put(await _perform(self._performer, effect, self._clock))
+        except self._asyncio.CancelledError:
+            if effect.number not in self._halted:
+                raise
+            self._inbox.put_nowait(_interrupted(effect, self._clock.now()))
+        except Exception as error:
+            self._inbox.put_nowait(error)
+        finally:
+            self._tasks.pop(effect.number, None)
+
+    async def next(self, wake_at: float | None) -> Stimulus:
+        while True:
+            for verb, data in self._asks():
+                self._inbox.put_nowait(Asked(self._clock.now(), verb, data))
+            now = self._clock.now()
+            if self._inbox.empty() and wake_at is not None and now >= wake_at:
+                return Ticked(now)
+            limit = POLL_S if wake_at is None else max(0.0, min(POLL_S, wake_at - now))
+            try:
+                found = await self._asyncio.wait_for(self._inbox.get(), limit)
+            except TimeoutError:
+                continue
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+    async def close(self) -> None:
+        """Interrupt what is still under way and wait for it."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await self._asyncio.gather(*tasks, return_exceptions=True)

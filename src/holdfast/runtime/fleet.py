@@ -1,0 +1,78 @@
+"""Which driver does what: one per family of every target, made when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from holdfast.core.change import FACTS, Depth, Look, Resource, State
+from holdfast.core.errors import Refused
+from holdfast.core.predict import Seen
+from holdfast.drivers.contract import Driver
+
+Together = Callable[[Sequence[Awaitable[Mapping[str, State]]]], Awaitable[Sequence[Mapping[str, State]]]]
+
+# Which family answers a look, by how its key begins; what is not listed is a path or a fact about the target.
+FAMILY_OF_KEY: Final = {"check": "process", "program": "process"}
+
+
+class Fleet(Protocol):
+    def driver(self, target: str, family: str) -> Driver: ...
+
+    async def close(self) -> None: ...
+
+
+Make = Callable[[], Driver]
+
+
+class DriverFleet:
+    """Drivers by target and family, from a table of how to make each."""
+
+    def __init__(self, makers: Mapping[tuple[str, str], Make]) -> None:
+        self._makers = makers
+        self._made: dict[tuple[str, str], Driver] = {}
+
+    def driver(self, target: str, family: str) -> Driver:
+        found = self._made.get((target, family))
+        if found is None:
+            make = self._makers.get((target, family))
+            if make is None:
+                raise Refused(f"the target `{target}` has no driver for {family} steps", code="unsupported")
+            found = self._made[target, family] = make()
+        return found
+
+    async def close(self) -> None:
+        for driver in self._made.values():
+            await driver.close()
+        self._made.clear()
+
+
+def family_of(key: str) -> str:
+    prefix, found, _ = key.partition(":")
+    return FAMILY_OF_KEY.get(prefix, "files") if found else "files"
+
+
+async def inspect(fleet: Fleet, wanted: Mapping[str, Sequence[Look]], together: Together) -> Seen:
+    """Look at everything asked for: one call per driver, all drivers at the same time where that can be had."""
+    calls: list[tuple[str, list[Look]]] = []
+    waiting: list[Awaitable[Mapping[str, State]]] = []
+    for target, looks in wanted.items():
+        by_family: dict[str, list[Look]] = {}
+        for look in looks:
+            by_family.setdefault(family_of(look.key), []).append(look)
+        for family, some in by_family.items():
+            calls.append((target, some))
+            waiting.append(fleet.driver(target, family).inspect(some))
+    seen: Seen = {}
+    for (target, some), states in zip(calls, await together(waiting), strict=True):
+        for key, depth in some:
+            seen[Resource(target, key)] = (depth, states[key])
+    return seen
+
+
+async def one_after_the_other(waiting: Sequence[Awaitable[Mapping[str, State]]]) -> Sequence[Mapping[str, State]]:
+    """Together, for where no event loop runs."""
+    return [await call for call in waiting]
+
+
+__all__ = ["FACTS", "Depth", "DriverFleet", "Fleet", "Together", "family_of", "inspect", "one_after_the_other"]

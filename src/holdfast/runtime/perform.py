@@ -1,0 +1,120 @@
+"""Do what an effect says, with the drivers of a fleet, and tell what came back. No decision is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from holdfast.core.change import Change, Look, Verdict, classify
+from holdfast.core.errors import WorldError
+from holdfast.core.plan import Plan
+from holdfast.core.stimuli import Apply, Inspect, StepResult
+from holdfast.drivers.contract import Batch, Ending, Move, Outcome
+from holdfast.kinds.states import depth_of
+from holdfast.runtime.book import Book
+from holdfast.runtime.fleet import Fleet, family_of
+
+
+class Performer:
+    """Performs the effects of one run."""
+
+    def __init__(self, plan: Plan, book: Book, fleet: Fleet, *, keep_going: bool) -> None:
+        self.plan = plan
+        self.book = book
+        self.fleet = fleet
+        self.keep_going = keep_going
+
+    async def apply(self, effect: Apply) -> list[StepResult]:
+        moves, spans = self._moves(effect)
+        if not moves:
+            return [StepResult(step, "unchanged") for step in effect.steps]
+        driver = self.fleet.driver(effect.lane.target, effect.lane.family)
+        try:
+            outcomes = await driver.apply(Batch(tuple(moves), effect.undo or self.keep_going))
+        except WorldError as error:
+            if error.code == "storage_failed":
+                raise
+            outcomes = [Outcome(Ending.FAILED, error.as_failure())] * len(moves)
+        return [self._result(effect, step, moves[span], outcomes[span]) for step, span in zip(effect.steps, spans, strict=True)]
+
+    def _moves(self, effect: Apply) -> tuple[list[Move], list[slice]]:
+        """All moves of the batch, and which of them belong to each step."""
+        moves: list[Move] = []
+        spans: list[slice] = []
+        last: dict[int, int] = {}  # by step: the position of its last move
+        graph, steps = self.plan.graph, self.plan.steps
+        for step in effect.steps:
+            needs = () if effect.undo else tuple(last[need] for need in graph.needs[step] if need in last)
+            start = len(moves)
+            moves += self.book.moves(step, undo=effect.undo, timeout=steps[step].timeout, needs=needs)
+            if not effect.undo and len(moves) - start > 1:
+                moves[start + 1 :] = [
+                    Move(move.id, move.change, move.undo, (start + offset,), move.timeout) for offset, move in enumerate(moves[start + 1 :])
+                ]
+            spans.append(slice(start, len(moves)))
+            if len(moves) > start:
+                last[step] = len(moves) - 1
+        return moves, spans
+
+    def _result(self, effect: Apply, step: int, moves: Sequence[Move], outcomes: Sequence[Outcome]) -> StepResult:
+        if not outcomes:
+            return StepResult(step, "unchanged")
+        ending, culprit = _sum_up(outcomes)
+        outcome = outcomes[culprit]
+        residue = self._residue(step, moves[culprit].change, outcome) if effect.undo and outcome.failure else None
+        return StepResult(
+            step,
+            ending.value,
+            outcome.failure,
+            sum(o.duration_s for o in outcomes),
+            "\n".join(o.output for o in outcomes if o.output),
+            residue,
+        )
+
+    def _residue(self, step: int, change: Change, outcome: Outcome) -> Mapping[str, str]:
+        assert outcome.failure is not None
+        failure = outcome.failure
+        return {
+            "step": self.plan.steps[step].id,
+            "resource": f"{self.plan.steps[step].target}:{change.key}",
+            "reason": f"{failure.code}: {failure.message}",
+            "what_to_do": failure.hint,
+            "kept": outcome.kept,
+        }
+
+    async def look(self, effect: Inspect) -> dict[int, Verdict]:
+        """What became of steps in doubt."""
+        return {step: await self._verdict(step) for step in effect.steps}
+
+    async def _verdict(self, step: int) -> Verdict:
+        verdicts = {await self._classify(step, change) for change in self.book.by_step.get(step, ()) if change.changes}
+        if verdicts <= {Verdict.APPLIED}:
+            return Verdict.APPLIED
+        for verdict in (Verdict.FOREIGN, Verdict.UNKNOWN):
+            if verdict in verdicts:
+                return verdict
+        return Verdict.NOT_APPLIED  # also when half of it was: applying again goes on where it stopped
+
+    async def _classify(self, step: int, change: Change) -> Verdict:
+        operation = self.plan.steps[step].operation
+        if change.runs:
+            return Verdict.NOT_APPLIED if operation.family == "probe" else Verdict.UNKNOWN
+        driver = self.fleet.driver(self.plan.steps[step].target, family_of(change.key))
+        depth = max(depth_of(change.before), depth_of(change.after), key=lambda d: d.value)
+        try:
+            found = await driver.inspect([Look(change.key, depth)])
+        except WorldError:
+            return Verdict.UNKNOWN
+        return classify(change, found[change.key])
+
+
+def _sum_up(outcomes: Sequence[Outcome]) -> tuple[Ending, int]:
+    """The ending of a step whose changes ended like these, and which of them says why."""
+    endings = [outcome.ending for outcome in outcomes]
+    for worst in (Ending.IN_DOUBT, Ending.FAILED):
+        if worst in endings:
+            return worst, endings.index(worst)
+    if all(ending is Ending.SKIPPED for ending in endings):
+        return Ending.SKIPPED, 0
+    if Ending.DONE in endings:
+        return Ending.DONE, endings.index(Ending.DONE)
+    return Ending.UNCHANGED, 0
