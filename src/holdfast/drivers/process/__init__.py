@@ -1,0 +1,1 @@
+"""Programs and scripts: effects that have no state of their own."""

@@ -1,0 +1,196 @@
+"""Programs and scripts on this machine.
+
+A move is one effect: ask the check, run, and say what came of it. It is undone by the counter-action its step declares.
+Whatever interrupts a move ends its whole process group, and the move still returns: cancelled while it ran, it is in
+doubt; out of time, it failed half-way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
+from time import perf_counter
+from typing import Final
+
+from holdfast.core.change import Effect, Look, State
+from holdfast.core.errors import Bug, Failure, WorldError
+from holdfast.drivers.contract import SKIPPED, UNCHANGED, Batch, Ending, Move, Outcome
+from holdfast.drivers.output import OUTPUT_BYTES_MAX
+from holdfast.drivers.process import delivery, leftovers
+from holdfast.drivers.process.failures import INTERRUPTED, cannot_undo, ended_badly, name_of, not_started
+from holdfast.drivers.process.starting import Starter, other_user
+from holdfast.drivers.secrets import Secrets
+from holdfast.drivers.spawn import Ended, Limits, Stopped, run
+from holdfast.kinds.command import Command
+from holdfast.kinds.running import CHECK, Invocation, Running
+from holdfast.kinds.script import Script
+
+CHECK_TIMEOUT_S: Final = 30.0
+CHECKS_AT_ONCE: Final = 8
+GRACE_S: Final = 5.0
+
+
+class LocalProcesses:
+    """`work` is a private directory for what scripts need while they run; it is made when it is missing."""
+
+    def __init__(
+        self,
+        secrets: Secrets,
+        work: str,
+        *,
+        environ: Mapping[str, str] | None = None,
+        sudo: str = "sudo",
+        grace_s: float = GRACE_S,
+        check_timeout_s: float = CHECK_TIMEOUT_S,
+        output_bytes_max: int = OUTPUT_BYTES_MAX,
+    ) -> None:
+        self._secrets = secrets
+        self._work = work
+        self._starter = Starter(secrets, os.environ if environ is None else environ, sudo)
+        self._grace_s = grace_s
+        self._check_timeout_s = check_timeout_s
+        self._output_bytes_max = output_bytes_max
+
+    # -- the driver's page
+
+    async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
+        """Only a check can tell whether an effect was made; of any other key nobody can tell."""
+        gate = asyncio.Semaphore(CHECKS_AT_ONCE)
+
+        async def answer(key: str) -> Effect:
+            if not key.startswith(CHECK):
+                return Effect(None)
+            async with gate:
+                found = await self._ask(Invocation.asked(key), None)
+            return Effect(None if isinstance(found, Failure) else found)
+
+        keys = [look.key for look in looks]
+        return dict(zip(keys, await asyncio.gather(*map(answer, keys)), strict=True))
+
+    async def apply(self, batch: Batch) -> Sequence[Outcome]:
+        outcomes: list[Outcome] = []
+        lost: set[int] = set()
+        for place, move in enumerate(batch.moves):
+            blocked = lost.intersection(move.needs) if batch.keep_going else lost
+            outcomes.append(SKIPPED if blocked else await self._make(move))
+            if outcomes[-1].ending not in (Ending.DONE, Ending.UNCHANGED):
+                lost.add(place)
+        return outcomes
+
+    async def settle(self, moves: Sequence[Move]) -> None:
+        for move in moves:
+            delivery.drop_private_files(self._work, move.id)
+
+    async def close(self) -> None:
+        """Nothing is held between two moves."""
+
+    # -- one move
+
+    async def _make(self, move: Move) -> Outcome:
+        started = perf_counter()
+        operation = move.change.means
+        if not isinstance(operation, Running):
+            raise Bug(f"{move.change.key} is not for the process driver")
+        try:
+            outcome = await (self._take_back(move, operation) if move.undo else self._do(move, operation))
+        except WorldError as error:
+            outcome = Outcome(Ending.FAILED, error.as_failure())
+        except asyncio.CancelledError:  # while it was being started
+            await leftovers.stop(move.id, self._grace_s)
+            outcome = Outcome(Ending.IN_DOUBT, INTERRUPTED)
+        return replace(outcome, duration_s=perf_counter() - started)
+
+    async def _do(self, move: Move, operation: Running) -> Outcome:
+        if move.id in self._orphans:
+            await self._clear(move)
+        if operation.asks is not None:
+            try:
+                so = await self._ask(operation.asks, move.timeout)
+            except asyncio.CancelledError:
+                return SKIPPED
+            if so:
+                return UNCHANGED if so is True else Outcome(Ending.FAILED, so)
+        if isinstance(operation, Script):
+            return await self._run_script(move, operation)
+        assert isinstance(operation, Command)
+        return await self._run(move, operation.does, name_of(operation.does.argv))
+
+    async def _take_back(self, move: Move, operation: Running) -> Outcome:
+        await self._clear(move)
+        if operation.undoes is not None:
+            return await self._run(move, operation.undoes, name_of(operation.undoes.argv))
+        if operation.asks is not None and await self._ask(operation.asks, move.timeout) is False:
+            return UNCHANGED
+        return Outcome(Ending.FAILED, cannot_undo(operation.kind))
+
+    async def _clear(self, move: Move) -> None:
+        """A Holdfast that was killed may have left the program running, and its script behind."""
+        await leftovers.stop(move.id, self._grace_s)
+        delivery.drop_private_files(self._work, move.id)
+
+    @cached_property
+    def _orphans(self) -> Mapping[str, Sequence[int]]:
+        """What ran for some move before this driver began: looked for once, because it costs a look at every process."""
+        return leftovers.marked()
+
+    async def _run_script(self, move: Move, script: Script) -> Outcome:
+        text = script.text if isinstance(script.text, str) else _read(script.text.source)
+        interpreter = script.run_by(text)
+        name = "the script" if script.source is None else script.source
+        if other_user(script.sudo) not in (None, "root"):
+            argv, sent = delivery.received(text, interpreter, script.args)
+            return await self._run(move, script.does(argv), name, first=sent)
+        os.makedirs(self._work, mode=0o700, exist_ok=True)
+        with delivery.private_file(self._work, move.id, text) as path:
+            return await self._run(move, script.does((*interpreter, path, *script.args)), name)
+
+    async def _run(self, move: Move, invocation: Invocation, name: str, *, first: bytes = b"") -> Outcome:
+        ended = await self._spawn(invocation, move.timeout, mark=move.id, first=first)
+        if isinstance(ended, Failure):
+            return Outcome(Ending.FAILED, ended)
+        output = self._secrets.show(ended.output)
+        if ended.stopped is not None:
+            await leftovers.stop(move.id, self._grace_s)  # whoever left the group ends as well
+        if ended.stopped is Stopped.CANCELLED:
+            return Outcome(Ending.IN_DOUBT, INTERRUPTED, output=output)
+        if ended.stopped is None and ended.code in invocation.ok_codes:
+            return Outcome(Ending.DONE, output=output)
+        return Outcome(Ending.FAILED, ended_badly(name, ended, self._secrets, move.timeout), output=output)
+
+    async def _ask(self, check: Invocation, timeout: float | None) -> bool | Failure:
+        """Is it so? A check that cannot answer is a failure, never a no."""
+        limit = self._check_timeout_s if timeout is None else min(timeout, self._check_timeout_s)
+        try:
+            ended = await self._spawn(check, limit)
+        except WorldError as error:
+            return error.as_failure()
+        if isinstance(ended, Failure):
+            return ended
+        if ended.stopped is Stopped.CANCELLED:
+            raise asyncio.CancelledError
+        return ended.code == 0 if ended.stopped is None else ended_badly(name_of(check.argv), ended, self._secrets, limit)
+
+    async def _spawn(
+        self, invocation: Invocation, timeout: float | None, *, mark: str = "", first: bytes = b""
+    ) -> Ended | Failure:
+        program = self._starter.program(invocation, mark, first)
+        limits = Limits(timeout, self._grace_s, self._output_bytes_max, self._secrets.margin)
+        try:
+            return await run(program, limits, partial(self._starter.tell, invocation.sudo))
+        except (OSError, ValueError) as error:
+            return not_started(invocation, error)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        why = error.strerror if isinstance(error, OSError) else "it is not a text in UTF-8"
+        raise WorldError(
+            f"the script {path} cannot be read: {why}", code="source_not_found" if missing else "invalid_value"
+        ) from None

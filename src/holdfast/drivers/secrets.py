@@ -1,0 +1,174 @@
+"""Secrets: references become values here, at the last moment, and values are taken out of whatever is shown.
+
+A value lives only where it is used: in the environment or on the standard input of one process, in one request.
+Every value that was ever resolved is remembered, so that no output shows it, however it is written: plain, quoted for
+a shell, escaped for JSON, URLs or HTML, in base64 or in hex, also wrapped over lines.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import os
+import shlex
+import stat
+from collections.abc import Iterator, Mapping
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+from holdfast.core.errors import WorldError
+from holdfast.drivers.output import Capture, plain_text
+from holdfast.kinds.contract import Secret
+
+MASK: Final = "***"
+SECRET_BYTES_MAX: Final = 64 * 1024
+LINE_LENGTH_MIN: Final = 8  # a shorter line of a secret of many lines says nothing and stands everywhere
+FORM_LENGTH_MIN: Final = 4  # the same for what is left of a short secret in base64
+
+
+class Secrets:
+    """Resolves references, and keeps what they resolved to out of everything that is shown."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._values: set[str] = set()
+        self._plain: dict[str, None] = {}  # forms looked for in a text as it is
+        self._dense: dict[str, None] = {}  # forms that may be wrapped: looked for where white space does not count
+        self._longest = 0  # characters of the longest form, wrapped or not
+
+    def value(self, given: str | Secret) -> str:
+        """What is meant: the text itself, or what the reference points to."""
+        if isinstance(given, str):
+            return given
+        source, _, name = given.secret.partition(":")
+        found = self._read_environ(name) if source == "env" else _read_file(name)
+        self.remember(found)
+        return found
+
+    def remember(self, value: str) -> None:
+        if value in self._values or not value:
+            return
+        self._values.add(value)
+        self._plain.update(dict.fromkeys(_plain_forms(value)))
+        self._dense.update(dict.fromkeys(_dense_forms(value)))
+        self._longest = max(self._longest, *map(len, self._plain), *(2 * len(form) for form in self._dense), 0)
+
+    def scrub(self, text: str, start: int = 0, end: int | None = None) -> str:
+        """The text between two positions, without secrets; one that reaches over an edge is recognised by what is beyond."""
+        end = len(text) if end is None else end
+        pieces: list[str] = []
+        at = start
+        for first, last in _merged(self._spans(text)):
+            if start < last and first < end:
+                pieces += (text[at:first], MASK)
+                at = last
+        return "".join([*pieces, text[at:end]])
+
+    def show(self, capture: Capture) -> str:
+        """What was captured, fit for everybody's eyes."""
+        shown = [self.scrub(*piece) for piece in capture.pieces()]
+        return f"\n[{capture.left_out} bytes left out]\n".join(shown)
+
+    @property
+    def margin(self) -> int:
+        """How many bytes beyond an edge are needed to recognise what reaches over it."""
+        return 4 * self._longest
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        for form in self._plain:
+            yield from _found(form, text)
+        if not self._dense:
+            return
+        dense = "".join(text.split())
+        hits = [span for form in self._dense for span in _found(form, dense)]
+        if hits:
+            places = [place for place, char in enumerate(text) if not char.isspace()]
+            yield from ((places[first], places[last - 1] + 1) for first, last in hits)
+
+    def _read_environ(self, name: str) -> str:
+        found = self._environ.get(name)
+        if found is None:
+            raise WorldError(f"the secret `env:{name}` is not there", code="not_found", hint=f"set the variable {name}")
+        return found
+
+
+def _read_file(path: str) -> str:
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            content = file.read(SECRET_BYTES_MAX + 1) if regular else b""
+    except OSError as error:
+        code = "permission_denied" if isinstance(error, PermissionError) else "not_found"
+        raise WorldError(f"the secret `file:{path}` cannot be read: {error.strerror}", code=code) from None
+    if not regular or len(content) > SECRET_BYTES_MAX:
+        raise WorldError(f"the secret `file:{path}` is not a file of at most {SECRET_BYTES_MAX} bytes", code="invalid_value")
+    text = content.decode("utf-8", "surrogateescape")
+    return text[:-1] if text.endswith("\n") else text  # an editor's last newline is not part of a password
+
+
+def _found(form: str, text: str) -> Iterator[tuple[int, int]]:
+    at = text.find(form)
+    while at >= 0:
+        yield at, at + len(form)
+        at = text.find(form, at + len(form))
+
+
+def _merged(spans: Iterator[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(spans):
+        if merged and first < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def _plain_forms(value: str) -> Iterator[str]:
+    """The ways in which programs write a value so that it still stands there in one piece."""
+    yield value
+    lines = [line.strip() for line in value.splitlines()]
+    parts = [value.strip(), plain_text(value), *(line for line in lines if len(lines) > 1 and len(line) >= LINE_LENGTH_MIN)]
+    for part in filter(None, dict.fromkeys([value, *parts])):
+        yield part
+        yield from (form for form in _escaped(part) if len(form) >= min(FORM_LENGTH_MIN, len(part)))
+
+
+def _escaped(value: str) -> Iterator[str]:
+    raw = _bytes(value)
+    for encoded in (quote(raw, safe=""), quote(raw), quote_plus(raw), quote(quote(raw, safe=""), safe="")):
+        yield from (encoded, _lower_percent(encoded))
+    in_json = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    for written in in_json:
+        yield from (written, written.replace("/", "\\/"), json.dumps(written)[1:-1])
+    yield from (shlex.quote(value), value.replace("'", "'\\''"), value.replace("'", "'\"'\"'"))
+    yield "".join(char if char.isalnum() or char in "_-./:=@%+," else "\\" + char for char in value)  # printf %q
+    yield "".join("\\" + char if char in '"\\$`' else char for char in value)  # between double quotes
+    yield from (repr(value)[1:-1], repr(raw)[2:-1], "".join(f"\\x{byte:02x}" for byte in raw))
+    yield from (html.escape(value), html.escape(value, quote=False), html.escape(value).replace("&#x27;", "&#39;"))
+
+
+def _dense_forms(value: str) -> Iterator[str]:
+    """Base64 at each of the three places a value can have in what surrounds it; base32; hex."""
+    raw = _bytes(value)
+    for pad in range(3):
+        whole = base64.b64encode(b"\0" * pad + raw).decode()
+        certain = whole[(0, 2, 3)[pad] : (pad + len(raw)) * 8 // 6]  # what does not depend on the neighbours
+        yield from (form for form in (certain, _url_safe(certain)) if len(form) >= FORM_LENGTH_MIN)
+    for whole in (base64.b64encode(raw).decode(), base64.b32encode(raw).decode()):
+        yield from (form for form in (whole, whole.rstrip("="), _url_safe(whole)) if len(form) >= FORM_LENGTH_MIN)
+    if len(raw) * 2 >= FORM_LENGTH_MIN:
+        yield from (raw.hex(), raw.hex().upper(), raw.hex(":"), raw.hex(":").upper())
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "surrogateescape")
+
+
+def _url_safe(text: str) -> str:
+    return text.replace("+", "-").replace("/", "_")
+
+
+def _lower_percent(text: str) -> str:
+    parts = text.split("%")
+    return "%".join([parts[0], *(part[:2].lower() + part[2:] for part in parts[1:])])

@@ -1,0 +1,79 @@
+"""`script`: run a text with an interpreter on the target. The text is read where Holdfast runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import msgspec
+
+from holdfast.core.change import Change, Claim, Depth, State
+from holdfast.core.predict import Unfit, View
+from holdfast.kinds.contract import Flaw
+from holdfast.kinds.node import Node
+from holdfast.kinds.running import SHELL, Invocation, Running, Words, argv_of, flaws_of_words
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    source: str
+
+
+class Script(Running, frozen=True, kw_only=True):
+    kind = "script"
+    main = "text"
+    here: ClassVar[tuple[str, ...]] = ("text.source",)
+
+    text: str | Source
+    interpreter: Words | None = None
+    args: tuple[str, ...] = ()
+
+    def flaws(self) -> Iterator[Flaw]:
+        if self.source is None and (not self.text or "\0" in str(self.text)):
+            yield Flaw("text", "a script is a text without NUL bytes")
+        if self.source is not None and (not self.source or "\0" in self.source):
+            yield Flaw("text", "`source` is the path of a script")
+        if self.interpreter is not None:
+            yield from flaws_of_words("interpreter", self.interpreter)
+        if any("\0" in word for word in self.args):
+            yield Flaw("args", "a NUL byte cannot be passed to a program")
+        yield from super().flaws()
+
+    @property
+    def source(self) -> str | None:
+        return self.text.source if isinstance(self.text, Source) else None
+
+    def sources(self) -> Sequence[str]:
+        return () if self.source is None else (self.source,)
+
+    def claims(self) -> Sequence[Claim]:
+        sources = [Claim(path, writes=False, depth=Depth.CONTENT, target="local") for path in self.sources()]
+        return [*sources, *super().claims()]
+
+    def changes(self, view: View, /) -> Sequence[Change]:
+        for path in self.sources():
+            _expect_file(path, view)
+        return super().changes(view)
+
+    def run_by(self, text: str) -> tuple[str, ...]:
+        """The program that runs this text, with what its first line or the step says."""
+        return _shebang(text) if self.interpreter is None else argv_of(self.interpreter)
+
+    def does(self, argv: tuple[str, ...]) -> Invocation:
+        """How the program is run that was found for the text."""
+        return Invocation(argv=argv, env=self.env, cwd=self.cwd, sudo=self.sudo, stdin=self.stdin, ok_codes=self.ok_codes)
+
+
+def _expect_file(path: str, view: View) -> None:
+    made = view.made(path, "local")
+    node: State = view.seen(path, Depth.CONTENT, "local") if made is None else made.after
+    if not node.exists:
+        raise Unfit("source_not_found", f"the script {path} does not exist")
+    if isinstance(node, Node) and node.type not in ("file", "link"):
+        raise Unfit("source_not_found", f"{path} is not a script: it is a {node.type}")
+
+
+def _shebang(text: str) -> tuple[str, ...]:
+    """As the kernel reads it: the program, and everything after it as one argument."""
+    first = text.partition("\n")[0].strip()
+    words = first[2:].split(None, 1) if first.startswith("#!") else []
+    return tuple(words) or (SHELL,)

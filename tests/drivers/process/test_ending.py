@@ -1,0 +1,125 @@
+"""Whatever ends the waiting ends the program: no process of a move outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+from tests.drivers.process.conftest import apply, command, move, shell
+
+from holdfast.drivers.contract import Batch, Ending
+from holdfast.drivers.process import leftovers
+
+STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+ESCAPES = "import os, time; os.fork() or (os.setsid(), time.sleep(60)); time.sleep(60)"
+
+
+def test_a_program_that_takes_too_long_failed_half_way(make):
+    (outcome,) = apply(make(), move(shell("echo begun; sleep 60"), timeout=0.2))
+    assert (outcome.ending, outcome.failure.code, outcome.failure.doubtful) == (Ending.FAILED, "timeout", True)
+    assert "took longer than 0.2 s" in outcome.failure.message
+    assert outcome.output == "begun\n"
+
+
+def test_the_time_limit_ends_the_whole_group(make):
+    apply(make(), move(shell("sleep 60 & sleep 61 & (sleep 62; true); wait"), timeout=0.2))
+
+
+def test_who_ignores_the_polite_signal_is_ended_by_force(make):
+    started = time.perf_counter()
+    (outcome,) = apply(make(grace_s=0.3), move(command([sys.executable, "-c", STUBBORN]), timeout=0.5))
+    assert outcome.failure.code == "timeout"
+    assert 0.8 <= time.perf_counter() - started < 5
+
+
+def test_children_may_end_properly_after_their_parent_did(make, tmp_path):
+    child = f"trap 'sleep 0.2; echo tidy > {tmp_path}/end; exit' TERM; while :; do sleep 0.05; done"
+    apply(make(), move(shell(f"sh -c {shlex.quote(child)} & wait"), timeout=0.3))
+    assert (tmp_path / "end").read_text() == "tidy\n"
+
+
+def test_a_group_may_end_properly_after_the_polite_signal(make, tmp_path):
+    text = f"trap 'sleep 0.2; echo tidy > {tmp_path}/end; exit' TERM; while :; do sleep 0.05; done"
+    apply(make(), move(shell(text), timeout=0.3))
+    assert (tmp_path / "end").read_text() == "tidy\n"
+
+
+def test_who_left_the_group_is_ended_as_well(make):
+    apply(make(grace_s=0.3), move(command([sys.executable, "-c", ESCAPES]), timeout=0.5))
+
+
+def test_a_cancelled_move_still_returns_and_is_in_doubt(make, tmp_path):
+    outcomes = _cancelled(make(), [move(shell(f"touch {tmp_path}/begun; sleep 60"))], tmp_path / "begun")
+    assert [(o.ending, o.failure.code, o.failure.doubtful) for o in outcomes] == [(Ending.IN_DOUBT, "in_doubt", True)]
+
+
+def test_what_comes_after_a_cancelled_move_is_never_begun(make, tmp_path):
+    moves = [move(shell(f"touch {tmp_path}/begun; sleep 60"), id="run-1"), move(command(["true"]), id="run-2")]
+    assert _cancelled(make(), moves, tmp_path / "begun")[1].ending is Ending.SKIPPED
+
+
+def test_cancelled_while_the_check_is_asked_it_was_never_begun(make, tmp_path):
+    operation = shell(f"touch {tmp_path}/ran", check=f"touch {tmp_path}/begun; sleep 60; false")
+    assert [o.ending for o in _cancelled(make(), [move(operation)], tmp_path / "begun")] == [Ending.SKIPPED]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_cancelled_twice_it_does_not_wait_for_politeness(make, tmp_path):
+    stubborn = STUBBORN.replace("print('up', flush=True)", f"open('{tmp_path}/begun', 'w')")
+    started = time.perf_counter()
+    driver, moves = make(grace_s=30.0), [move(command([sys.executable, "-c", stubborn]))]
+    outcomes = _cancelled(driver, moves, tmp_path / "begun", times=2)
+    assert outcomes[0].ending is Ending.IN_DOUBT
+    assert time.perf_counter() - started < 10
+
+
+def test_cancelled_at_once_nothing_is_left(make):
+    async def scenario():
+        task = asyncio.ensure_future(make().apply(Batch((move(command(["sleep", "60"])),))))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        return await task
+
+    assert asyncio.run(scenario())[0].ending is Ending.IN_DOUBT
+
+
+def test_what_a_killed_holdfast_left_running_ends_before_it_is_undone(make, tmp_path):
+    orphan = _orphan("run-7")
+    undo = f'kill -0 {orphan.pid} 2>/dev/null && cat /proc/{orphan.pid}/stat | grep -v " Z " && exit 1; true'
+    (outcome,) = apply(make(), move(shell("true", undo=undo), id="run-7", undo=True))
+    assert outcome.ending is Ending.DONE
+    assert orphan.wait(timeout=5) == -signal.SIGTERM
+
+
+def test_what_a_killed_holdfast_left_running_ends_before_it_is_made_again(make):
+    orphan, other = _orphan("run-7"), _orphan("run-8")
+    apply(make(), move(command(["true"]), id="run-7"))
+    assert orphan.wait(timeout=5) == -signal.SIGTERM
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def _orphan(mark: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["sleep", "60"], env={**os.environ, leftovers.MARK: mark})
+
+
+def _cancelled(driver, moves, sign, times=1):
+    """Cancel once the sign is there, and again until it was done so many times."""
+
+    async def scenario():
+        task = asyncio.ensure_future(driver.apply(Batch(tuple(moves))))
+        while not sign.exists():
+            await asyncio.sleep(0.01)
+        for _ in range(times):
+            task.cancel()
+            await asyncio.sleep(0.05)
+        return await task
+
+    return asyncio.run(scenario())
