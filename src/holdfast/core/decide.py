@@ -36,11 +36,10 @@ def _go_on(draft: Draft) -> None:
         unwind.begin(draft, error_of("cancelled", "the run was cancelled"))
     if run.state == "confirming" and run.confirm_until is not None and draft.now >= run.confirm_until:
         unwind.begin(draft, error_of("unconfirmed", "nobody confirmed the run in time"))
-    if draft.flights.look_at:
-        unwind.go_on(draft)
-        if run.state == "running":
-            forward.go_on(draft)
-    elif run.state == "rolling_back":
+    so_far = len(draft.events)
+    unwind.go_on(draft)
+    if run.state == "running" and len(draft.events) > so_far:  # a task was taken back by itself: the others go on
+        forward.go_on(draft)
         unwind.go_on(draft)
 
 
@@ -78,11 +77,12 @@ def _returned(draft: Draft, stimulus: Returned) -> None:
     if isinstance(effect, Apply) and effect.undo:
         unwind.returned(draft, stimulus.results)
         return
-    by_ending: dict[str, list[StepResult]] = {}
+    by_ending: dict[str, list[StepResult]] = {ending: [] for ending in _LANDED}
     for result in stimulus.results:
-        by_ending.setdefault(result.ending, []).append(result)
+        by_ending[result.ending].append(result)
     for ending, results in by_ending.items():
-        _LANDED[ending](draft, results)
+        if results:
+            _LANDED[ending](draft, results)
 
 
 def _found(draft: Draft, stimulus: Found) -> None:
@@ -187,6 +187,7 @@ def _retried(draft: Draft, result: StepResult) -> bool:
     return True
 
 
+# In this order: what a failure means depends on what has come back beside it.
 _LANDED: Final[Mapping[str, Callable[[Draft, Sequence[StepResult]], None]]] = {
     "done": _done,
     "unchanged": _unchanged,

@@ -70,7 +70,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "step.in_doubt": ("error[]",),
     "step.resolved": ("verdict[]",),
     "step.approved": ("by",),
-    "lock.acquired": ("id", "keys", "fence"),
+    "lock.acquired": ("id", "owner", "keys", "fence"),
     "lock.denied": ("keys", "holder"),
     "lock.released": ("id",),
     "lock.reclaimed": ("id", "run"),

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from holdfast.core import unwind
 from holdfast.core.draft import Draft, error_of
+from holdfast.core.errors import Bug
 from holdfast.core.run import Run
 from holdfast.core.stimuli import Lane
 
@@ -195,6 +196,8 @@ def _take_back_failed_tasks(draft: Draft) -> None:
 
 def _end(draft: Draft) -> None:
     run = draft.run
+    if not failing(run) and any(task.state not in OVER for task in run.tasks):
+        raise Bug(f"the run {run.id} waits for nothing, but is not done")
     if not run.unmet:
         conclude(draft)
     elif run.policy.scope == "plan" and run.policy.on_failure == "rollback":
