@@ -1,0 +1,41 @@
+"""What the documentation says is what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    answer = subprocess.run([sys.executable, ROOT / "docs/generate.py", "--check"], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    assert [link for link in links(page) if not (page.parent / link).exists()] == []
+
+
+def test_every_page_of_the_documentation_can_be_reached_from_its_index() -> None:
+    start = ROOT / "docs/index.md"
+    reached, waiting = {start}, [start]
+    while waiting:
+        page = waiting.pop()
+        found = {(page.parent / link).resolve() for link in links(page) if link.endswith(".md")} - reached
+        reached |= found
+        waiting += found
+    assert set((ROOT / "docs").rglob("*.md")) - reached == set()
+
+
+def links(page: Path) -> Iterator[str]:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" not in target and not target.startswith("#"):
+            yield target.partition("#")[0]
