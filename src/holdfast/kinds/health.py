@@ -29,6 +29,10 @@ class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     json: dict[str, Any] | None = None  # dotted path -> value; numbers index lists
     body: str | None = None  # a part of it, or between slashes a regular expression: /ready|standby/
 
+    def wants(self, status: int) -> bool:
+        """Is it one that was asked for by its number?"""
+        return status == self.status if self.status is None or isinstance(self.status, int) else status in self.status
+
     @property
     def pattern(self) -> str | None:
         """The regular expression that `body` is, if it is one."""
@@ -52,9 +56,9 @@ class Health(Kind, frozen=True, kw_only=True):
         """One entry for each thing that is asked in an attempt, in their order."""
         if isinstance(self.probe, str):
             return (self.probe,)
-        first = self.probe[0] if self.probe else ""
-        several = not isinstance(first, str) or is_address(first) or " " in first.strip()
-        return self.probe if several else (tuple(str(word) for word in self.probe),)
+        words = tuple(word for word in self.probe if isinstance(word, str))
+        one = len(words) == len(self.probe) and not is_address(words[0]) and " " not in words[0]
+        return (words,) if one else self.probe
 
     def flaws(self) -> Iterator[Flaw]:
         if not self.probe:

@@ -18,6 +18,7 @@ from typing import Final
 from holdfast.core.change import Effect, Look, State
 from holdfast.core.errors import Bug, Failure, WorldError
 from holdfast.drivers.contract import SKIPPED, UNCHANGED, Batch, Ending, Move, Outcome
+from holdfast.drivers.one_by_one import one_by_one
 from holdfast.drivers.output import OUTPUT_BYTES_MAX
 from holdfast.drivers.process import delivery, leftovers
 from holdfast.drivers.process.failures import INTERRUPTED, cannot_undo, ended_badly, name_of, not_started
@@ -71,14 +72,7 @@ class LocalProcesses:
         return dict(zip(keys, await asyncio.gather(*map(answer, keys)), strict=True))
 
     async def apply(self, batch: Batch) -> Sequence[Outcome]:
-        outcomes: list[Outcome] = []
-        lost: set[int] = set()
-        for place, move in enumerate(batch.moves):
-            blocked = lost.intersection(move.needs) if batch.keep_going else lost
-            outcomes.append(SKIPPED if blocked else await self._make(move))
-            if outcomes[-1].ending not in (Ending.DONE, Ending.UNCHANGED):
-                lost.add(place)
-        return outcomes
+        return await one_by_one(batch, self._make)
 
     async def settle(self, moves: Sequence[Move]) -> None:
         for move in moves:

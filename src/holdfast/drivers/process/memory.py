@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from holdfast.core.change import Effect, Look, State
-from holdfast.drivers.contract import DONE, SKIPPED, UNCHANGED, Batch, Ending, Move, Outcome
+from holdfast.drivers.contract import DONE, UNCHANGED, Batch, Ending, Move, Outcome
+from holdfast.drivers.one_by_one import one_by_one
 from holdfast.drivers.process.failures import cannot_undo
 from holdfast.kinds.running import Running
 
@@ -26,16 +27,9 @@ class MemoryProcesses:
         return {look.key: Effect(look.key in self._so or look.key in self.in_effect) for look in looks}
 
     async def apply(self, batch: Batch) -> Sequence[Outcome]:
-        outcomes: list[Outcome] = []
-        lost: set[int] = set()
-        for place, move in enumerate(batch.moves):
-            blocked = lost.intersection(move.needs) if batch.keep_going else lost
-            outcomes.append(SKIPPED if blocked else self._make(move))
-            if outcomes[-1].ending not in (Ending.DONE, Ending.UNCHANGED):
-                lost.add(place)
-        return outcomes
+        return await one_by_one(batch, self._make)
 
-    def _make(self, move: Move) -> Outcome:
+    async def _make(self, move: Move) -> Outcome:
         operation, key = move.change.means, move.change.key
         if not isinstance(operation, Running):  # a probe or a pause: it passes, and there is nothing to take back
             self.ran.append(move)
