@@ -17,6 +17,10 @@ from holdfast.drivers.contract import Batch, Driver, Move, Outcome
 from holdfast.runtime.fleet import DriverFleet, Make
 
 
+Maker = Callable[["Wiring", str, bool], Driver]
+Targets = Mapping[str, Mapping[str, Maker]]
+
+
 class Threaded:
     """A driver whose calls block, for use on an event loop: one thread hop per batch."""
 
@@ -42,16 +46,17 @@ class Threaded:
 class Wiring:
     """Makes the fleet of a plan. What lives in memory lives as long as this object."""
 
-    def __init__(self, home: Home, *, roots: Sequence[str] = ()) -> None:
+    def __init__(self, home: Home, *, roots: Sequence[str] = (), targets: Targets | None = None) -> None:
         self.home = home
         self.roots = tuple(roots)
+        self.targets = TARGETS if targets is None else targets
         self._memory: dict[str, Driver] = {}
 
     def fleet(self, plan: Plan, *, on_loop: bool) -> DriverFleet:
         makers: dict[tuple[str, str], Make] = {}
         for target in {step.target for step in plan.steps} | {"local"}:
             kind = _type_of(plan, target)
-            for family, make in TARGETS[kind].items():
+            for family, make in self.targets[kind].items():
                 makers[target, family] = _bound(make, self, target, on_loop)
         return DriverFleet(makers)
 
@@ -62,7 +67,7 @@ class Wiring:
         return found
 
 
-def _bound(make: Callable[[Wiring, str, bool], Driver], wiring: Wiring, target: str, on_loop: bool) -> Make:
+def _bound(make: Maker, wiring: Wiring, target: str, on_loop: bool) -> Make:
     return lambda: make(wiring, target, on_loop)
 
 
@@ -116,7 +121,7 @@ def _memory_probes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
     return MemoryProbes()
 
 
-TARGETS: Final[Mapping[str, Mapping[str, Callable[[Wiring, str, bool], Driver]]]] = {
+TARGETS: Final[Targets] = {
     "local": {"files": _local_files, "process": _local_processes, "probe": _probes},
     "memory": {"files": _memory_files, "process": _memory_processes, "probe": _memory_probes},
 }
