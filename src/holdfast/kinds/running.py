@@ -17,11 +17,11 @@ import msgspec
 from holdfast.core.change import Change, Claim, Effect, Guarantee
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.contract import Flaw, Kind, Secret
+from holdfast.kinds.file import SECRET
 
 Words = str | tuple[str, ...]  # a program with its arguments: as a list, or as one string still to be split
 SHELL: Final = "/bin/sh"
-CHECK: Final = "@check/"  # what follows is an invocation; the process driver answers with an Effect
-SECRET: Final = "@secret/"  # what follows is a reference; "local" answers whether it can be had
+CHECK: Final = "check:"  # what follows is an invocation; the process driver answers with an Effect
 DONE: Final = Effect(True)
 NOT_DONE: Final = Effect(False)
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*")

@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import msgspec
 
-from holdfast.core.change import Change, Claim, Depth, State
+from holdfast.core.change import Change, Claim, Depth
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.contract import Flaw
-from holdfast.kinds.node import Node
+from holdfast.kinds.file import source_node
+from holdfast.kinds.ground import noun
 from holdfast.kinds.running import SHELL, Invocation, Running, Words, argv_of, flaws_of_words
 
 
@@ -64,12 +65,9 @@ class Script(Running, frozen=True, kw_only=True):
 
 
 def _expect_file(path: str, view: View) -> None:
-    made = view.made(path, "local")
-    node: State = view.seen(path, Depth.CONTENT, "local") if made is None else made.after
-    if not node.exists:
-        raise Unfit("source_not_found", f"the script {path} does not exist")
-    if isinstance(node, Node) and node.type not in ("file", "link"):
-        raise Unfit("source_not_found", f"{path} is not a script: it is a {node.type}")
+    _, node = source_node(view, path, Depth.CONTENT, "local")
+    if node.type != "file":
+        raise Unfit("source_not_found", f"`{path}` is not a script: it is a {noun(node)}")
 
 
 def _shebang(text: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from holdfast.core.change import Change, Effect
 from holdfast.drivers.contract import Batch, Move, Outcome
-from holdfast.drivers.probe.local import LocalProbes
+from holdfast.drivers.probe.local import Probes
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.contract import Kind
 from holdfast.kinds.health import Expect, Health
@@ -88,6 +88,6 @@ def move(operation: Kind, *, undo: bool = False, timeout: float | None = None) -
 async def probe(operation: Kind, time: VirtualTime | None = None, **arguments: Any) -> Outcome:
     timeout = arguments.pop("timeout", None)
     secrets = arguments.pop("secrets", None) or Secrets({})
-    driver = LocalProbes(secrets, environ=ENVIRON, sleep=(time or VirtualTime()).sleep, **arguments)
+    driver = Probes(secrets=secrets, environ=ENVIRON, sleep=(time or VirtualTime()).sleep, **arguments)
     (outcome,) = await driver.apply(Batch((move(operation, timeout=timeout),)))
     return outcome

@@ -11,7 +11,7 @@ from tests.drivers.probe.conftest import Server, VirtualTime, answer, health, mo
 
 from holdfast.core.change import Effect, Look, Verdict, classify
 from holdfast.drivers.contract import Batch, Ending
-from holdfast.drivers.probe.local import LocalProbes
+from holdfast.drivers.probe.local import Probes
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.contract import Duration
 from holdfast.kinds.wait import Wait
@@ -24,14 +24,14 @@ def test_a_wait_takes_its_time_and_no_more():
 
 
 def test_a_wait_longer_than_its_time_limit_fails():
-    driver = LocalProbes(Secrets({}))
+    driver = Probes(secrets=Secrets({}))
     (outcome,) = asyncio.run(driver.apply(Batch((move(Wait(duration=Duration(90)), timeout=0.05),))))
     assert outcome.failure.code == "timeout"
 
 
 def test_a_cancelled_probe_still_answers():
     async def scenario():
-        task = asyncio.ensure_future(LocalProbes(Secrets({})).apply(Batch((move(Wait(duration=Duration(90))),))))
+        task = asyncio.ensure_future(Probes(secrets=Secrets({})).apply(Batch((move(Wait(duration=Duration(90))),))))
         await asyncio.sleep(0.01)
         task.cancel()
         return await task
@@ -42,13 +42,13 @@ def test_a_cancelled_probe_still_answers():
 
 @pytest.mark.parametrize("operation", [Wait(duration=Duration(90)), health("http://127.0.0.1:1/")])
 def test_there_is_nothing_to_undo(operation):
-    (outcome,) = asyncio.run(LocalProbes(Secrets({})).apply(Batch((move(operation, undo=True),))))
+    (outcome,) = asyncio.run(Probes(secrets=Secrets({})).apply(Batch((move(operation, undo=True),))))
     assert outcome.ending is Ending.UNCHANGED
 
 
 def test_a_probe_in_doubt_can_be_made_again():
     change = move(Wait(duration=Duration(1))).change
-    found = asyncio.run(LocalProbes(Secrets({})).inspect([Look(change.key)]))
+    found = asyncio.run(Probes(secrets=Secrets({})).inspect([Look(change.key)]))
     assert found == {change.key: Effect(False)}
     assert classify(change, found[change.key]) is Verdict.NOT_APPLIED
 

@@ -47,7 +47,7 @@ def make(work: Path) -> Iterator[Callable[..., LocalProcesses]]:
     def build(**arguments: Any) -> LocalProcesses:
         environ = arguments.pop("environ", ENVIRON)
         secrets = arguments.pop("secrets", None) or Secrets(environ)
-        return LocalProcesses(secrets, str(work), environ=environ, grace_s=arguments.pop("grace_s", 2.0), **arguments)
+        return LocalProcesses(str(work), secrets=secrets, environ=environ, grace_s=arguments.pop("grace_s", 2.0), **arguments)
 
     yield build
     assert leftovers.marked() == {}

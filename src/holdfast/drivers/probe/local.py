@@ -39,16 +39,16 @@ class Unanswered(Exception):
     """Nobody answered, or not in time, or not in words that could be understood."""
 
 
-class LocalProbes:
+class Probes:
     def __init__(
         self,
-        secrets: Secrets,
         *,
+        secrets: Secrets | None = None,
         environ: Mapping[str, str] | None = None,
         sleep: Sleep = asyncio.sleep,
         attempt_timeout_s: float = ATTEMPT_TIMEOUT_S,
     ) -> None:
-        self._secrets = secrets
+        self._secrets = secrets or Secrets(environ)
         self._environ = os.environ if environ is None else environ
         self._sleep = sleep
         self._attempt_timeout_s = attempt_timeout_s

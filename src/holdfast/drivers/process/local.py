@@ -39,18 +39,18 @@ class LocalProcesses:
 
     def __init__(
         self,
-        secrets: Secrets,
         work: str,
         *,
+        secrets: Secrets | None = None,
         environ: Mapping[str, str] | None = None,
         sudo: str = "sudo",
         grace_s: float = GRACE_S,
         check_timeout_s: float = CHECK_TIMEOUT_S,
         output_bytes_max: int = OUTPUT_BYTES_MAX,
     ) -> None:
-        self._secrets = secrets
+        self._secrets = secrets or Secrets(environ)
         self._work = work
-        self._starter = Starter(secrets, os.environ if environ is None else environ, sudo)
+        self._starter = Starter(self._secrets, os.environ if environ is None else environ, sudo)
         self._grace_s = grace_s
         self._check_timeout_s = check_timeout_s
         self._output_bytes_max = output_bytes_max

@@ -1,4 +1,4 @@
-"""Programs, probes and pauses in memory: nothing is run, everything is remembered.
+"""Programs in memory: nothing is run, everything is remembered.
 
 For the target `memory`, and for rehearsing a plan: a step whose check would now say yes is in effect after it ran,
 and no more after it was undone. What has no `undo` cannot be taken back here either.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from holdfast.core.change import Effect, Look, State
+from holdfast.core.errors import Bug
 from holdfast.drivers.contract import DONE, UNCHANGED, Batch, Ending, Move, Outcome
 from holdfast.drivers.one_by_one import one_by_one
 from holdfast.drivers.process.failures import cannot_undo
@@ -31,9 +32,8 @@ class MemoryProcesses:
 
     async def _make(self, move: Move) -> Outcome:
         operation, key = move.change.means, move.change.key
-        if not isinstance(operation, Running):  # a probe or a pause: it passes, and there is nothing to take back
-            self.ran.append(move)
-            return UNCHANGED if move.undo else DONE
+        if not isinstance(operation, Running):
+            raise Bug(f"{key} is not for the process driver")
         if move.undo:
             return self._take_back(move, operation, key)
         if operation.question in self._so:
