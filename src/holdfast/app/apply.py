@@ -9,7 +9,7 @@ from typing import Any
 from holdfast.app import runs
 from holdfast.app.parts import Parts
 from holdfast.app.preview import SavedPlan, read_sources, seal
-from holdfast.core.errors import HoldfastError, Problem, Refused, StorageFailed
+from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan, Policy
 from holdfast.core.result import Result, result_of
@@ -18,6 +18,7 @@ from holdfast.core.states import COMMANDS
 from holdfast.core.stimuli import Asked, Began, Recovered, Stimulus
 from holdfast.journal.contract import LockRow, RunRow
 from holdfast.runtime.book import Book, entries_of, prepared_events
+from holdfast.runtime.collecting import undisturbed
 from holdfast.runtime.crew import Crew, Inline, SideBySide
 from holdfast.runtime.executor import drive
 from holdfast.runtime.fleet import Fleet, Together, one_after_the_other
@@ -60,47 +61,51 @@ class Session:
     # -- a new run
 
     async def apply(self, wishes: Wishes, waiting: Waiting | None = None) -> Result:
-        parts, plan = self.parts, self.plan
-        journal, now = parts.journal, parts.clock.now()
+        with undisturbed():
+            run, book, first = await self._begin(wishes, waiting)
+        if book is None:
+            return self._result(run)
+        await self._drive(run, book, Began(self.parts.clock.now()), first=first)
+        return await self._close(run, book)
+
+    async def _begin(self, wishes: Wishes, waiting: Waiting | None) -> tuple[Run, Book | None, Sequence[Event]]:
+        """Everything before the first change; without a book when the run was refused."""
+        plan = self.plan
         sources = await read_sources(plan, self.fleet, self.together)
         digest = seal(plan, sources)
-        run = Run.of(parts.ids.make(now), plan, wishes.policy)
-        created = Event(
-            "run.created",
-            {
-                "plan": plan.name,
-                "digest": digest,
-                "source": wishes.source,
-                "outline": outline_of(plan),
-                "policy": asdict(wishes.policy),
-                "owner": parts.owner.name,
-            },
-        )
-        journal.keep_plan(digest, plan.document)
-        evolve(run, created)
-        journal.append(run.id, [created], at=now, durable=False)
-        parts.watch(run, [created])
-        problems = self._refusals(wishes, digest)
-        if not problems:
-            problems = self._lock(run.id, plan, wishes, waiting)
+        run = self._create(wishes, digest)
+        problems = self._refusals(wishes, digest) or self._lock(run.id, wishes, waiting)
         if problems:
-            return self._refuse(run, problems)
+            return self._refuse(run, problems), None, ()
         try:
             prepared = await prepare(plan, self.fleet, self.together, sources)
-        except HoldfastError as error:
-            if isinstance(error, StorageFailed):
-                raise
-            return self._refuse(run, [Problem(code=error.code, message=error.message, hint=error.hint)])
+        except StorageFailed:
+            raise
+        except WorldError as error:
+            return self._refuse(run, [Problem(code=error.code, message=error.message, hint=error.hint)]), None, ()
         problems = list(prepared.prediction.problems) or (wishes.saved.stale(prepared) if wishes.saved else [])
         if problems:
-            return self._refuse(run, problems)
+            return self._refuse(run, problems), None, ()
         first = prepared_events(plan, prepared.prediction)
         for event in first:
             evolve(run, event)
-        parts.watch(run, first)
-        book = Book(run.id, entries_of(plan, prepared.prediction))
-        await self._drive(run, book, Began(parts.clock.now()), first=first)
-        return await self._close(run, book)
+        self.parts.watch(run, first)
+        return run, Book(run.id, entries_of(plan, prepared.prediction)), first
+
+    def _create(self, wishes: Wishes, digest: str) -> Run:
+        parts, plan = self.parts, self.plan
+        run = Run.of(parts.ids.make(parts.clock.now()), plan, wishes.policy)
+        parts.journal.keep_plan(digest, plan.document)
+        created = {
+            "plan": plan.name,
+            "digest": digest,
+            "source": wishes.source,
+            "outline": outline_of(plan),
+            "policy": asdict(wishes.policy),
+            "owner": parts.owner.name,
+        }
+        self._tell(run, Event("run.created", created), durable=False)
+        return run
 
     def _refusals(self, wishes: Wishes, digest: str) -> list[Problem]:
         """Why this run is not even prepared."""
@@ -111,9 +116,9 @@ class Session:
             return [Problem(code="stale_plan", message=f"the digest is {digest}, not the {expected} that was reviewed")]
         return []
 
-    def _lock(self, run: str, plan: Plan, wishes: Wishes, waiting: Waiting | None) -> list[Problem]:
+    def _lock(self, run: str, wishes: Wishes, waiting: Waiting | None) -> list[Problem]:
         parts = self.parts
-        keys = lock_keys(plan)
+        keys = lock_keys(self.plan)
         told = None
         while True:
             held = parts.journal.locks()
@@ -129,11 +134,10 @@ class Session:
                 told = holder.id
             parts.clock.pause(LOCK_POLL_S)
 
-    def _refuse(self, run: Run, problems: Sequence[Problem]) -> Result:
-        event = Event("run.refused", {"problems": [problem.plain() for problem in problems]})
-        self._tell(run, event)
+    def _refuse(self, run: Run, problems: Sequence[Problem]) -> Run:
+        self._tell(run, Event("run.refused", {"problems": [problem.plain() for problem in problems]}))
         self.parts.journal.unlock(run.id, at=self.parts.clock.now())
-        return self._result(run)
+        return run
 
     # -- a run that is there already
 
@@ -244,7 +248,8 @@ class Session:
 async def _gather(waiting: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
     import asyncio
 
-    return await asyncio.gather(*waiting)
+    found: Sequence[Mapping[str, Any]] = await asyncio.gather(*waiting)
+    return found
 
 
 def lock_keys(plan: Plan) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from holdfast.app.home import Home
 from holdfast.core.change import Look, State
@@ -17,6 +17,10 @@ from holdfast.drivers.contract import Batch, Driver, Move, Outcome
 from holdfast.runtime.fleet import DriverFleet, Make
 
 
+if TYPE_CHECKING:
+    from holdfast.drivers.secrets import Secrets
+
+Thing = TypeVar("Thing")
 Maker = Callable[["Wiring", str, bool], Driver]
 Targets = Mapping[str, Mapping[str, Maker]]
 
@@ -50,7 +54,7 @@ class Wiring:
         self.home = home
         self.roots = tuple(roots)
         self.targets = TARGETS if targets is None else targets
-        self._memory: dict[str, Driver] = {}
+        self._memory: dict[str, Any] = {}
 
     def fleet(self, plan: Plan, *, on_loop: bool) -> DriverFleet:
         makers: dict[tuple[str, str], Make] = {}
@@ -60,11 +64,19 @@ class Wiring:
                 makers[target, family] = _bound(make, self, target, on_loop)
         return DriverFleet(makers)
 
-    def remembered(self, name: str, make: Make) -> Driver:
-        found = self._memory.get(name)
-        if found is None:
-            found = self._memory[name] = make()
+    def remembered(self, name: str, make: Callable[[], Thing]) -> Thing:
+        """One of its kind for as long as this wiring lives."""
+        if name not in self._memory:
+            self._memory[name] = make()
+        found: Thing = self._memory[name]
         return found
+
+    @property
+    def secrets(self) -> Secrets:
+        """Everything that resolves a secret shares one memory of them, so that none is shown by another's output."""
+        from holdfast.drivers.secrets import Secrets
+
+        return self.remembered("secrets", Secrets)
 
 
 def _bound(make: Maker, wiring: Wiring, target: str, on_loop: bool) -> Make:
@@ -100,7 +112,7 @@ def _memory_files(wiring: Wiring, target: str, on_loop: bool) -> Driver:
 def _local_processes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
     from holdfast.drivers.process.local import LocalProcesses
 
-    return LocalProcesses(work=wiring.home.work)
+    return LocalProcesses(wiring.secrets, wiring.home.work)
 
 
 def _memory_processes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
@@ -112,7 +124,7 @@ def _memory_processes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
 def _probes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
     from holdfast.drivers.probe.local import Probes
 
-    return Probes()
+    return Probes(secrets=wiring.secrets)
 
 
 def _memory_probes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
