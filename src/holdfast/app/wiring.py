@@ -112,7 +112,7 @@ def _memory_files(wiring: Wiring, target: str, on_loop: bool) -> Driver:
 def _local_processes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
     from holdfast.drivers.process.local import LocalProcesses
 
-    return LocalProcesses(wiring.secrets, wiring.home.work)
+    return LocalProcesses(work=wiring.home.work, secrets=wiring.secrets)
 
 
 def _memory_processes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
