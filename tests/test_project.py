@@ -24,7 +24,9 @@ TRAVELLING = [
 
 
 def tracked() -> Iterator[tuple[str, str]]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     for name in listed.split("\0"):
         if name and (ROOT / name).is_file():
             yield name, (ROOT / name).read_text(errors="replace")
