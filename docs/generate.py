@@ -6,13 +6,11 @@ and PAGES lists them. `--check` writes nothing and fails when a page is not what
 
 from __future__ import annotations
 
-import ast
 import inspect
 import sys
-import tokenize
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
-from io import StringIO
 from pathlib import Path
 from types import ModuleType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
@@ -27,12 +25,16 @@ from holdfast.kinds.contract import Duration, Kind, Mode, Secret
 from holdfast.kinds.registry import KINDS, kind_of
 
 REFERENCE: Final = Path(__file__).parent / "reference"
+INTRODUCTION: Final = """\
+A step is written `KIND: VALUE`, with further arguments as keys beside it; the value is the first row of each table.
+Paths are on the target, and on `local` relative to the plan file. Keys of every step: [plan file](../plan-file.md)."""
 NOTICE: Final = "<!-- Written by `./dev docs` from the code; change it there. -->"
 
 
 def kinds() -> str:
     """What a step can be, and what each argument means."""
-    return "\n\n".join(["# Operation kinds", *(_kind(name) for name in KINDS)])
+    meanings = tomllib.loads((Path(__file__).parent / "arguments.toml").read_text())
+    return "\n\n".join(["# Operation kinds", INTRODUCTION, *(_kind(name, meanings) for name in KINDS)])
 
 
 def cli() -> str:
@@ -100,22 +102,26 @@ def main(arguments: Sequence[str]) -> int:
 # -- kinds
 
 
-def _kind(name: str) -> str:
+def _kind(name: str, meanings: Mapping[str, Mapping[str, str]]) -> str:
     kind = kind_of(name)
     assert kind is not None
-    comments = _comments_of(kind)
+    said = {**meanings["every"], **meanings[name]}
     fields = sorted(msgspec.structs.fields(kind), key=lambda field: field.name != kind.main)
-    rows = [(f"`{field.name}`", _type(field.type), _default(field), _meaning(field.name, kind, comments)) for field in fields]
+    rows = [
+        (f"`{_word(field, kind)}`", _type(field.type), _default(field), said[field.encode_name] + _where(field.name, kind))
+        for field in fields
+    ]
     about = _prose(import_module(kind.__module__)).removeprefix(f"`{name}`: ")
-    return "\n\n".join([f"## {name}", about[:1].upper() + about[1:], _table(("argument", "type", "default", ""), rows)])
+    return "\n\n".join([f"## {name}", about[:1].upper() + about[1:], _table(("argument", "type", "default", "meaning"), rows)])
 
 
-def _meaning(field: str, kind: type[Kind], comments: Mapping[str, str]) -> str:
-    notes = [f"what is written behind `{kind.kind}:`"] if field == kind.main else []
-    notes += ["where Holdfast runs, relative to the plan file"] if field in kind.here else []
-    notes += ["on the target"] if field in kind.there else []
-    notes += [comments[field]] if field in comments else []
-    return "; ".join(notes)
+def _word(field: msgspec.structs.FieldInfo, kind: type[Kind]) -> str:
+    """The main argument is what is written behind the kind itself."""
+    return kind.kind if field.name == kind.main else field.encode_name
+
+
+def _where(field: str, kind: type[Kind]) -> str:
+    return " (where Holdfast runs; relative to the plan file)" if field in kind.here else ""
 
 
 TYPES: Final[Mapping[Any, str]] = {str: "text", bool: "true or false", int: "number", float: "number", Any: "anything"}
@@ -145,28 +151,6 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if isinstance(value, Duration):
         return f"`{value:g}s`"
     return f"`{value:04o}`" if isinstance(value, Mode) else f"`{msgspec.json.encode(value).decode().strip(chr(34))}`"
-
-
-def _comments_of(kind: type) -> dict[str, str]:
-    """What stands behind a field in the source is what it means to a reader; it need not be said twice."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__):
-        if base.__module__.startswith("holdfast.kinds") and base is not Kind:
-            found.update(_trailing(inspect.getsource(base)))
-    return found
-
-
-def _trailing(source: str) -> Iterator[tuple[str, str]]:
-    (body,) = ast.parse(source).body
-    assert isinstance(body, ast.ClassDef)
-    fields = {
-        node.end_lineno: node.target.id
-        for node in body.body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-    }
-    for token in tokenize.generate_tokens(StringIO(source).readline):
-        if token.type == tokenize.COMMENT and token.start[0] in fields:
-            yield fields[token.start[0]], token.string.lstrip("# ").split("# noqa")[0].strip()
 
 
 # -- command line
