@@ -72,6 +72,5 @@ def _expect_file(path: str, view: View) -> None:
 
 def _shebang(text: str) -> tuple[str, ...]:
     """As the kernel reads it: the program, and everything after it as one argument."""
-    first = text.partition("\n")[0].strip()
-    words = first[2:].split(None, 1) if first.startswith("#!") else []
+    words = text[2:].partition("\n")[0].strip().split(None, 1) if text.startswith("#!") else []
     return tuple(words) or (SHELL,)
