@@ -1,7 +1,7 @@
 """What is to be in a file: the means by which a driver makes a node that has content.
 
-Pure and standard library only, because the file worker carries this module with it. Exactly one of `data`, `path`
-and `origin` is set. Below a directory the same value means a whole tree: what stands at the same relative path.
+Pure and standard library only, because the file worker carries this module with it. Exactly one of `data`, `path`,
+`origin` and `secret` is set. Below a directory the same value means a whole tree: what stands at the same relative path.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ class Content(NamedTuple):
     origin: str | None = None  # copied from here, on the target itself, with its extended attributes
     digest: str | None = None  # what must have been read; the copy is refused when it differs
     size: int = 0
+    secret: str | None = None  # what this reference means: the driver asks for it at the last moment
 
     @classmethod
     def of(cls, data: bytes) -> Content:

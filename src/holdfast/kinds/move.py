@@ -1,0 +1,77 @@
+"""`move`: what stood at one path stands at another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from holdfast.core.change import Change, Claim, Depth, Guarantee
+from holdfast.core.predict import Unfit, View
+from holdfast.kinds.contract import Flaw
+from holdfast.kinds.ground import Room, ground_of, split
+from holdfast.kinds.node import ABSENT, Node
+from holdfast.kinds.paths import (
+    Files,
+    OnConflict,
+    anew,
+    check_removable,
+    is_beneath,
+    moved,
+    put,
+    reads,
+    size_of,
+    stays,
+    unchanged,
+)
+
+
+class MoveKind(Files, frozen=True, kw_only=True):
+    """A step whose source is gone and whose destination is there was made before: it is unchanged."""
+
+    kind: ClassVar[str] = "move"
+    main: ClassVar[str] = "source"
+    there: ClassVar[tuple[str, ...]] = ("source", "to")
+
+    source: str
+    to: str
+    on_conflict: OnConflict = "fail"
+
+    def flaws(self) -> Iterator[Flaw]:
+        yield from super().flaws()
+        if is_beneath(self.to, self.source):
+            yield Flaw("to", f"`{self.source}` cannot be moved into itself", "conflict", "name a destination outside of it")
+
+    def claims(self) -> Sequence[Claim]:
+        ends = [Claim(path, beneath=True) for path in (self.source, self.to)]
+        rooms = [reads(split(path)[0]) for path in (self.source, self.to)]
+        return [*ends, *rooms, *([Claim(f"{self.to}.bak")] if self.on_conflict == "backup" else [])]
+
+    def changes(self, view: View, /) -> Sequence[Change]:
+        ground = ground_of(view)
+        found, standing = ground.node(view, self.source), ground.node(view, self.to)
+        if not found.exists:
+            return self._made_before(view, standing)
+        if stays(self.to, standing, self.on_conflict):
+            return unchanged(self.to, standing)
+        leaves, enters = ground.room(view, self.source), ground.room(view, self.to)
+        check_removable(ground.facts(view), leaves, self.source, found)
+        if leaves.device != enters.device:
+            found = ground.node(view, self.source, Depth.TREE)
+            ground.spend(enters, size_of(found))
+        return self._placed(view, enters, standing, found, leaves.device != enters.device)
+
+    def _placed(self, view: View, room: Room, standing: Node, found: Node, copied: bool) -> Sequence[Change]:
+        """What is in the way is put aside first; the move itself finds nothing there."""
+        guarantee = Guarantee.REVERSIBLE if copied else Guarantee.ATOMIC
+        after = anew(found) if copied else moved(found)
+        if not standing.exists:
+            return (Change(self.to, standing, after, guarantee, origin=self.source),)
+        aside = [change for change in put(view, room, self.to, standing, ABSENT, self.on_conflict) if change.changes]
+        return (*aside, Change(self.to, ABSENT, after, guarantee, origin=self.source))
+
+    def _made_before(self, view: View, standing: Node) -> Sequence[Change]:
+        gone = view.made(self.source) is None and view.made(self.to) is None
+        if gone and standing.exists:
+            return unchanged(self.to, standing)
+        raise Unfit("source_not_found", f"`{self.source}` does not exist", missing=self.source)
+
