@@ -43,7 +43,7 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     raise Bug("something waited where no event loop runs")
 
 
-async def _perform(performer: Performer, effect: Apply | Inspect, clock: Clock) -> Stimulus:
+async def perform(performer: Performer, effect: Apply | Inspect, clock: Clock) -> Stimulus:
     if isinstance(effect, Inspect):
         verdicts = await performer.look(effect)
         return Found(clock.now(), effect.number, verdicts)
@@ -79,7 +79,7 @@ class Inline:
                 verb, data = self._asked.popleft()
                 return Asked(self._clock.now(), verb, data)
             if self._todo:
-                return await _perform(self._performer, self._todo.popleft(), self._clock)
+                return await perform(self._performer, self._todo.popleft(), self._clock)
             now = self._clock.now()
             if wake_at is not None and now >= wake_at:
                 return Ticked(now)
@@ -113,7 +113,7 @@ class SideBySide:
     async def _work(self, effect: Apply | Inspect) -> None:
         """Whatever happens, something comes back; an exception - a disk that failed, a mistake of ours - ends the run."""
         try:
-            await self._inbox.put(await _perform(self._performer, effect, self._clock))
+            await self._inbox.put(await perform(self._performer, effect, self._clock))
         except self._asyncio.CancelledError:
             if effect.number not in self._halted:
                 raise
