@@ -60,7 +60,8 @@ class RunRow:
     fence: int
     settled: bool
     step_count: int
-    error: str | None = None
+    error: str | None = None  # the code of what went wrong
+    compacted: bool = False  # its records are gone; this row and its execution are what is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class LockRow:
 class Command:
     """What somebody asked of a run, from whichever process."""
 
-    id: int
+    id: int  # counts from 1 within the run
     run: str
     verb: str  # pause resume cancel confirm approve rollback retry
     data: Mapping[str, Any]
@@ -92,12 +93,17 @@ class Verification:
 
 
 class Journal(Protocol):
+    damage: str | None  # what is wrong with the store; then it can only be read, as far as it is sound
+
     def append(
         self, run: str | None, events: Sequence[Event], *, at: float, durable: bool = True, fence: int | None = None
     ) -> Persisted: ...
 
     def records(self, run: str | None = None, *, after: int = 0, limit: int | None = None) -> Iterator[Record]:
-        """Records with events after the number `after`, in order; of one run, or of everything."""
+        """Records with events after the number `after`, in order; of one run, or of everything.
+
+        The first may begin at or before `after`: a record is never cut. `limit` counts records.
+        """
         ...
 
     def last_seq(self) -> int: ...
@@ -114,7 +120,13 @@ class Journal(Protocol):
     def run(self, run: str) -> RunRow | None: ...
     def find_runs(self, prefix: str, limit: int = 2) -> Sequence[RunRow]: ...
     def runs(
-        self, *, limit: int = 100, ending: str | None = None, plan: str | None = None, open_only: bool = False, before: str | None = None
+        self,
+        *,
+        limit: int = 100,
+        ending: str | None = None,
+        plan: str | None = None,
+        open_only: bool = False,
+        before: str | None = None,
     ) -> Sequence[RunRow]:
         """Newest first. `before` is the id of the last run of the page before."""
         ...
@@ -122,10 +134,15 @@ class Journal(Protocol):
     def outline(self, run: str) -> Outline | None: ...
 
     # -- locks: together or not at all. Returns the holder when something stands in the way.
-    def lock(self, run: str, owner: str, keys: Sequence[str], *, at: float, dead: Iterable[str] = ()) -> LockRow | None: ...
+    def lock(self, run: str, owner: str, keys: Sequence[str], *, at: float, dead: Iterable[str] = ()) -> LockRow | None:
+        """Locks of `dead` owners are reclaimed where they stand in the way; the fence is in the run's row then."""
+        ...
+
     def unlock(self, run: str, *, at: float) -> None: ...
     def locks(self) -> Sequence[LockRow]: ...
-    def break_lock(self, lock: str, *, at: float) -> LockRow | None: ...
+    def break_lock(self, lock: str, *, at: float) -> LockRow | None:
+        """Take a lock from its holder, whose writes are refused from then on. Returns what was broken."""
+        ...
 
     # -- commands to runs
     def ask(self, run: str, verb: str, data: Mapping[str, Any], *, at: float) -> Command: ...
@@ -137,13 +154,27 @@ class Journal(Protocol):
     def names(self, shelf: str) -> Sequence[str]: ...
     def drop(self, shelf: str, name: str) -> bool: ...
 
-    # -- execution tracking
+    # -- execution tracking: times are epoch milliseconds, as integers; `before` is the `number` of a row
     def executions(self, *, limit: int = 100, before: int | None = None) -> Sequence[Mapping[str, Any]]: ...
+    def in_flight(self) -> Sequence[Mapping[str, Any]]:
+        """Executions that began and have not ended, the oldest first, with their `owner` where one was given."""
+        ...
+
     def cleanups(self, *, limit: int = 100) -> Sequence[Mapping[str, Any]]: ...
     def stats(self, action: str | None = None) -> Sequence[Mapping[str, Any]]: ...
     def endings(self) -> Mapping[str, int]: ...
 
     # -- care
     def verify(self) -> Verification: ...
-    def compact(self, *, keep_runs: int) -> Mapping[str, int]: ...
+    def replay(self) -> None:
+        """Make every projection anew from the records."""
+        ...
+
+    def compact(self, *, keep_runs: int, at: float) -> Mapping[str, int]:
+        """Drop the records of old runs that ended and need nothing kept; `{"removed", "kept", "runs", "bytes_reclaimed"}`.
+
+        At least the newest `keep_runs` runs keep theirs. What is folded from them stays.
+        """
+        ...
+
     def close(self) -> None: ...

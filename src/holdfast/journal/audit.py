@@ -1,0 +1,106 @@
+"""The full check of a journal: chain, numbers, gaps, rows, documents, and projections against a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from holdfast.core.errors import WorldError
+from holdfast.journal.chain import ORIGIN, Gap, Link, corrupt, follow
+from holdfast.journal.compaction import MARKER
+from holdfast.journal.contract import Record, Verification
+from holdfast.journal.folds import begin, fold
+from holdfast.journal.reading import LINKS, gaps_of
+from holdfast.journal.rows import SqliteRows
+from holdfast.journal.sheets import MemorySheets
+from holdfast.journal.snapshot import unpack
+
+SNAPSHOT: Final = ("@journal", "snapshot")
+
+
+class Audit:
+    """One walk over everything; what it finds is told in the order in which it was found."""
+
+    def __init__(self, rows: SqliteRows, ring: int) -> None:
+        self.rows = rows
+        self.ring = ring
+        self.records = 0
+        self.problems: list[str] = []
+        self._plan_seqs: dict[str, int] = {}
+        self._task_seqs: dict[tuple[str, int], int] = {}
+        self._again = MemorySheets()
+        begin(self._again)
+        self._folded = 0  # what the snapshot holds already
+
+    def run(self) -> Verification:
+        for look in (self._pages, self._snapshot, self._chain, self._documents, self._projections):
+            try:
+                look()
+            except WorldError as error:
+                self.problems.append(error.message)
+        return Verification(not self.problems, self.records, tuple(self.problems))
+
+    def _pages(self) -> None:
+        for (line,) in self.rows.connection.execute("PRAGMA integrity_check(10)"):
+            if line != "ok":
+                self.problems.append(f"the database is damaged: {line}")
+
+    def _snapshot(self) -> None:
+        """The marker tells which snapshot stands for what is gone; without one, nothing may be gone."""
+        marker = self.rows.get("@gaps", "marker")
+        if marker is None:
+            return
+        found = next(self._links(marker, marker), None)
+        event = None if found is None else self.rows.chain.open(found).events[0]
+        if event is None or event.type != MARKER:
+            raise corrupt("the record that explains its gaps is missing")
+        if [Gap(first, last, bytes.fromhex(mac)) for first, last, mac in event.data["gaps"]] != gaps_of(self.rows):
+            raise corrupt("its gaps are not those that were recorded")
+        if self.rows.digest(*SNAPSHOT) != event.data["snapshot"]:
+            raise corrupt("its snapshot is not the one that was recorded")
+        for sheet, key, row in unpack(self.rows.document(*SNAPSHOT) or b""):
+            self._again.put(sheet, key, row)
+        self._folded = marker
+
+    def _links(self, low: int, high: int) -> Iterator[Link]:
+        for row in self.rows.connection.execute(LINKS + "WHERE seq BETWEEN ? AND ? ORDER BY seq", (low, high)):
+            yield Link(*row)
+
+    def _chain(self) -> None:
+        gaps = {gap.first: gap for gap in gaps_of(self.rows)}
+        last, mac = 0, ORIGIN
+        for record, link in follow(self.rows.chain, self._links(0, 1 << 62), gaps, 0, ORIGIN):
+            self.records += 1
+            last, mac = link.last, link.mac
+            self._number(record)
+            if record.seq > self._folded:
+                fold(self._again, record, self.ring)
+        tip = self.rows.need("@tip", "tip")
+        if (last, mac.hex()) != (tip["last"], tip["mac"]):
+            raise corrupt(f"it ends with event {last}, but {tip['last']} had been recorded")
+
+    def _number(self, record: Record) -> None:
+        if record.run is None:
+            return
+        if record.plan_seq != self._plan_seqs.get(record.run, 0) + 1:
+            raise corrupt(f"the numbers of run {record.run} have a gap before event {record.seq}")
+        self._plan_seqs[record.run] = record.plan_seq + record.count - 1
+        for task, first in record.task_seqs.items():
+            if first != self._task_seqs.get((record.run, task), 0) + 1:
+                raise corrupt(f"the numbers of task {task} of run {record.run} have a gap before event {record.seq}")
+            total = sum(event.count for event in record.events if event.task == task)
+            self._task_seqs[record.run, task] = first + total - 1
+
+    def _documents(self) -> None:
+        for shelf in self.rows.shelves():
+            for name in self.rows.names(shelf):
+                self.rows.document(shelf, name)
+
+    def _projections(self) -> None:
+        """Every row is read, which proves its seal, and compared with what the records say."""
+        expected = {(sheet, key): row for sheet, found in self._again.derived().items() for key, row in found.items()}
+        for sheet, key, row in self.rows.entries():
+            if expected.pop((sheet, key), None) != row:
+                raise corrupt(f"{sheet} {key} is not what the records say")
+        for sheet, key in expected:
+            raise corrupt(f"{sheet} {key} is missing")

@@ -1,0 +1,161 @@
+"""The one door to sqlite3: connections, transactions, syncs, and what SQLite's errors mean here.
+
+Durability is ours: SQLite commits to its write-ahead log without a sync (`synchronous=NORMAL`), then `sync` makes the
+log durable with one fdatasync, which threads that wait together share. The log stays when the last process leaves,
+because a read-only connection is closed last; it is folded into the database when it has grown.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Final
+
+from holdfast.core.errors import StorageFailed, WorldError
+from holdfast.journal.chain import corrupt
+
+FORMAT: Final = 1
+LOG_BYTES_MAX: Final = 1 << 20  # opening reads the whole log, so it is kept small
+FOLD_PATIENCE_MS: Final = 50
+fdatasync: Final = getattr(os, "fdatasync", os.fsync)
+
+# `rows` holds every sheet; `documents` the bodies whose names and digests are rows of a sheet.
+SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS records (seq INTEGER PRIMARY KEY, last INTEGER, run TEXT, prev BLOB, body BLOB, mac BLOB)",
+    "CREATE INDEX IF NOT EXISTS records_of_run ON records (run, seq) WHERE run IS NOT NULL",
+    "CREATE TABLE IF NOT EXISTS rows (sheet TEXT, key, body BLOB, seal BLOB, PRIMARY KEY (sheet, key)) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS documents (shelf TEXT, name TEXT, body BLOB, PRIMARY KEY (shelf, name))",
+    f"PRAGMA user_version={FORMAT}",
+)
+
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_ERROR})
+
+
+def connect(path: str, mode: str, patience_s: float) -> sqlite3.Connection:
+    name = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return sqlite3.connect(
+        f"file:{name}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=patience_s,
+        check_same_thread=False,
+        cached_statements=64,
+    )
+
+
+def make(connection: sqlite3.Connection, fill: Callable[[sqlite3.Connection], None]) -> None:
+    """A new journal; one that was begun and not finished is begun anew."""
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in SCHEMA:
+        connection.execute(statement)
+    fill(connection)
+    connection.execute("COMMIT")
+
+
+def is_made(path: str) -> bool:
+    """Does the header of the database say that it was finished? (The last bytes of a new one may be in its log only.)"""
+    try:
+        with open(path, "rb") as file:
+            return file.read(64)[60:] not in (b"", bytes(4))
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """SQLite's errors as ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise meaning(error) from error
+
+
+def meaning(error: sqlite3.Error) -> WorldError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in _LOCKED:
+        return WorldError("another process keeps the journal locked", code="locked", hint="try again; see who is writing")
+    if code in _DAMAGED:
+        return corrupt(str(error))
+    if code == sqlite3.SQLITE_FULL:
+        return StorageFailed(f"the journal cannot grow: {error}", hint="free some space; nothing of this write was kept")
+    return StorageFailed(f"the journal could not be written or read: {error}")
+
+
+class Writer:
+    """The connection that writes, and the log that it makes durable."""
+
+    def __init__(self, path: str, patience_s: float) -> None:
+        self._connection = connect(path, "rw", patience_s)
+        self._patience_s = patience_s
+        self._log_path = path + "-wal"
+        self._log = -1
+        self._log_bytes = LOG_BYTES_MAX  # fold when the log has grown beyond
+        self._commits = 0
+        self._synced = 0
+        self._syncing = Lock()
+        self._failed = ""
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.execute("PRAGMA wal_autocheckpoint=0")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        if self._failed:
+            raise StorageFailed(f"an earlier write could not be made durable: {self._failed}")
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        self._commits += 1
+
+    def run(self, statement: str) -> None:
+        self._connection.execute(statement).fetchall()
+
+    def sync(self) -> None:
+        """What was committed before this call is durable when it returns. A sync that fails is never tried again."""
+        wanted = self._commits
+        with self._syncing:
+            if self._synced >= wanted:
+                return
+            reached = self._commits
+            try:
+                fdatasync(self._open_log())
+            except OSError as error:
+                self._failed = str(error)
+                raise StorageFailed(f"a write could not be made durable: {error}") from error
+            self._synced = reached
+
+    def fold_log(self, *, always: bool = False) -> None:
+        """Bring a log that has grown into the database, and empty it; everything committed is durable then.
+
+        Where a reader still needs the log it stays, and is tried again when it has grown as much once more.
+        """
+        size = os.fstat(self._open_log()).st_size
+        if size < self._log_bytes and not always:
+            return
+        self.run(f"PRAGMA busy_timeout={FOLD_PATIENCE_MS}")
+        busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self.run(f"PRAGMA busy_timeout={int(self._patience_s * 1000)}")
+        if not busy:
+            self._synced = self._commits
+        self._log_bytes = LOG_BYTES_MAX + (size if busy else 0)
+
+    def _open_log(self) -> int:
+        if self._log < 0:
+            self._log = os.open(self._log_path, os.O_RDONLY | os.O_CLOEXEC)
+        return self._log
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._log >= 0:
+            os.close(self._log)
+            self._log = -1

@@ -1,0 +1,125 @@
+"""Sheets in a SQLite table: each row sealed, so that a damaged one is never read as if it were sound."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, Final
+
+from holdfast.journal.chain import Chain, corrupt
+from holdfast.journal.records import decode_small, encode_small
+from holdfast.journal.sheets import Key
+
+_GET: Final = "SELECT body, seal FROM rows WHERE sheet = ? AND key = ?"
+_PUT: Final = "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)"
+_DROP: Final = "DELETE FROM rows WHERE sheet = ? AND key = ?"
+_SCAN: Final = "SELECT key, body, seal FROM rows WHERE sheet = ? AND key >= ? AND key <= ? ORDER BY key"
+_LOWEST: Final = -(1 << 62)  # SQLite sorts integers before text, text before blobs
+_HIGHEST: Final = b"\xff"
+
+
+class SqliteRows:
+    """What one transaction reads and writes; changed rows are written once, at its end."""
+
+    def __init__(self, connection: sqlite3.Connection, chain: Chain) -> None:
+        self.connection = connection
+        self.chain = chain
+        self._known: dict[tuple[str, Key], Any] = {}
+        self._changed: set[tuple[str, Key]] = set()
+
+    def get(self, sheet: str, key: Key) -> Any:
+        place = (sheet, key)
+        if place not in self._known:
+            found = self.connection.execute(_GET, place).fetchone()
+            self._known[place] = None if found is None else self._open(sheet, key, *found)
+        return self._known[place]
+
+    def need(self, sheet: str, key: Key) -> Any:
+        row = self.get(sheet, key)
+        if row is None:
+            raise corrupt(f"{sheet} {key} is missing")
+        return row
+
+    def put(self, sheet: str, key: Key, row: Any) -> None:
+        self._known[sheet, key] = row
+        self._changed.add((sheet, key))
+
+    def drop(self, sheet: str, key: Key) -> None:
+        self.put(sheet, key, None)
+
+    def scan(
+        self, sheet: str, low: Key | None = None, high: Key | None = None, *, newest: bool = False
+    ) -> Iterator[tuple[Key, Any]]:
+        self.flush()
+        bounds = (sheet, _LOWEST if low is None else low, _HIGHEST if high is None else high)
+        for key, body, seal in self.connection.execute(_SCAN + " DESC" if newest else _SCAN, bounds):
+            yield key, self._open(sheet, key, body, seal)
+
+    def flush(self) -> None:
+        for sheet, key in self._changed:
+            row = self._known[sheet, key]
+            if row is None:
+                self.connection.execute(_DROP, (sheet, key))
+            else:
+                body = encode_small(row)
+                self.connection.execute(_PUT, (sheet, key, body, self.chain.seal(sheet, key, body)))
+        self._changed.clear()
+
+    def entries(self) -> Iterator[tuple[str, Key, Any]]:
+        """Every derived row."""
+        self.flush()
+        for sheet, key, body, seal in self.connection.execute("SELECT * FROM rows WHERE sheet >= 'A' ORDER BY sheet, key"):
+            yield sheet, key, self._open(sheet, key, body, seal)
+
+    def clear(self) -> None:
+        """Drop every derived row."""
+        self.flush()
+        self._known.clear()
+        self.connection.execute("DELETE FROM rows WHERE sheet >= 'A'")
+
+    # -- documents: the body lies in a table of its own, its digest is a row
+
+    def put_document(self, shelf: str, name: str, body: bytes) -> None:
+        if self.get(f"@shelf:{shelf}", name) is None:
+            self._count(shelf, 1)
+        self.put(f"@shelf:{shelf}", name, self.chain.seal(shelf, name, body).hex())
+        self.connection.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (shelf, name, body))
+
+    def document(self, shelf: str, name: str) -> bytes | None:
+        digest = self.digest(shelf, name)
+        if digest is None:
+            self.names(shelf)  # which proves that no name is missing
+            return None
+        found = self.connection.execute("SELECT body FROM documents WHERE shelf = ? AND name = ?", (shelf, name)).fetchone()
+        if found is None or not isinstance(found[0], bytes) or self.chain.seal(shelf, name, found[0]).hex() != digest:
+            raise corrupt(f"the document {shelf}/{name} is not what was written")
+        return found[0]
+
+    def digest(self, shelf: str, name: str) -> str | None:
+        digest: str | None = self.get(f"@shelf:{shelf}", name)
+        return digest
+
+    def names(self, shelf: str) -> list[str]:
+        names = [str(name) for name, _ in self.scan(f"@shelf:{shelf}")]
+        if len(names) != (self.get("@shelves", shelf) or 0):
+            raise corrupt(f"a document of {shelf} is missing")
+        return names
+
+    def shelves(self) -> list[str]:
+        return [str(shelf) for shelf, _ in self.scan("@shelves")]
+
+    def drop_document(self, shelf: str, name: str) -> bool:
+        if self.digest(shelf, name) is None:
+            return False
+        self._count(shelf, -1)
+        self.drop(f"@shelf:{shelf}", name)
+        self.connection.execute("DELETE FROM documents WHERE shelf = ? AND name = ?", (shelf, name))
+        return True
+
+    def _count(self, shelf: str, by: int) -> None:
+        self.put("@shelves", shelf, (self.get("@shelves", shelf) or 0) + by)
+
+    def _open(self, sheet: str, key: Key, body: Any, seal: Any) -> Any:
+        if not isinstance(body, bytes) or self.chain.seal(sheet, key, body) != seal:
+            raise corrupt(f"{sheet} {key} is not what was written")
+        return decode_small(body)

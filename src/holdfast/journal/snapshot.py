@@ -1,0 +1,35 @@
+"""All derived rows as one compressed document: what a replay begins with once records were compacted away."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from holdfast.core.errors import WorldError
+from holdfast.journal.chain import corrupt
+from holdfast.journal.records import decode_small, encode_small
+from holdfast.journal.sheets import Key
+
+FORMAT: Final = 1
+Entry = tuple[str, Key, Any]
+
+
+def pack(entries: Iterable[Entry]) -> bytes:
+    squeeze = zlib.compressobj(6)
+    parts = [squeeze.compress(encode_small({"format": FORMAT}) + b"\n")]
+    parts += [squeeze.compress(encode_small(entry) + b"\n") for entry in entries]
+    return b"".join([*parts, squeeze.flush()])
+
+
+def unpack(document: bytes) -> Iterator[Entry]:
+    try:
+        head, *lines = zlib.decompress(document).splitlines()
+    except zlib.error as error:
+        raise corrupt(f"its snapshot cannot be unpacked: {error}") from error
+    version = decode_small(head)["format"]
+    if version > FORMAT:
+        raise WorldError(f"the snapshot has format {version}; this program reads up to {FORMAT}", code="unsupported")
+    for line in lines:
+        sheet, key, row = decode_small(line)
+        yield sheet, key, row
