@@ -1,0 +1,85 @@
+"""Plan files: bytes become a `Plan`, or every problem with its place and a hint.
+
+Nothing is executed while a plan is read, and nothing is looked at but the file itself and what `each` takes from a file
+beside it. This module imports no more than it needs: each command line pays for it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from holdfast.core.plan import Plan
+from holdfast.planfile.paths import Anchor
+from holdfast.planfile.reader import read
+from holdfast.planfile.source import Source
+
+Format = Literal["yaml", "json", "toml"]
+
+__all__ = ["Format", "from_canonical", "load", "parse", "schema"]
+
+
+def load(path: str | os.PathLike[str], *, env: Mapping[str, str] | None = None, roots: Sequence[str] | None = None) -> Plan:
+    """The plan in a file; `-` reads YAML from standard input. Raises PlanError with all problems."""
+    name = os.fspath(path)
+    base = os.getcwd() if name == "-" else os.path.dirname(os.path.abspath(name))
+    with _collector_paused():
+        return _read(Source.of_file(name), base, env, roots)
+
+
+def parse(
+    text: str | bytes | Mapping[str, Any],
+    *,
+    format: Format = "yaml",
+    name: str = "<text>",
+    base: str | None = None,
+    env: Mapping[str, str] | None = None,
+    roots: Sequence[str] | None = None,
+) -> Plan:
+    """The plan in a text, or in a mapping that was read elsewhere. Raises PlanError with all problems.
+
+    Relative paths are relative to `base`; without one they are a problem. With `roots`, so is every local path elsewhere.
+    """
+    with _collector_paused():
+        is_text = isinstance(text, (str, bytes))
+        return _read(Source.of_text(text, format, name) if is_text else Source.of_value(text, name), base, env, roots)
+
+
+def from_canonical(document: bytes) -> Plan:
+    """The plan whose `document` this is, without a look at the environment or at any file."""
+    from msgspec import json
+
+    from holdfast.planfile.canonical import escape, unescape
+
+    with _collector_paused():
+        value = json.decode(unescape(document))
+        canonical = escape(json.encode(value, order="sorted"))  # bytes that were written elsewhere may differ in spaces
+        return read(Source("<document>", value), Anchor(), {}, literal=True, document=canonical)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of plan files."""
+    from holdfast.planfile.schema import plan_schema
+
+    return plan_schema()
+
+
+def _read(source: Source, base: str | None, env: Mapping[str, str] | None, roots: Sequence[str] | None) -> Plan:
+    env = os.environ if env is None else env
+    return read(source, Anchor(base=base, home=env.get("HOME"), roots=roots), env)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Reading makes many objects and no garbage cycles: the collector would only walk them again and again."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -1,0 +1,224 @@
+"""A mapping becomes a struct, or every reason why not: the fast way for all that is sound, and field by field else.
+
+msgspec stops at the first error; whoever repairs a plan wants to see all of them, each at its own place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import FieldInfo
+
+from holdfast.core.errors import Problem
+from holdfast.kinds.contract import Kind, Secret, decode
+from holdfast.planfile.marks import Path
+from holdfast.planfile.paths import Misplaced
+from holdfast.planfile.source import Spot, meant
+from holdfast.planfile.variables import BROKEN
+
+_AT: Final = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
+_STEP: Final = re.compile(r"\[(\d+)\]|\.([^.\[]+)")
+_WORDS: Final = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
+Change = Callable[[str], str | Misplaced]
+Walk = Callable[[Any, tuple[str, ...], Change, Spot, list[Problem]], Any]
+Texts = Callable[[str], Any]  # the same argument with numbers in references written out; BROKEN if there are none
+
+
+class Shape:
+    """What a struct takes, read off the class once."""
+
+    __slots__ = ("confined", "encoded", "flawless", "here", "known", "main", "name", "secrets", "struct", "there")
+    here: tuple[tuple[str, ...], ...]  # ways through the mapping to paths; see `Kind` for which is which
+    there: tuple[tuple[str, ...], ...]
+    confined: tuple[tuple[str, ...], ...]
+
+    def __init__(self, struct: type[msgspec.Struct]) -> None:
+        fields = msgspec.structs.fields(struct)
+        self.struct = struct
+        self.encoded = {field.name: field.encode_name for field in fields}
+        self.known: dict[str, FieldInfo] = {field.encode_name: field for field in fields}
+        self.secrets = tuple(field.encode_name for field in fields if _holds_secret(field.type))
+        self.name = self.main = ""
+        self.here = self.there = self.confined = ()
+        self.flawless = getattr(struct, "flaws", Kind.flaws) is Kind.flaws
+        if issubclass(struct, Kind):
+            self.name, self.main = struct.kind, self.encoded[struct.main]
+            self.here, self.there, self.confined = map(self._ways, (struct.here, struct.there, struct.confined))
+
+    def _ways(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+        """`text.source` -> the way through the mapping as it is written."""
+        return tuple((self.encoded.get(first, first), *rest) for first, *rest in (name.split(".") for name in names))
+
+
+@lru_cache(maxsize=None)
+def shape_of(struct: type[msgspec.Struct]) -> Shape:
+    return Shape(struct)
+
+
+def fill(shape: Shape, given: Mapping[str, Any], spot: Spot, found: list[Problem], texts: Texts | None = None) -> Any:
+    """The struct; or None, and at least one problem more unless an argument was BROKEN before."""
+    try:
+        made = None if BROKEN in given.values() else msgspec.convert(given, shape.struct, dec_hook=decode)
+    except msgspec.ValidationError:
+        made = None
+    if made is None:
+        made = _field_by_field(shape, given, spot, found, texts)
+    if made is None or shape.flawless:
+        return made
+    before = len(found)
+    for flaw in made.flaws():
+        name = shape.encoded.get(flaw.field, flaw.field)
+        found.append(spot.into(shape.name if name == shape.main else name).problem(flaw.code, flaw.message, flaw.hint))
+    return made if len(found) == before else None
+
+
+def rewrite(value: Any, way: tuple[str, ...], change: Change, spot: Spot, found: list[Problem]) -> Any:
+    """The value with every path in it changed: a text, a list of texts, or what a way leads to inside a mapping."""
+    if way:
+        if type(value) is not dict or way[0] not in value:
+            return value
+        inner = rewrite(value[way[0]], way[1:], change, spot.into(way[0]), found)
+        return BROKEN if inner is BROKEN else {**value, way[0]: inner}
+    if type(value) is list:
+        items = [rewrite(item, (), change, spot.into(number), found) for number, item in enumerate(value)]
+        return BROKEN if BROKEN in items else items
+    if type(value) is not str:
+        return value
+    changed = change(value)
+    if isinstance(changed, str):
+        return changed
+    found.append(spot.problem(changed.code, changed.message, changed.hint))
+    return BROKEN
+
+
+def rewrite_secrets(value: Any, _: tuple[str, ...], change: Change, spot: Spot, found: list[Problem]) -> Any:
+    """The value with every reference to a secret in it changed, however deep it stands."""
+    if type(value) is list:
+        entries = [rewrite_secrets(item, (), change, spot.into(number), found) for number, item in enumerate(value)]
+        return BROKEN if BROKEN in entries else entries
+    if type(value) is not dict:
+        return value
+    if value.keys() == {"secret"}:
+        return rewrite(value, ("secret",), change, spot, found)
+    items = {key: rewrite_secrets(item, (), change, spot.into(key), found) for key, item in value.items()}
+    return BROKEN if BROKEN in items.values() else items
+
+
+def _field_by_field(
+    shape: Shape, given: Mapping[str, Any], spot: Spot, found: list[Problem], texts: Texts | None
+) -> Any:
+    before = len(found)
+    found += _unknown(shape, given, spot)
+    values: dict[str, Any] = {}
+    for name, field in shape.known.items():
+        if name in given:
+            inside = spot.into(shape.name if name == shape.main else name)
+            values[field.name] = _one(name, field, given[name], inside, found, texts)
+        elif field.required:
+            found.append(spot.problem("missing_key", f"`{name}` is missing"))
+    if len(found) > before or BROKEN in values.values():
+        return None
+    try:
+        return shape.struct(**values)
+    except (ValueError, TypeError) as error:  # the values are fine one by one, but not together
+        found.append(spot.problem("invalid_value", str(error)))
+        return None
+
+
+def _one(name: str, field: FieldInfo, value: Any, spot: Spot, found: list[Problem], texts: Texts | None) -> Any:
+    if value is BROKEN:
+        return BROKEN
+    try:
+        return msgspec.convert(value, field.type, dec_hook=decode)
+    except msgspec.ValidationError as error:
+        text = texts(name) if texts else BROKEN
+        if text is not BROKEN:
+            try:
+                return msgspec.convert(text, field.type, strict=False, dec_hook=decode)
+            except msgspec.ValidationError:
+                pass  # what was given at first is what the problem is about
+        found.append(_problem(error, field, value, spot))
+        return BROKEN
+
+
+def _problem(error: msgspec.ValidationError, field: FieldInfo, value: Any, spot: Spot) -> Problem:
+    message, path = _worded(error)
+    culprit = _follow(value, path)
+    if isinstance(culprit, str) and _holds_secret(field.type) and message.startswith("expected a mapping"):
+        return spot.into(*path).problem("literal_secret", f"`{spot.path[-1]}` holds a secret, which must not stand in a plan")
+    if message.startswith("invalid enum value") and (choices := [str(choice) for choice in _choices(field.type)]):
+        allowed = ", ".join(f"`{choice}`" for choice in choices)
+        text = f"`{spot.path[-1]}` can be {allowed}; this is `{culprit}`"
+        return spot.into(*path).problem("invalid_value", text, meant(str(culprit), choices))
+    if "matching regex" in message and (description := _description(field.type)):
+        return spot.into(*path).problem("invalid_value", f"`{culprit}` is no `{spot.path[-1]}`", f"use {description}")
+    code = "unknown_key" if "unknown field" in message else "missing_key" if "required field" in message else "invalid_value"
+    return spot.into(*path).problem(code, f"`{spot.path[-1]}`: {message}" if spot.path else message)
+
+
+def _unknown(shape: Shape, given: Mapping[str, Any], spot: Spot) -> Iterator[Problem]:
+    for name in given:
+        if name not in shape.known:
+            owner = f" of `{shape.name}`" if shape.name else ""
+            hint = meant(name, shape.known) or f"known here: {', '.join(sorted(shape.known))}"
+            yield spot.into(name).problem("unknown_key", f"`{name}` is not a key{owner}", hint, key=True)
+
+
+def _worded(error: msgspec.ValidationError) -> tuple[str, Path]:
+    """What msgspec says in the words of plan files, and the path inside the value it speaks of."""
+    text = str(error)
+    found = _AT.search(text)
+    path: Path = ()
+    if found:
+        text = text[: found.start()]
+        path = tuple(int(step[1]) if step[1] else step[2] for step in _STEP.finditer(found[1]))
+    if text.startswith("Expected `"):
+        text = re.sub(r"`([a-z| ]+)`", lambda types: " or ".join(_WORDS.get(t, t) for t in types[1].split(" | ")), text)
+    elif text.startswith("Object contains unknown"):
+        text = text.removeprefix("Object contains ")
+    elif text.startswith("Object missing required"):
+        text = text.removeprefix("Object ")
+    return text[0].lower() + text[1:], path
+
+
+def _follow(value: Any, path: Path) -> Any:
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return value
+    return value
+
+
+def _holds_secret(type_: Any) -> bool:
+    if type_ is Secret:
+        return True
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        return any(_holds_secret(field.type) for field in msgspec.structs.fields(type_))
+    return any(_holds_secret(part) for part in get_args(type_))
+
+
+def _choices(type_: Any) -> list[Any]:
+    """What a `Literal` in the type allows."""
+    if get_origin(type_) is Literal:
+        return list(get_args(type_))
+    return [choice for part in get_args(type_) for choice in _choices(part)]
+
+
+def _description(type_: Any) -> str:
+    if isinstance(type_, Meta):
+        return type_.description or ""
+    return next(filter(None, map(_description, get_args(type_))), "")
