@@ -34,7 +34,7 @@ class Attributes(Owned, frozen=True, kw_only=True):
         return [Claim(self.path, beneath=self.recursive, depth=depth), *self.accounts()]
 
     def changes(self, view: View, /) -> Sequence[Change]:
-        found = ground_of(view).node(view, self.path, Depth.SHAPE if self.recursive else Depth.NODE)
+        found = ground_of(view).node(self.path, Depth.SHAPE if self.recursive else Depth.NODE)
         if not found.exists:
             raise Unfit("source_not_found", f"`{self.path}` does not exist", missing=self.path)
         if found.type == "link" and self.owner is None and self.group is None:

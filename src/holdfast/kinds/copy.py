@@ -35,17 +35,17 @@ class Copy(Files, frozen=True, kw_only=True):
 
     def changes(self, view: View, /) -> Sequence[Change]:
         ground = ground_of(view)
-        source = ground.node(view, self.source, Depth.TREE)
+        source = ground.node(self.source, Depth.TREE)
         if not source.exists:
             raise Unfit("source_not_found", f"`{self.source}` does not exist", missing=self.source)
         _check_readable(self.source, source)
-        standing = ground.node(view, self.to, Depth.TREE)
-        room = ground.room(view, self.to)
-        after = tree_copied(ground.facts(view), source, room.gid)
+        standing = ground.node(self.to, Depth.TREE)
+        room = ground.room(self.to)
+        after = tree_copied(ground.facts(), source, room.gid)
         if standing.same(after) or stays(self.to, standing, self.on_conflict):
             return unchanged(self.to, standing)
-        means = Content(origin=ground.real(view, self.source), digest=source.digest, size=source.size)
-        return put(view, room, self.to, standing, after, self.on_conflict, means)
+        means = Content(origin=ground.real(self.source), digest=source.digest, size=source.size)
+        return put(ground, room, self.to, standing, after, self.on_conflict, means)
 
 
 def tree_copied(facts: Facts, source: Node, gid: int) -> Node:

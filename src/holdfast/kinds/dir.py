@@ -26,34 +26,34 @@ class Dir(Owned, frozen=True, kw_only=True):
 
     def changes(self, view: View, /) -> Sequence[Change]:
         ground = ground_of(view)
-        found = ground.node(view, self.path)
+        found = ground.node(self.path)
         if found.type == "dir":
             after = self.revised(view, self.path, found)
             return unchanged(self.path, found) if after is found else (reset(self.path, found, after),)
         if stays(self.path, found, self.on_conflict):
             return unchanged(self.path, found)
-        made, room = self._parents(view, ground)
-        after = self.fresh(view, room, self.path, "dir", _default_mode(view, ground, room))
-        return (*made, *put(view, room, self.path, found, after, self.on_conflict))
+        made, room = self._parents(ground)
+        after = self.fresh(view, room, self.path, "dir", _default_mode(ground, room))
+        return (*made, *put(ground, room, self.path, found, after, self.on_conflict))
 
-    def _parents(self, view: View, ground: Ground) -> tuple[list[Change], Room]:
+    def _parents(self, ground: Ground) -> tuple[list[Change], Room]:
         """Each missing directory above, the topmost first, and the one that will hold the path."""
         missing: list[str] = []
         above = split(self.path)[0]
-        while self.parents and not ground.node(view, above).exists:
+        while self.parents and not ground.node(above).exists:
             missing.append(above)
             above = split(above)[0]
-        room = ground.room(view, missing[-1] if missing else self.path)
+        room = ground.room(missing[-1] if missing else self.path)
         made = []
         for path in reversed(missing):
-            node = Node("dir", _default_mode(view, ground, room), ground.facts(view).uid, room.gid, empty=True)
-            made.append(Change(path, ground.node(view, path), node))
+            node = Node("dir", _default_mode(ground, room), ground.facts().uid, room.gid, empty=True)
+            made.append(Change(path, ground.node(path), node))
             room = room._replace(path=path, node=node)
         return made, room
 
 
-def _default_mode(view: View, ground: Ground, room: Room) -> int:
-    return 0o777 & ~ground.facts(view).umask | room.handed_on
+def _default_mode(ground: Ground, room: Room) -> int:
+    return 0o777 & ~ground.facts().umask | room.handed_on
 
 
 def _ancestors(path: str) -> list[str]:

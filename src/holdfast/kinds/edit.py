@@ -75,13 +75,13 @@ class Edit(Files, frozen=True, kw_only=True):
 
     def changes(self, view: View, /) -> Sequence[Change]:
         ground = ground_of(view)
-        found = ground.node(view, self.path, Depth.CONTENT)
+        found = ground.node(self.path, Depth.CONTENT)
         if not found.exists:
             raise Unfit("source_not_found", f"`{self.path}` does not exist", "create it first with `file`", missing=self.path)
         if found.type != "file":
-            hint = f"name the file it leads to: `{ground.followed(view, self.path)[0]}`" if found.type == "link" else ""
+            hint = f"name the file it leads to: `{ground.followed(self.path)[0]}`" if found.type == "link" else ""
             raise Unfit("conflict", f"`{self.path}` is a {noun(found)}, not a regular file", hint)
-        data = ground.bytes_at(view, self.path)
+        data = ground.bytes_at(self.path)
         if data is None:
             raise self._unknown(found.readable)
         if b"\0" in data:
@@ -89,7 +89,7 @@ class Edit(Files, frozen=True, kw_only=True):
         new = self._edited(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         if new == data:
             return unchanged(self.path, found)
-        return (rewritten(view, ground.room(view, self.path), self.path, found, found, Content.of(new), new),)
+        return (rewritten(ground, ground.room(self.path), self.path, found, found, Content.of(new), new),)
 
     def _unknown(self, readable: bool) -> Unfit:
         if not readable:

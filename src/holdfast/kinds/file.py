@@ -15,7 +15,7 @@ from holdfast.core.change import Change, Claim, Depth
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.content import Content
 from holdfast.kinds.contract import Flaw, Secret
-from holdfast.kinds.ground import Room, ground_of
+from holdfast.kinds.ground import Ground, Room, ground_of
 from holdfast.kinds.node import Node, Sealed
 from holdfast.kinds.paths import OnConflict, Owned, check_own, check_removable, placing, put, reads, reset, stays, unchanged
 
@@ -55,45 +55,48 @@ class File(Owned, frozen=True, kw_only=True):
 
     def changes(self, view: View, /) -> Sequence[Change]:
         ground = ground_of(view)
-        found = ground.node(view, self.path, Depth.CONTENT)
+        found = ground.node(self.path, Depth.CONTENT)
         if found.type == "file":
-            return self._updated(view, found)
+            return self._updated(view, ground, found)
         if stays(self.path, found, self.on_conflict):
             return unchanged(self.path, found)
-        room = ground.room(view, self.path)
+        room = ground.room(self.path)
         means, content = self._wanted(view)
-        made = self.fresh(view, room, self.path, "file", 0o666 & ~ground.facts(view).umask)
+        made = self.fresh(view, room, self.path, "file", 0o666 & ~ground.facts().umask)
         after = made._replace(digest=means.digest, size=means.size, content=content)
-        return put(view, room, self.path, found, after, self.on_conflict, means)
+        return put(ground, room, self.path, found, after, self.on_conflict, means)
 
-    def _updated(self, view: View, found: Node) -> Sequence[Change]:
-        means, content = self._wanted(view)
+    def _updated(self, view: View, ground: Ground, found: Node) -> Sequence[Change]:
         after = self.revised(view, self.path, found)
+        if after is found and found.content is not None and found.content == self._text:
+            return unchanged(self.path, found)  # the usual case, without a digest
+        means, content = self._wanted(view)
         if found.digest == means.digest:
             return unchanged(self.path, found) if after is found else (reset(self.path, found, after),)
-        room = ground_of(view).room(view, self.path)
-        return (rewritten(view, room, self.path, found, after, means, content),)
+        return (rewritten(ground, ground.room(self.path), self.path, found, after, means, content),)
 
     def _wanted(self, view: View) -> tuple[Content, bytes | None]:
         """How the content comes about, and the content itself as far as it is known and may be shown."""
         if isinstance(self.content, Secret):
             return _sealed(view, self.content.secret), None
-        if self.content is not None:
-            data = self.content.encode("utf-8", "surrogateescape")
-        elif self.template is not None:
-            data = _rendered(self.template, _template(view, self.template), self.vars)
-        else:
-            assert self.source is not None
+        if self.source is not None:
             return _source(view, self.source)
+        data = self._text
+        if data is None:
+            assert self.template is not None
+            data = _rendered(self.template, _template(view, self.template), self.vars)
         return Content.of(data), data
+
+    @property
+    def _text(self) -> bytes | None:
+        return self.content.encode("utf-8", "surrogateescape") if isinstance(self.content, str) else None
 
 
 def rewritten(
-    view: View, room: Room, path: str, found: Node, after: Node, means: Content, content: bytes | None, mtime_ns: int = 0
+    ground: Ground, room: Room, path: str, found: Node, after: Node, means: Content, content: bytes | None, mtime_ns: int = 0
 ) -> Change:
     """A regular file gets other content: a new object takes its place, with everything else as it was."""
-    ground = ground_of(view)
-    facts = ground.facts(view)
+    facts = ground.facts()
     check_removable(facts, room, path, found)
     check_own(facts, path, found)  # else the new object could not be given to the owner of the old one
     ground.spend(room, means.size)
@@ -113,7 +116,7 @@ def _sealed(view: View, reference: str) -> Content:
 
 def source_node(view: View, path: str, depth: Depth, target: str | None) -> tuple[str, Node]:
     """What a step is to copy, after all links, and where it really is."""
-    real, found = ground_of(view, target).followed(view, path, depth)
+    real, found = ground_of(view, target).followed(path, depth)
     if not found.exists:
         raise Unfit("source_not_found", f"`{path}` does not exist", missing=path)
     if not found.readable:

@@ -43,79 +43,79 @@ class Room(NamedTuple):
 def ground_of(view: View, target: str | None = None) -> Ground:
     notes = view.notes(target)
     ground = notes.get("files")
-    if not isinstance(ground, Ground):
-        ground = notes["files"] = Ground(target or view.target, view.log(target))
-    ground.catch_up(view)
+    if type(ground) is not Ground:
+        ground = notes["files"] = Ground(View(view.world, "", target or view.target))
+    ground.catch_up()
     return ground
 
 
 class Ground:
-    def __init__(self, target: str, log: list[Change]) -> None:
-        self.target = target
+    def __init__(self, view: View) -> None:
         self.nodes: dict[str, Node] = {}
         self.bases: dict[str, Base] = {}  # its keys are also keys of `nodes`
         self.means: dict[str, Content] = {}  # how the content of a predicted file comes about
-        self._log = log
+        self._view = view
+        self._log = view.log()
         self._done = 0  # how much of the log is in here
         self._facts: Facts | None = None
         self._spent: dict[int, int] = {}  # by device: bytes that the steps so far would take
+        self._plain: set[str] = set()  # directories that have no base, nor has any above them
         self._touched: set[str] = set()  # every directory with something predicted beneath it
         self._reals: dict[str, str] = {}  # folder -> its real path
         self._relinked: set[str] = set()  # folders whose real path goes through a predicted link
         self._rooms: dict[str, Room] = {}  # by real path
 
-    def facts(self, view: View) -> Facts:
+    def facts(self) -> Facts:
         if self._facts is None:
-            self._facts = view.facts(self.target)
+            self._facts = self._view.facts()
         return self._facts
 
     # -- what is at a path
 
-    def node(self, view: View, path: str, depth: Depth = _NODE) -> Node:
+    def node(self, path: str, depth: Depth = _NODE) -> Node:
         """The predicted node at a path; a link at its end is not followed."""
-        place = self.real(view, path)
+        place = self.real(path)
         found = self.nodes.get(place)
         if found is None:
-            found = self._beneath(view, place, depth, path)
+            found = self._beneath(place, depth, path)
         elif depth is not _NODE:
-            found = self._deepened(view, place, found, depth)
-        if depth.value < Depth.SHAPE.value:
+            found = self._deepened(place, found, depth)
+        if depth is _NODE or depth is Depth.CONTENT:
             return found if found.entries is None else found._replace(entries=None)
         if found.type == "dir" and place in self._touched:
-            return found._replace(entries=self._overlaid(view, place, found, depth))
+            return found._replace(entries=self._overlaid(place, found, depth))
         return found
 
-    def is_empty(self, view: View, path: str) -> bool:
+    def is_empty(self, path: str) -> bool:
         """Is nothing in a directory?"""
-        place = self.real(view, path)
+        place = self.real(path)
         if place in self.nodes or place in self._touched or self._base(place) is not None:
-            return not self.node(view, path, Depth.SHAPE).entries
-        return bool(self.node(view, path, Depth.CONTENT).empty)
+            return not self.node(path, Depth.SHAPE).entries
+        return bool(self.node(path, Depth.CONTENT).empty)
 
-    def followed(self, view: View, path: str, depth: Depth = _NODE) -> tuple[str, Node]:
+    def followed(self, path: str, depth: Depth = _NODE) -> tuple[str, Node]:
         """The real path and the node after all links."""
         for _ in range(LINKS_MAX):
-            found = self.node(view, path, depth)
-            path = self.real(view, path)
+            found = self.node(path, depth)
             if found.type != "link":
-                return path, found
-            path = joined(split(path)[0], found.target)
+                return self.real(path), found
+            path = joined(split(self.real(path))[0], found.target)
         raise Unfit("conflict", f"`{path}` is a loop of links")
 
-    def real(self, view: View, path: str) -> str:
+    def real(self, path: str) -> str:
         """The path with the links on the way to it followed, as far as they are known."""
-        folder, name = split(path)
-        real = self._reals.get(folder) or self._resolved(view, folder)
-        return path if real == folder else under(real, name)
+        folder = path[: path.rfind("/")] or "/"
+        real = self._reals.get(folder) or self._resolved(folder)
+        return path if real == folder else under(real, path[path.rfind("/") + 1 :])
 
-    def bytes_at(self, view: View, path: str) -> bytes | None:
+    def bytes_at(self, path: str) -> bytes | None:
         """The content of a file; None when it was too large to be read."""
-        found = self.node(view, path, Depth.CONTENT)
-        means = self._means_of(self.real(view, path))
+        found = self.node(path, Depth.CONTENT)
+        means = self._means_of(self.real(path))
         if found.content is not None or means is None or means.data is not None:
             return found.content
-        place, target = (means.path, "local") if means.path is not None else (means.origin, self.target)
-        source = view.seen(place, Depth.CONTENT, target) if place else ABSENT
+        place, target = (means.path, "local") if means.path is not None else (means.origin, None)
+        source = self._view.seen(place, Depth.CONTENT, target) if place else ABSENT
         return source.content if isinstance(source, Node) and source.digest == found.digest else None
 
     def _means_of(self, place: str) -> Content | None:
@@ -128,13 +128,13 @@ class Ground:
 
     # -- where something may be made
 
-    def room(self, view: View, path: str) -> Room:
+    def room(self, path: str) -> Room:
         """The directory that holds a path, if entries may be made and replaced in it; Unfit says why not."""
-        folder = split(path)[0]
-        real = self._reals.get(folder) or self._resolved(view, folder)
+        folder = path[: path.rfind("/")] or "/"
+        real = self._reals.get(folder) or self._resolved(folder)
         found = self._rooms.get(real)
         if found is None:
-            found = self._rooms[real] = self._opened(view, folder, real)
+            found = self._rooms[real] = self._opened(folder, real)
         return found
 
     def spend(self, room: Room, size: int) -> None:
@@ -143,10 +143,10 @@ class Ground:
         if 0 <= room.free < total:
             raise Unfit("no_space", f"the plan needs {total} bytes on the file system of `{room.path}`; {room.free} are free")
 
-    def _opened(self, view: View, folder: str, real: str) -> Room:
-        node = self.node(view, real)
+    def _opened(self, folder: str, real: str) -> Room:
+        node = self.node(real)
         if not node.exists:
-            self._climb(view, real)
+            self._climb(real)
             raise Unfit("parent_not_found", f"the directory `{folder}` does not exist", missing=folder)
         if node.type != "dir":
             raise Unfit("conflict", f"`{folder}` is a {noun(node)}, not a directory", "name another parent, or replace it")
@@ -154,40 +154,40 @@ class Ground:
             raise Unfit("read_only", f"`{folder}` is on a file system that is mounted read-only")
         if not node.writable:
             raise Unfit("permission_denied", f"the effective user may not change entries of `{folder}`")
-        facts = self.facts(view)
+        facts = self.facts()
         setgid = node.mode & 0o2000
         device, free = node.dev, node.free
         if real in self.nodes and not device and real != "/":
-            above = self.room(view, real)
+            above = self.room(real)
             device, free = above.device, above.free
         return Room(real, node, device, free, node.gid if setgid else facts.gid, setgid)
 
-    def _climb(self, view: View, path: str) -> None:
+    def _climb(self, path: str) -> None:
         """Before we call a directory missing: look whether a link on the way leads to where the plan makes it."""
-        while self._log and path != "/" and not view.seen(path, target=self.target).exists:
+        while self._log and path != "/" and not self._view.seen(path).exists:
             path = split(path)[0]
 
     # -- real paths
 
-    def _resolved(self, view: View, folder: str) -> str:
-        path = folder if folder == "/" else self.real(view, folder)
+    def _resolved(self, folder: str) -> str:
+        path = folder if folder == "/" else self.real(folder)
         self._reals[folder] = path  # for now, so that a loop of links comes to an end
         if split(folder)[0] in self._relinked:
             self._relinked.add(folder)
         asked = folder
         for _ in range(LINKS_MAX):
-            found = self._known(view, asked)
+            found = self._known(asked)
             if found.type != "link":
                 break
             if path in self.nodes or self._base(path):
                 self._relinked.add(folder)
-            asked = path = self.real(view, joined(split(path)[0], found.target))
+            asked = path = self.real(joined(split(path)[0], found.target))
         self._reals[folder] = path
         return path
 
-    def _known(self, view: View, path: str) -> Node:
+    def _known(self, path: str) -> Node:
         try:
-            return self.node(view, path)
+            return self.node(path)
         except (Unseen, Unfit):
             return ABSENT
 
@@ -195,42 +195,47 @@ class Ground:
 
     def _base(self, path: str) -> tuple[Base, str] | None:
         """The base of the path itself, or of the nearest directory above it with one, and the rest of the path."""
-        folder = path if self.bases else ""
+        bases = self.bases
+        home = path[: path.rfind("/")]
+        if home in self._plain and path not in bases:
+            return None
+        folder = path
         while folder:
-            base = self.bases.get(folder)
+            base = bases.get(folder)
             if base is not None:
                 return base, path[len(folder) + 1 :]
             folder = folder[: folder.rfind("/")]
+        self._plain.add(home)
         return None
 
-    def _beneath(self, view: View, place: str, depth: Depth, path: str) -> Node:
+    def _beneath(self, place: str, depth: Depth, path: str) -> Node:
         """What was at a place before anything was predicted for exactly this place."""
         found = self._base(place)
         if found is None:
             same = place == path or split(path)[0] not in self._relinked  # links that were seen lead there in truth
-            state = view.seen(path if same else place, depth, self.target)
+            state = self._view.seen(path if same else place, depth)
         elif found[0].entries is not None:
             return _part(found[0].entries, found[1], depth)
         elif found[0].place is None:
             return ABSENT
         else:
-            state = view.seen(under(found[0].place, found[1]) if found[1] else found[0].place, depth, self.target)
+            state = self._view.seen(under(found[0].place, found[1]) if found[1] else found[0].place, depth)
         assert isinstance(state, Node)
         if not state.readable and not state.exists:
             raise Unfit("permission_denied", f"the effective user may not look at `{path}`")
         return state
 
-    def _deepened(self, view: View, place: str, found: Node, depth: Depth) -> Node:
+    def _deepened(self, place: str, found: Node, depth: Depth) -> Node:
         """A predicted node with what only a closer look tells: the content of a file, the entries of a directory."""
         if found.type == "file" and found.digest is None and place not in self.means:
-            full = self._beneath(view, place, Depth.CONTENT, place)
+            full = self._beneath(place, Depth.CONTENT, place)
             if full.stamp == found.stamp:
                 return found._replace(digest=full.digest, content=full.content, xattrs=full.xattrs)
         if found.type == "dir" and found.entries is None and depth.value >= Depth.SHAPE.value:
-            return found._replace(entries=self._beneath(view, place, depth, place).entries or {})
+            return found._replace(entries=self._beneath(place, depth, place).entries or {})
         return found
 
-    def _overlaid(self, view: View, place: str, found: Node, depth: Depth) -> dict[str, Node]:
+    def _overlaid(self, place: str, found: Node, depth: Depth) -> dict[str, Node]:
         entries = dict(found.entries or {})
         closely = Depth.CONTENT if depth is Depth.TREE else _NODE
         for rest in self._beneath_of(place):
@@ -242,27 +247,27 @@ class Ground:
             if not node.exists:
                 entries.pop(rest, None)
                 continue
-            full = self._deepened(view, key, node, depth if key in self.bases else closely)
+            full = self._deepened(key, node, depth if key in self.bases else closely)
             entries[rest] = full._replace(entries=None)
             entries.update((f"{rest}/{name}", child) for name, child in (full.entries or {}).items())
         return entries
 
     # -- what the plan does
 
-    def catch_up(self, view: View) -> None:
+    def catch_up(self) -> None:
         log = self._log
         while self._done < len(log):
             change = log[self._done]
             self._done += 1
             if isinstance(change.after, Node):
-                self._enter(view, change, change.after)
+                self._enter(change, change.after)
 
-    def _enter(self, view: View, change: Change, after: Node) -> None:
-        before, key = change.before, self.real(view, change.key)
+    def _enter(self, change: Change, after: Node) -> None:
+        before, key = change.before, self.real(change.key)
         assert isinstance(before, Node)
         self._unlearn(key)
         if change.origin is not None:
-            self._move(self.real(view, change.origin), key, after)
+            self._move(self.real(change.origin), key, after)
         elif after.entries is not None:
             self._rebase(key, Base(entries=after.entries))
         elif before.type in ("dir", "link") if after.type != "dir" else before.type != "dir":
@@ -289,6 +294,7 @@ class Ground:
             self._touch(under(key, name))
         self._unlearn(place)
         self.nodes[place], self.bases[place] = ABSENT, NOTHING
+        self._plain.clear()
         self._touch(place)
         if means is not None:
             self.means[key] = means
@@ -300,6 +306,7 @@ class Ground:
             self.bases.pop(old, None)
             self.means.pop(old, None)
         self.bases[key] = base
+        self._plain.clear()
 
     def _beneath_of(self, key: str) -> list[str]:
         """What is predicted beneath a path, relative to it; parents first."""
@@ -309,7 +316,7 @@ class Ground:
         return sorted(path[len(prefix) :] for path in self.nodes if path.startswith(prefix))
 
     def _touch(self, key: str) -> None:
-        folder = split(key)[0]
+        folder = key[: key.rfind("/")] or "/"
         while folder not in self._touched:
             self._touched.add(folder)
             folder = split(folder)[0]
@@ -334,6 +341,8 @@ def under(folder: str, name: str) -> str:
 
 def normal(path: str) -> str:
     """An absolute path without empty parts, `.` and `..`."""
+    if "//" not in path and "/." not in path and not path.endswith("/"):
+        return path  # as nearly all are
     parts: list[str] = []
     for part in path.split("/"):
         if part == "..":

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from holdfast.core.change import Change, Claim
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.contract import Flaw
-from holdfast.kinds.ground import ground_of, joined, split
+from holdfast.kinds.ground import Ground, ground_of, joined, normal, split
 from holdfast.kinds.node import Node
 from holdfast.kinds.paths import Files, OnConflict, placing, put, stays, unchanged
 
@@ -32,7 +32,7 @@ class Link(Files, frozen=True, kw_only=True):
     @property
     def aim(self) -> str:
         """Where the link leads, as an absolute path."""
-        return joined(split(self.path)[0], self.to)
+        return normal(self.to) if self.to.startswith("/") else joined(split(self.path)[0], self.to)
 
     @property
     def text(self) -> str:
@@ -47,13 +47,18 @@ class Link(Files, frozen=True, kw_only=True):
 
     def changes(self, view: View, /) -> Sequence[Change]:
         ground = ground_of(view)
-        found = ground.node(view, self.path)
-        if not self.dangling and not ground.followed(view, self.aim)[1].exists:
-            hint = "create it first, correct `to`, or set `dangling: true` if it may come later"
-            raise Unfit("source_not_found", f"`{self.aim}`, where the link is to lead, does not exist", hint, missing=self.aim)
+        found = ground.node(self.path)
+        if not self.dangling:
+            self._check_aim(ground, self.aim)
         text = self.text
         if (found.type == "link" and found.target == text) or stays(self.path, found, self.on_conflict):
             return unchanged(self.path, found)
-        room = ground.room(view, self.path)
-        after = Node("link", 0o777, ground.facts(view).uid, room.gid, target=text)
-        return put(view, room, self.path, found, after, self.on_conflict)
+        room = ground.room(self.path)
+        after = Node("link", 0o777, ground.facts().uid, room.gid, None, text)
+        return put(ground, room, self.path, found, after, self.on_conflict)
+
+    def _check_aim(self, ground: Ground, aim: str) -> None:
+        found = ground.node(aim)
+        if not (ground.followed(aim)[1] if found.type == "link" else found).exists:
+            hint = "create it first, correct `to`, or set `dangling: true` if it may come later"
+            raise Unfit("source_not_found", f"`{aim}`, where the link is to lead, does not exist", hint, missing=aim)

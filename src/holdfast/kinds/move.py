@@ -8,7 +8,7 @@ from typing import ClassVar
 from holdfast.core.change import Change, Claim, Depth, Guarantee
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.contract import Flaw
-from holdfast.kinds.ground import Room, ground_of, split
+from holdfast.kinds.ground import Ground, Room, ground_of, split
 from holdfast.kinds.node import ABSENT, Node
 from holdfast.kinds.paths import (
     Files,
@@ -48,25 +48,25 @@ class MoveKind(Files, frozen=True, kw_only=True):
 
     def changes(self, view: View, /) -> Sequence[Change]:
         ground = ground_of(view)
-        found, standing = ground.node(view, self.source), ground.node(view, self.to)
+        found, standing = ground.node(self.source), ground.node(self.to)
         if not found.exists:
             return self._made_before(view, standing)
         if stays(self.to, standing, self.on_conflict):
             return unchanged(self.to, standing)
-        leaves, enters = ground.room(view, self.source), ground.room(view, self.to)
-        check_removable(ground.facts(view), leaves, self.source, found)
+        leaves, enters = ground.room(self.source), ground.room(self.to)
+        check_removable(ground.facts(), leaves, self.source, found)
         if leaves.device != enters.device:
-            found = ground.node(view, self.source, Depth.TREE)
+            found = ground.node(self.source, Depth.TREE)
             ground.spend(enters, size_of(found))
-        return self._placed(view, enters, standing, found, leaves.device != enters.device)
+        return self._placed(ground, enters, standing, found, leaves.device != enters.device)
 
-    def _placed(self, view: View, room: Room, standing: Node, found: Node, copied: bool) -> Sequence[Change]:
+    def _placed(self, ground: Ground, room: Room, standing: Node, found: Node, copied: bool) -> Sequence[Change]:
         """What is in the way is put aside first; the move itself finds nothing there."""
         guarantee = Guarantee.REVERSIBLE if copied else Guarantee.ATOMIC
         after = anew(found) if copied else moved(found)
         if not standing.exists:
             return (Change(self.to, standing, after, guarantee, origin=self.source),)
-        aside = [change for change in put(view, room, self.to, standing, ABSENT, self.on_conflict) if change.changes]
+        aside = [change for change in put(ground, room, self.to, standing, ABSENT, self.on_conflict) if change.changes]
         return (*aside, Change(self.to, ABSENT, after, guarantee, origin=self.source))
 
     def _made_before(self, view: View, standing: Node) -> Sequence[Change]:

@@ -66,7 +66,7 @@ class Owned(Files, frozen=True, kw_only=True):
 
     def fresh(self, view: View, room: Room, path: str, kind: str, mode: int) -> Node:
         """What a new file or directory will be; `mode` is what it gets if none is asked for."""
-        facts = ground_of(view).facts(view)
+        facts = ground_of(view).facts()
         wanted = mode if self.mode is None else int(self.mode)
         made = Node(kind, wanted, facts.uid, room.gid)
         node = made._replace(uid=self.uid(view, made.uid), gid=self.gid(view, made.gid))
@@ -79,7 +79,7 @@ class Owned(Files, frozen=True, kw_only=True):
         node = found._replace(mode=mode, uid=self.uid(view, found.uid), gid=self.gid(view, found.gid))
         if (node.mode, node.uid, node.gid) == (found.mode, found.uid, found.gid):
             return found
-        facts = ground_of(view).facts(view)
+        facts = ground_of(view).facts()
         check_own(facts, path, found)
         check_owner(facts, path, found, node)
         return node._replace(writable=may_write(facts, node))
@@ -120,19 +120,18 @@ def stays(path: str, found: Node, on_conflict: OnConflict) -> bool:
 
 
 def put(
-    view: View, room: Room, path: str, found: Node, after: Node, on_conflict: OnConflict, means: Content | None = None
+    ground: Ground, room: Room, path: str, found: Node, after: Node, on_conflict: OnConflict, means: Content | None = None
 ) -> Sequence[Change]:
     """Something new at a path, where something that does not stay may stand."""
-    ground = ground_of(view)
     if means is not None:
         ground.spend(room, size_of(after))
     if not found.exists:
         return (Change(path, found, after, means=means),)
-    check_removable(ground.facts(view), room, path, found)
+    check_removable(ground.facts(), room, path, found)
     if on_conflict != "backup":
         return (Change(path, found, after, means=means),)
-    kept = _spare_name(view, ground, path)
-    away = Change(kept, ground.node(view, kept), moved(found), origin=path)
+    kept = _spare_name(ground, path)
+    away = Change(kept, ground.node(kept), moved(found), origin=path)
     return (away, Change(path, ABSENT, after, means=means))
 
 
@@ -231,9 +230,9 @@ def _number(view: View, prefix: str, name: int | str | None, default: int) -> in
     return account.id
 
 
-def _spare_name(view: View, ground: Ground, path: str) -> str:
+def _spare_name(ground: Ground, path: str) -> str:
     kept, number = f"{path}.bak", 0
-    while ground.node(view, kept).exists:
+    while ground.node(kept).exists:
         number += 1
         kept = f"{path}.bak{number}"
     return kept

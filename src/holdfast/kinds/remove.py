@@ -30,14 +30,14 @@ class Remove(Files, frozen=True, kw_only=True):
 
     def changes(self, view: View, /) -> Sequence[Change]:
         ground = ground_of(view)
-        found = ground.node(view, self.path, self._depth)
+        found = ground.node(self.path, self._depth)
         if not found.exists:
             if self.missing_ok:
                 return unchanged(self.path, found)
             hint = "correct the path, or set `missing_ok: true`"
             raise Unfit("source_not_found", f"`{self.path}` does not exist", hint, missing=self.path)
-        if found.type == "dir" and not self.recursive and not ground.is_empty(view, self.path):
+        if found.type == "dir" and not self.recursive and not ground.is_empty(self.path):
             raise Unfit("not_empty", f"`{self.path}` is a directory with something in it")
-        room = ground.room(view, self.path)
-        check_removable(ground.facts(view), room, self.path, found)
+        room = ground.room(self.path)
+        check_removable(ground.facts(), room, self.path, found)
         return (Change(self.path, found, ABSENT),)

@@ -75,18 +75,18 @@ class Tree(Files, frozen=True, kw_only=True):
         real, source = source_node(view, self.source, self._depth, self._side)
         if source.type != "dir":
             raise Unfit("conflict", f"`{self.source}` is a {noun(source)}, not a directory", "`file` and `copy` take files")
-        standing = ground.node(view, self.path, self._depth)
+        standing = ground.node(self.path, self._depth)
         if standing.type != "dir" and stays(self.path, standing, self.on_conflict):
             return unchanged(self.path, standing)
         entries = source.entries or {}
         excluded = matched(self.exclude, entries)
         if standing.type == "dir":
             return _Merge(self, view, standing, real).changes(entries, excluded)
-        room = ground.room(view, self.path)
-        form = self.form_in(ground.facts(view), room, real)
+        room = ground.room(self.path)
+        form = self.form_in(ground.facts(), room, real)
         inside = {name: form(name, node) for name, node in entries.items() if name not in excluded}
         means = Content(path=real) if self.form == "copies" else None
-        return put(view, room, self.path, standing, form("", source)._replace(entries=inside), self.on_conflict, means)
+        return put(ground, room, self.path, standing, form("", source)._replace(entries=inside), self.on_conflict, means)
 
     def form_in(self, facts: Facts, room: Room, source: str) -> Form:
         """What a node of the source becomes in a directory of the destination."""
@@ -114,7 +114,7 @@ class _Merge:
     def __init__(self, kind: Tree, view: View, standing: Node, source: str) -> None:
         self.kind, self.view, self.standing, self.source = kind, view, standing, source
         self.ground = ground_of(view)
-        self.facts = self.ground.facts(view)
+        self.facts = self.ground.facts()
         self.have = standing.entries or {}
         self.made: list[Change] = []
         self.fresh: dict[str, tuple[int, dict[str, Node], Form]] = {}  # within new directories: how to add to the topmost
@@ -160,7 +160,7 @@ class _Merge:
             wanted = wanted._replace(entries={})
             self.fresh[name] = (len(name) + 1, wanted.entries or {}, form)
         means = self._means(name, node) if wanted.type in ("dir", "file") and self.kind.form == "copies" else None
-        self.made += put(self.view, room, self._path(name), found, wanted, self.kind.on_conflict, means)
+        self.made += put(self.ground, room, self._path(name), found, wanted, self.kind.on_conflict, means)
 
     def _meet(self, name: str, parent: str, found: Node, node: Node) -> None:
         """Something stands where an entry goes, and one of the two is no directory."""
@@ -179,7 +179,7 @@ class _Merge:
     def _updated(self, room: Room, path: str, found: Node, wanted: Node, means: Content) -> Iterator[Change]:
         after = found._replace(mode=wanted.mode)
         if found.digest != wanted.digest:
-            yield rewritten(self.view, room, path, found, after, means, None, wanted.mtime_ns)
+            yield rewritten(self.ground, room, path, found, after, means, None, wanted.mtime_ns)
         elif found.mode != wanted.mode:
             check_own(self.facts, path, found)
             yield reset(path, found, after)
@@ -205,7 +205,7 @@ class _Merge:
         if found is None:
             node = self.have[parent] if parent else self.standing
             if not parent or not may_write(self.facts, node):  # an access list may still allow it: look more closely
-                room = self.ground.room(self.view, under(self._path(parent), "-"))
+                room = self.ground.room(under(self._path(parent), "-"))
             else:
                 setgid, top = node.mode & 0o2000, self._room("")[0]
                 gid = node.gid if setgid else self.facts.gid
