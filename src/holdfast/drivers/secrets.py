@@ -24,6 +24,7 @@ from holdfast.kinds.contract import Secret
 MASK: Final = "***"
 SECRET_BYTES_MAX: Final = 64 * 1024
 LINE_LENGTH_MIN: Final = 8  # a shorter line of a secret of many lines says nothing and stands everywhere
+_BASH: Final = " '\"\\|&;()<>!{}*[]?^$`,"  # what its printf %q puts a backslash before
 FORM_LENGTH_MIN: Final = 4  # the same for what is left of a short secret in base64
 
 
@@ -32,6 +33,7 @@ class Secrets:
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
+        self._names: set[str] = set()  # variables that hold secrets
         self._values: set[str] = set()
         self._plain: dict[str, None] = {}  # forms looked for in a text as it is
         self._dense: dict[str, None] = {}  # forms that may be wrapped: looked for where white space does not count
@@ -41,10 +43,21 @@ class Secrets:
         """What is meant: the text itself, or what the reference points to."""
         if isinstance(given, str):
             return given
+        self.reserve(given.secret)
         source, _, name = given.secret.partition(":")
         found = self._read_environ(name) if source == "env" else _read_file(name)
         self.remember(found)
         return found
+
+    def reserve(self, reference: str) -> None:
+        """From now on no program inherits the variable that this refers to."""
+        source, _, name = reference.partition(":")
+        if source == "env":
+            self._names.add(name)
+
+    def inherited(self) -> dict[str, str]:
+        """The environment for programs: everything but the variables that are known to hold secrets."""
+        return {name: value for name, value in self._environ.items() if name not in self._names}
 
     def remember(self, value: str) -> None:
         if value in self._values or not value:
@@ -142,10 +155,14 @@ def _escaped(value: str) -> Iterator[str]:
     for written in in_json:
         yield from (written, written.replace("/", "\\/"), json.dumps(written)[1:-1])
     yield from (shlex.quote(value), value.replace("'", "'\\''"), value.replace("'", "'\"'\"'"))
-    yield "".join(char if char.isalnum() or char in "_-./:=@%+," else "\\" + char for char in value)  # printf %q
-    yield "".join("\\" + char if char in '"\\$`' else char for char in value)  # between double quotes
+    yield _backslashed(value, _BASH)
+    yield _backslashed(value, '"\\$`')  # between double quotes
     yield from (repr(value)[1:-1], repr(raw)[2:-1], "".join(f"\\x{byte:02x}" for byte in raw))
     yield from (html.escape(value), html.escape(value, quote=False), html.escape(value).replace("&#x27;", "&#39;"))
+
+
+def _backslashed(value: str, special: str) -> str:
+    return "".join("\\" + char if char in special else char for char in value)
 
 
 def _dense_forms(value: str) -> Iterator[str]:

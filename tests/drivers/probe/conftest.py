@@ -87,7 +87,7 @@ def move(operation: Kind, *, undo: bool = False, timeout: float | None = None) -
 
 async def probe(operation: Kind, time: VirtualTime | None = None, **arguments: Any) -> Outcome:
     timeout = arguments.pop("timeout", None)
-    secrets = arguments.pop("secrets", None) or Secrets({})
-    driver = Probes(secrets=secrets, environ=ENVIRON, sleep=(time or VirtualTime()).sleep, **arguments)
+    secrets = arguments.pop("secrets", None) or Secrets(ENVIRON)
+    driver = Probes(secrets=secrets, sleep=(time or VirtualTime()).sleep, **arguments)
     (outcome,) = await driver.apply(Batch((move(operation, timeout=timeout),)))
     return outcome

@@ -45,9 +45,8 @@ def make(work: Path) -> Iterator[Callable[..., LocalProcesses]]:
     """A driver; when the test is over, no process it started may be left and no file."""
 
     def build(**arguments: Any) -> LocalProcesses:
-        environ = arguments.pop("environ", ENVIRON)
-        secrets = arguments.pop("secrets", None) or Secrets(environ)
-        return LocalProcesses(str(work), secrets=secrets, environ=environ, grace_s=arguments.pop("grace_s", 2.0), **arguments)
+        secrets = Secrets(arguments.pop("environ", ENVIRON))
+        return LocalProcesses(str(work), secrets=secrets, grace_s=arguments.pop("grace_s", 2.0), **arguments)
 
     yield build
     assert leftovers.marked() == {}

@@ -7,7 +7,6 @@ attempt - nobody there, no answer in time, nonsense - is a failed attempt, not t
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -44,12 +43,10 @@ class Probes:
         self,
         *,
         secrets: Secrets | None = None,
-        environ: Mapping[str, str] | None = None,
         sleep: Sleep = asyncio.sleep,
         attempt_timeout_s: float = ATTEMPT_TIMEOUT_S,
     ) -> None:
-        self._secrets = secrets or Secrets(environ)
-        self._environ = os.environ if environ is None else environ
+        self._secrets = secrets or Secrets()
         self._sleep = sleep
         self._attempt_timeout_s = attempt_timeout_s
 
@@ -135,7 +132,7 @@ class Probes:
     async def _ask_command(self, argv: tuple[str, ...]) -> Answer:
         limits = Limits(self._attempt_timeout_s, GRACE_S, COMMAND_BYTES_MAX, self._secrets.margin)
         try:
-            ended = await run(Program(argv, self._environ), limits)
+            ended = await run(Program(argv, self._secrets.inherited()), limits)
         except (OSError, ValueError) as error:
             raise Unanswered(f"it cannot be run: {error.strerror if isinstance(error, OSError) else error}") from None
         if ended.stopped is Stopped.CANCELLED:

@@ -42,15 +42,14 @@ class LocalProcesses:
         work: str,
         *,
         secrets: Secrets | None = None,
-        environ: Mapping[str, str] | None = None,
         sudo: str = "sudo",
         grace_s: float = GRACE_S,
         check_timeout_s: float = CHECK_TIMEOUT_S,
         output_bytes_max: int = OUTPUT_BYTES_MAX,
     ) -> None:
-        self._secrets = secrets or Secrets(environ)
+        self._secrets = secrets or Secrets()
         self._work = work
-        self._starter = Starter(self._secrets, os.environ if environ is None else environ, sudo)
+        self._starter = Starter(self._secrets, sudo)
         self._grace_s = grace_s
         self._check_timeout_s = check_timeout_s
         self._output_bytes_max = output_bytes_max

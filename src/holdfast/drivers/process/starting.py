@@ -6,7 +6,6 @@ import os
 import pwd
 import signal
 import subprocess
-from collections.abc import Mapping
 from contextlib import suppress
 
 from holdfast.core.errors import WorldError
@@ -18,9 +17,8 @@ from holdfast.kinds.running import Invocation
 
 
 class Starter:
-    def __init__(self, secrets: Secrets, environ: Mapping[str, str], sudo: str) -> None:
+    def __init__(self, secrets: Secrets, sudo: str) -> None:
         self._secrets = secrets
-        self._environ = environ
         self._sudo = sudo
 
     def program(self, invocation: Invocation, mark: str = "", first: bytes = b"") -> Program:
@@ -30,7 +28,7 @@ class Starter:
         marked = {MARK: mark} if mark else {}
         return Program(
             argv=(*self.prefix(invocation.sudo, [*env, *marked]), *invocation.argv),
-            env={**self._environ, **env, **marked},
+            env={**self._secrets.inherited(), **env, **marked},
             cwd=invocation.cwd,
             stdin=first + (stdin or b"") if first or stdin is not None else None,
         )
