@@ -33,6 +33,16 @@ class Flights:
         return effect
 
 
+def _by_task(run: Run, steps: Sequence[int]) -> Mapping[int, Sequence[int]]:
+    """The positions of the steps, by the task they belong to."""
+    if len(run.tasks) == 1:
+        return {0: range(len(steps))} if steps else {}
+    found: dict[int, list[int]] = {}
+    for position, step in enumerate(steps):
+        found.setdefault(run.graph.task_of[step], []).append(position)
+    return found
+
+
 class Draft:
     """Collects the events and effects of one decision; each event is part of the run at once."""
 
@@ -49,10 +59,14 @@ class Draft:
         self._add(Event(type_, {name: value for name, value in data.items() if value is not None}, task, stage))
 
     def emit_steps(self, type_: str, steps: Sequence[int], shared: Mapping[str, Any] | None = None, **columns: Sequence[Any]) -> None:
-        """A batch of step facts; a column with nothing in it is left out."""
-        if steps:
-            data = {f"{name}[]": list(values) for name, values in columns.items() if any(values)}
-            self._add(Event(type_, {**(shared or {}), **data}, None, None, tuple(steps)))
+        """A batch of step facts, one event for each task; a column with nothing in it is left out."""
+        for task, positions in _by_task(self.run, steps).items():
+            data = dict(shared or {})
+            for name, values in columns.items():
+                some = [values[position] for position in positions]
+                if any(some):
+                    data[f"{name}[]"] = some
+            self._add(Event(type_, data, task, None, tuple(steps[position] for position in positions)))
 
     def _add(self, event: Event) -> None:
         evolve(self.run, event)

@@ -94,13 +94,16 @@ PUBLISHED_ONLY: Final = frozenset({"run.progress", "task.heartbeat"})  # shown t
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One fact. `task`, `stage` and `steps` are numbers; names come from the outline of the run."""
+    """One fact. `task`, `stage` and `steps` are numbers; names come from the outline of the run.
+
+    Facts about steps travel in batches of one task; columns in `data` follow the order of `steps`.
+    """
 
     type: str
     data: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     task: int | None = None
     stage: int | None = None
-    steps: Sequence[int] | None = None  # a batch of step facts; columns in `data` follow this order
+    steps: Sequence[int] | None = None
 
     @property
     def count(self) -> int:
