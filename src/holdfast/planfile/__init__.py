@@ -44,8 +44,8 @@ def parse(
     Relative paths are relative to `base`; without one they are a problem. With `roots`, so is every local path elsewhere.
     """
     with _collector_paused():
-        is_text = isinstance(text, (str, bytes))
-        return _read(Source.of_text(text, format, name) if is_text else Source.of_value(text, name), base, env, roots)
+        source = Source.of_text(text, format, name) if isinstance(text, (str, bytes)) else Source.of_value(text, name)
+        return _read(source, base, env, roots)
 
 
 def from_canonical(document: bytes) -> Plan:

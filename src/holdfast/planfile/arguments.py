@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
-from typing import Any, Final, Literal, get_args, get_origin
+from functools import cache
+from types import UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -63,7 +64,7 @@ class Shape:
         return tuple((self.encoded.get(first, first), *rest) for first, *rest in (name.split(".") for name in names))
 
 
-@lru_cache(maxsize=None)
+@cache
 def shape_of(struct: type[msgspec.Struct]) -> Shape:
     return Shape(struct)
 
@@ -79,7 +80,7 @@ def fill(shape: Shape, given: Mapping[str, Any], spot: Spot, found: list[Problem
     if made is None or shape.flawless:
         return made
     before = len(found)
-    for flaw in made.flaws():
+    for flaw in made.flaws():  # type: ignore[union-attr]
         name = shape.encoded.get(flaw.field, flaw.field)
         found.append(spot.into(shape.name if name == shape.main else name).problem(flaw.code, flaw.message, flaw.hint))
     return made if len(found) == before else None
@@ -117,9 +118,7 @@ def rewrite_secrets(value: Any, _: tuple[str, ...], change: Change, spot: Spot, 
     return BROKEN if BROKEN in items.values() else items
 
 
-def _field_by_field(
-    shape: Shape, given: Mapping[str, Any], spot: Spot, found: list[Problem], texts: Texts | None
-) -> Any:
+def _field_by_field(shape: Shape, given: Mapping[str, Any], spot: Spot, found: list[Problem], texts: Texts | None) -> Any:
     before = len(found)
     found += _unknown(shape, given, spot)
     values: dict[str, Any] = {}
@@ -150,7 +149,10 @@ def _one(name: str, field: FieldInfo, value: Any, spot: Spot, found: list[Proble
                 return msgspec.convert(text, field.type, strict=False, dec_hook=decode)
             except msgspec.ValidationError:
                 pass  # what was given at first is what the problem is about
-        found.append(_problem(error, field, value, spot))
+        inner = _struct_in(field.type) if type(value) is dict else None
+        before = len(found)
+        if inner is None or fill(shape_of(inner), value, spot, found) is not None or len(found) == before:
+            found.append(_problem(error, field, value, spot))
         return BROKEN
 
 
@@ -186,12 +188,17 @@ def _worded(error: msgspec.ValidationError) -> tuple[str, Path]:
         text = text[: found.start()]
         path = tuple(int(step[1]) if step[1] else step[2] for step in _STEP.finditer(found[1]))
     if text.startswith("Expected `"):
-        text = re.sub(r"`([a-z| ]+)`", lambda types: " or ".join(_WORDS.get(t, t) for t in types[1].split(" | ")), text)
+        text = re.sub(r"`([a-z| ]+)`", lambda types: _types(types[1]), text)
     elif text.startswith("Object contains unknown"):
         text = text.removeprefix("Object contains ")
     elif text.startswith("Object missing required"):
         text = text.removeprefix("Object ")
     return text[0].lower() + text[1:], path
+
+
+def _types(names: str) -> str:
+    named = names.split(" | ")
+    return " or ".join(_WORDS.get(name, name) for name in named if name != "null" or len(named) == 1)
 
 
 def _follow(value: Any, path: Path) -> Any:
@@ -209,6 +216,16 @@ def _holds_secret(type_: Any) -> bool:
     if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
         return any(_holds_secret(field.type) for field in msgspec.structs.fields(type_))
     return any(_holds_secret(part) for part in get_args(type_))
+
+
+def _struct_in(type_: Any) -> type[msgspec.Struct] | None:
+    """The one struct that a mapping could become."""
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        return type_
+    if get_origin(type_) not in (Union, UnionType):
+        return None
+    structs = [part for part in get_args(type_) if isinstance(part, type) and issubclass(part, msgspec.Struct)]
+    return structs[0] if len(structs) == 1 else None
 
 
 def _choices(type_: Any) -> list[Any]:

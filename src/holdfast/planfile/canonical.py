@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.plan import ONCE, Policy, Retry, Step, Task
+from holdfast.core.plan import ONCE, Policy, Retry, Stage, Step, Task
 from holdfast.kinds.contract import Duration, Mode
 from holdfast.planfile.arguments import shape_of
 from holdfast.planfile.layout import LOCAL, VERSION
@@ -53,13 +53,7 @@ def plain(value: Any) -> Any:
 
 
 def _task(task: Task) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "name": task.name,
-        "stages": [
-            {"name": stage.name, "steps": [_step(step, f"{task.name}/{stage.name}/{n}-", task.target) for n, step in enumerate(stage.steps, 1)]}
-            for stage in task.stages
-        ],
-    }
+    found: dict[str, Any] = {"name": task.name, "stages": [_stage(stage, task) for stage in task.stages]}
     if task.target != LOCAL:
         found["on"] = task.target
     if task.needs:
@@ -71,8 +65,13 @@ def _task(task: Task) -> dict[str, Any]:
     return found
 
 
+def _stage(stage: Stage, task: Task) -> dict[str, Any]:
+    place = f"{task.name}/{stage.name}/"
+    return {"name": stage.name, "steps": [_step(step, f"{place}{n}-", task.target) for n, step in enumerate(stage.steps, 1)]}
+
+
 def _step(step: Step, place: str, target: str) -> dict[str, Any]:
-    main = shape_of(type(step.operation)).main  # type: ignore[arg-type]
+    main = shape_of(type(step.operation)).main
     found: dict[str, Any] = msgspec.to_builtins(step.operation, enc_hook=plain)
     found[step.kind] = found.pop(main, None)  # None: it has its default
     if step.id != place + step.kind:

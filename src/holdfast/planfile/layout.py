@@ -22,9 +22,7 @@ PlanName = Annotated[
     str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*(?!\n)$", max_length=200, description="small letters, digits and hyphens")
 ]
 Name = Annotated[str, Meta(pattern=NAME_PATTERN, max_length=200, description="letters, digits and `_.:@+-`")]
-StepId = Annotated[
-    str, Meta(pattern=r"^\w[\w.:@+/-]*(?!\n)$", max_length=500, description="letters, digits and `_.:@+/-`")
-]
+StepId = Annotated[str, Meta(pattern=r"^\w[\w.:@+/-]*(?!\n)$", max_length=500, description="letters, digits and `_.:@+/-`")]
 _SHARE: Final = re.compile(r"(100|[1-9][0-9]?)%")
 
 Names = str | list[str]  # one, or several

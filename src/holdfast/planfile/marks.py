@@ -72,7 +72,7 @@ def foreign_values(value: Any, path: Path = (), depth: int = 1) -> Iterator[Flaw
     """What JSON cannot hold but TOML or a Python mapping can; raises when the nesting is too deep."""
     if isinstance(value, (str, bool, int)) or value is None:
         if isinstance(value, str) and not value.isascii() and not _encodable(value):
-            yield Flawed("invalid_value", "half a surrogate pair is not a character", path=path, hint="write the character itself")
+            yield Flawed("invalid_value", "half a surrogate pair is not a character", path=path)
     elif isinstance(value, float):
         if not math.isfinite(value):
             yield Flawed("invalid_value", f"`{value}` is not a finite number", path=path)

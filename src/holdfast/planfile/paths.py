@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -19,8 +18,7 @@ class Misplaced(NamedTuple):
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(NamedTuple):
     """What paths are relative to; `base` is None for a plan without a file, `roots` is None when nothing is confined."""
 
     base: str | None = None
@@ -59,7 +57,9 @@ class Anchor:
             if self.base is None or start is None:
                 return Misplaced("nobody knows whose home directory `~` means here", hint="write an absolute path")
         if start is None:
-            return Misplaced(f"`{path}` is relative, but this plan has no file it could be relative to", hint="write an absolute path")
+            return Misplaced(
+                f"`{path}` is relative, and this plan has no file to be relative to", hint="write an absolute path"
+            )
         return clean(f"{start}/{path}")
 
 

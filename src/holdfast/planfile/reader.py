@@ -7,7 +7,7 @@ repeated - and at last the plan is born, which checks what only the whole can sh
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from holdfast.core.errors import PlanError, Problem
@@ -28,14 +28,16 @@ _PLAN: Final = shape_of(PlanLayout)
 _BELOW: Final = ("tasks", "stages", "steps")
 
 
-@dataclass(slots=True)
 class _Draft:
     """A task whose steps are read but whose needs are still as they were written."""
 
-    copy: Copy
-    stages: list[Stage] = field(default_factory=list)
-    own: dict[str, str] = field(default_factory=dict)  # ids as written in this copy -> as they are
-    needing: bool = False  # some step has needs
+    __slots__ = ("copy", "needing", "own", "stages")
+
+    def __init__(self, copy: Copy) -> None:
+        self.copy = copy
+        self.stages: list[Stage] = []
+        self.own: dict[str, str] = {}  # ids as written in this copy -> as they are
+        self.needing = False  # some step has needs
 
 
 def read(source: Source, anchor: Anchor, env: Mapping[str, str], *, literal: bool = False, document: bytes = b"") -> Plan:
@@ -63,18 +65,17 @@ class _Reader:
 
     def plan(self, document: bytes) -> Plan:
         head = self._head()
-        targets = read_targets((head.targets if head else None) or {}, self.spot.into("targets"), self.found)
-        drafts = list(self._drafts(frozenset((*BUILT_IN, *targets)), head.on if head else None))
+        targets = read_targets(head.targets or {}, self.spot.into("targets"), self.found)
+        drafts = list(self._drafts(frozenset((*BUILT_IN, *targets)), head.on))
         tasks = tuple(map(self._resolved, drafts))
-        policy = head.policy.value if head and head.policy else Policy()
-        name, description = (head.name, head.description) if head else ("", "")
+        policy = head.policy.value if head.policy else Policy()
         if not self.found:
-            document = document or encode(name, description, targets, policy, tasks)
+            document = document or encode(head.name, head.description, targets, policy, tasks)
         try:
             plan = Plan(
-                name=name,
+                name=head.name,
                 tasks=tasks,
-                description=description,
+                description=head.description,
                 targets=targets,
                 policy=policy,
                 document=document,
@@ -86,7 +87,7 @@ class _Reader:
             raise PlanError(_distinct(self.found))
         return plan
 
-    def _head(self) -> PlanLayout | None:
+    def _head(self) -> PlanLayout:
         raw = {key: value for key, value in self.raw.items() if key not in ("vars", *_BELOW)}
         given = raw if self.literal else self.scope.arguments(raw, self.spot)
         given |= {key: self.raw[key] for key in ("vars", *_BELOW) if key in self.raw}
@@ -94,7 +95,17 @@ class _Reader:
             self.found.append(self.spot.problem("missing_key", "`holdfast` is missing", "begin the file with `holdfast: 1`"))
             given["holdfast"] = 1
         layout: PlanLayout | None = fill(_PLAN, given, self.spot, self.found)
-        return layout
+        if layout is not None:
+            return layout
+        targets, on = given.get("targets"), given.get("on")  # what matters below, so that problems there are found as well
+        return PlanLayout(
+            holdfast=1,
+            name="",
+            targets={name: item for name, item in targets.items() if isinstance(item, dict)}
+            if isinstance(targets, dict)
+            else None,
+            on=on if isinstance(on, (str, list)) else None,
+        )
 
     # -- tasks and their steps
 
@@ -134,8 +145,10 @@ class _Reader:
             raise PlanError([text.spot.problem("too_large", f"the plan has more than {STEPS_MAX:,} steps")])
         place = f"{copy.name}/{text.name}/"
         for number, raw in enumerate(text.steps):
-            spot = Spot(source, (*path, number))
+            spot, known = Spot(source, (*path, number)), len(self.found)
             step = reader.read(raw, copy.scope, copy.target, f"{place}{number + 1}-", spot)
+            if len(self.found) > known:
+                self.found[known:] = [replace(problem, step=step.id) for problem in self.found[known:]]
             if copy.suffix and isinstance(raw, dict) and "id" in raw:
                 step = self._suffixed(step, draft)
             if step.needs:
@@ -156,7 +169,7 @@ class _Reader:
         copy = draft.copy
         stages = draft.stages
         if draft.needing:
-            stages = [Stage(name=stage.name, steps=tuple(self._ordered(step, draft) for step in stage.steps)) for stage in stages]
+            stages = [replace(stage, steps=tuple(self._ordered(step, draft) for step in stage.steps)) for stage in stages]
         needs = self._names(copy.needs, {}, self.tasks, self.task_copies, copy.spot, "task")
         return Task(
             name=copy.name, stages=tuple(stages), target=copy.target, needs=needs, locks=tuple(copy.locks), key=copy.key
@@ -199,5 +212,13 @@ class _Reader:
 
 
 def _distinct(problems: Iterable[Problem]) -> list[Problem]:
-    """Each problem once, also where a task is repeated a hundred times."""
-    return list({(problem.where, problem.code, problem.message): problem for problem in problems}.values())
+    """Each problem once, also where a task is repeated a hundred times; as they stand in the file."""
+    distinct = {(problem.where, problem.code, problem.message): problem for problem in problems}
+    return sorted(distinct.values(), key=_line_and_column)
+
+
+def _line_and_column(problem: Problem) -> tuple[str, int, int]:
+    match (problem.where or "").rsplit(":", 2):
+        case [name, line, column] if line.isdecimal() and column.isdecimal():
+            return name, int(line), int(column)
+    return "", 0, 0

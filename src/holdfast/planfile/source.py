@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
@@ -81,7 +80,7 @@ class Source:
         return self._at(self._marks.find(path, key=key))
 
     def as_problem(self, flaw: Flawed) -> Problem:
-        where = self._at(flaw.mark) if flaw.mark else self.where(flaw.path) if self._text or self.value is not None else self.name
+        where = self._at(flaw.mark) if flaw.mark else self.name if self.value is None else self.where(flaw.path)
         return Problem(code=flaw.code, message=flaw.message, hint=flaw.hint, where=where)
 
     def _at(self, mark: Mark) -> str:
@@ -103,6 +102,8 @@ class Spot(NamedTuple):
 
 def meant(word: str, known: Iterable[str]) -> str:
     """A hint for a word that nobody knows; empty when it is close to none."""
+    from difflib import get_close_matches  # here, because a sound plan needs no guesses
+
     close = get_close_matches(word, list(known), n=1)
     return f"did you mean `{close[0]}`?" if close else ""
 
@@ -118,7 +119,7 @@ def _decoded(text: str | bytes) -> str:
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
         column = error.start - text.rfind(b"\n", 0, error.start)
-        raise Unreadable(Flawed("syntax", "the text is not UTF-8", Mark(line, column), hint="save the file as UTF-8")) from error
+        raise Unreadable(Flawed("syntax", "the text is not UTF-8", Mark(line, column), hint="save it as UTF-8")) from error
 
 
 def _dotted(path: Path) -> str:

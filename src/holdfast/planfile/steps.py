@@ -7,7 +7,7 @@ the sake of an error message before there is an error.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -39,7 +39,7 @@ class Nothing(Kind, frozen=True):
 NOTHING: Final = Nothing()
 
 
-@lru_cache(maxsize=None)
+@cache
 def shape_of_kind(name: str) -> Shape | None:
     kind = kind_of(name)
     return None if kind is None else shape_of(kind)
@@ -117,7 +117,7 @@ class StepReader:
             key = next(iter(guesses or own))
             problem = spot.into(key).problem("unknown_kind", f"`{key}` is not a kind of step", guesses.get(key, ""), key=True)
         else:
-            problem = spot.problem("missing_key", "the step has no kind: nothing says what it does", f"kinds: {', '.join(known)}")
+            problem = spot.problem("missing_key", "nothing says what this step does", f"kinds: {', '.join(known)}")
         self.found.append(problem)
 
     def _operation(self, kind: str, own: Mapping[str, Any], scope: Scope, target: str, spot: Spot) -> Kind:

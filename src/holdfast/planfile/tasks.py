@@ -80,7 +80,7 @@ class TaskReader:
 
     def _copy(self, raw: dict[str, Any], entry: Entry, suffix: str, target: str, scope: Scope, spot: Spot) -> Copy:
         head = {key: value for key, value in raw.items() if key not in _BELOW and key != "each"}
-        given = {**self._arguments(head, scope, spot), **{key: raw[key] for key in _BELOW if key in raw}}
+        given = self._arguments(head, scope, spot) | {key: raw[key] for key in _BELOW if key in raw}
         task: TaskLayout | None = fill(_TASK, given, spot, self.found)
         stages = self._stages(raw, scope, spot)
         if task is None:
@@ -103,7 +103,9 @@ class TaskReader:
             self.found.append(spot.problem("invalid_value", "a stage is a mapping with a `name` and `steps`"))
             return None
         head = {key: value for key, value in raw.items() if key != "steps"}
-        given = {**self._arguments(head, scope, spot), **({"steps": raw["steps"]} if "steps" in raw else {})}
+        given = self._arguments(head, scope, spot)
+        if "steps" in raw:
+            given["steps"] = raw["steps"]
         stage: StageLayout | None = fill(_STAGE, given, spot, self.found)
         steps = raw.get("steps")
         return StageText(MAIN if stage is None else stage.name, steps if isinstance(steps, list) else [], spot.into("steps"))
@@ -113,6 +115,11 @@ class TaskReader:
     def _entries(self, raw: Mapping[str, Any], scope: Scope, spot: Spot) -> list[Entry]:
         each = self._expanded(raw.get("each"), scope, spot.into("each"))
         if each is None:
+            if "key" in raw:
+                problem = spot.into("key").problem(
+                    "invalid_value", "`key` says which field of `each` is the key, and there is none"
+                )
+                self.found.append(problem)
             return [Entry()]
         inside = spot.into("each")
         if isinstance(each, dict):
@@ -129,7 +136,9 @@ class TaskReader:
         if named is None:
             return spot, BROKEN
         if self.anchor.base is None:
-            self.found.append(spot.problem("unsupported", "a plan without a file cannot read other files", "write the entries here"))
+            self.found.append(
+                spot.problem("unsupported", "a plan without a file reads no other files", "write the entries here")
+            )
             return spot, BROKEN
         path = self.anchor.place(named.file)
         if not isinstance(path, str):

@@ -126,8 +126,8 @@ class Scope:
     def _close(self, root: str, part: str, value: Any) -> str:
         if root == "env" or not isinstance(value, Mapping):
             return "set it before Holdfast is started" if root == "env" else ""
-        close = meant(f"{root}.{part}", (f"{root}.{known}" for known in value))
-        return close or (f"define it under `{root}`" if root == "vars" else "")
+        close = meant(part, value)
+        return close.replace("`", f"`{root}.", 1) or (f"define it under `{root}`" if root == "vars" else "")
 
 
 def _sound(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from yaml import YAMLError
-from yaml._yaml import CParser  # type: ignore[import-not-found]
 from yaml.error import MarkedYAMLError
 from yaml.events import (
     AliasEvent,
@@ -25,6 +24,11 @@ from yaml.events import (
 )
 
 from holdfast.planfile.marks import ALIASES_MAX, DEPTH_MAX, NODES_MAX, Flawed, Mark, Marks, Path, Unreadable, too_deep, too_many
+
+try:
+    from yaml._yaml import CParser as EventParser
+except ImportError:  # a PyYAML that was built without libyaml: the same events, ten times slower
+    from yaml import SafeLoader as EventParser
 
 _WORDS: Final[dict[str, Any]] = {"": None, "~": None} | {
     form: value
@@ -75,7 +79,7 @@ def plain_scalar(text: str) -> Any:
 
 class _Composer:
     def __init__(self, text: str) -> None:
-        self.next: Callable[[], Any] = CParser(text).get_event
+        self.next: Callable[[], Any] = EventParser(text).get_event
         self.flaws: list[Flawed] = []
         self.depth = 0
         self.nodes = 0
@@ -191,7 +195,7 @@ class _Composer:
 
     def bad_key(self, event: Any, key: str) -> None:
         if key == "<<":
-            self.flaw("unknown_key", "merge keys (`<<`) are not part of YAML 1.2", event, "repeat the keys, or use `vars` or `each`")
+            self.flaw("unknown_key", "merge keys (`<<`) are not part of YAML 1.2", event, "repeat the keys, or use `vars`")
         else:
             self.flaw("duplicate_key", f"the key `{key}` stands here a second time", event)
 
@@ -213,7 +217,7 @@ def _at(event: Any) -> Mark:
 
 
 def _events(text: str) -> Callable[[], Any]:
-    get_event: Callable[[], Any] = CParser(text).get_event
+    get_event: Callable[[], Any] = EventParser(text).get_event
     return get_event
 
 
@@ -246,4 +250,4 @@ def _syntax(error: YAMLError, text: str) -> Flawed:
         return Flawed("syntax", f"not YAML: {error}")
     line = text.count("\n", 0, position) + 1
     column = position - text.rfind("\n", 0, position)
-    return Flawed("syntax", "not YAML: a control character stands in the text", Mark(line, column), hint="write it as an escape")
+    return Flawed("syntax", "not YAML: a control character in the text", Mark(line, column), hint="write it as an escape")
