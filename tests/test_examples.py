@@ -1,0 +1,43 @@
+"""The plans that people copy: examples, and what the pages show."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import holdfast
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+ENVIRONMENT = {"HOME": "/home/somebody"}
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+SHOWN = [
+    pytest.param(text, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL))
+    if "holdfast: 1" in text
+]
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_every_example_is_a_plan(file: Path) -> None:
+    assert holdfast.load(file, env=ENVIRONMENT).steps
+
+
+@pytest.mark.parametrize("text", SHOWN)
+def test_every_plan_that_a_page_shows_is_one(text: str) -> None:
+    try:
+        assert holdfast.parse(text, base="/srv", env=ENVIRONMENT).steps
+    except holdfast.PlanError as error:
+        assert "needs: [today]" in text  # the mistake that the tutorial makes on purpose
+        assert [problem.code for problem in error.problems] == ["unknown_step"]
+
+
+def test_the_demo_commits_then_rolls_back_to_an_identical_tree() -> None:
+    answer = subprocess.run([sys.executable, ROOT / "examples/demo"], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "byte for byte" in answer.stdout
