@@ -37,7 +37,9 @@ def test_every_plan_that_a_page_shows_is_one(text: str) -> None:
         assert [problem.code for problem in error.problems] == ["unknown_step"]
 
 
-def test_the_demo_commits_then_rolls_back_to_an_identical_tree() -> None:
-    answer = subprocess.run([sys.executable, ROOT / "examples/demo"], capture_output=True, text=True, check=False)
+def test_the_demo_commits_then_rolls_back_to_an_identical_tree(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, ROOT / "examples/demo", tmp_path / "demo"], capture_output=True, text=True, check=False
+    )
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "byte for byte" in answer.stdout
