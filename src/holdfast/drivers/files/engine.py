@@ -101,7 +101,7 @@ class _Batch:
     def run(self) -> list[Report]:
         started = time.perf_counter()
         for position, order in enumerate(self._orders):
-            form = form_of(order)
+            form = form_of(order.before, order.after, order.origin, order.means)
             if self._reads_pending(order, form):
                 self._flush()
             if self._skips(position, order):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from holdfast.drivers.files.values import Order
+from typing import Any
+
 from holdfast.kinds.node import Node
 
 NOTHING, CREATE, REPLACE, DELETE, ATTRIBUTES, MOVE = "nothing", "create", "replace", "delete", "attributes", "move"
@@ -10,9 +11,8 @@ NOTHING, CREATE, REPLACE, DELETE, ATTRIBUTES, MOVE = "nothing", "create", "repla
 _SHOWN_MAX = 3
 
 
-def form_of(order: Order) -> str:
-    before, after = order.before, order.after
-    if order.origin is not None:
+def form_of(before: Node, after: Node, origin: str | None, means: Any) -> str:
+    if origin is not None:
         return MOVE
     if not before.exists:
         return CREATE if after.exists else NOTHING
@@ -20,17 +20,15 @@ def form_of(order: Order) -> str:
         return DELETE
     if before.same(after):
         return NOTHING
-    return ATTRIBUTES if before.type == after.type and _same_content(order) else REPLACE
+    return ATTRIBUTES if before.type == after.type and _same_content(before, after, means) else REPLACE
 
 
-def _same_content(order: Order) -> bool:
-    before, after = order.before, order.after
+def _same_content(before: Node, after: Node, means: Any) -> bool:
     if before.xattrs is not None and after.xattrs is not None and before.xattrs != after.xattrs:
         return False
     if before.type == "file":
-        return order.means is None and before.digest == after.digest
-    alike = before._replace(mode=after.mode, uid=after.uid, gid=after.gid)
-    return alike.same(after)
+        return means is None and before.digest == after.digest
+    return before._replace(mode=after.mode, uid=after.uid, gid=after.gid).same(after)
 
 
 def as_copy(found: Node, wanted: Node) -> Node:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.core.change import FACTS, Facts, Look, State
 from holdfast.core.errors import Failure, StorageFailed, WorldError
@@ -11,10 +12,11 @@ from holdfast.drivers.contract import Batch, Ending, Move, Outcome
 from holdfast.drivers.files.calls import Calls
 from holdfast.drivers.files.engine import Engine
 from holdfast.drivers.files.values import NotDurable, Order, Report, trouble_of
-from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.content import Content, digest_of
-from holdfast.kinds.contract import Secret
 from holdfast.kinds.node import Node, Sealed
+
+if TYPE_CHECKING:
+    from holdfast.drivers.secrets import Secrets
 
 SECRET: Final = "@secret/"
 
@@ -23,10 +25,15 @@ class Local:
     """Paths of this machine. `home` is the state directory's folder for what is kept until a run is settled."""
 
     def __init__(
-        self, home: str, roots: Sequence[str] = (), *, calls: Calls | None = None, secrets: Secrets | None = None
+        self,
+        home: str | os.PathLike[str],
+        roots: Sequence[str] = (),
+        *,
+        calls: Calls | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
-        self.engine = Engine(home, roots, calls)
-        self._secrets = secrets or Secrets()
+        self.engine = Engine(os.fspath(home), roots, calls)
+        self._secrets = secrets
 
     async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
         try:
@@ -72,6 +79,10 @@ class Local:
         return content._replace(secret=None, data=self._bytes_of(str(content.secret)))
 
     def _bytes_of(self, reference: str) -> bytes:
+        from holdfast.drivers.secrets import Secrets
+        from holdfast.kinds.contract import Secret
+
+        self._secrets = self._secrets or Secrets()
         return self._secrets.value(Secret(reference)).encode("utf-8", "surrogateescape")
 
     def _sealed(self, reference: str) -> Sealed:
