@@ -6,26 +6,24 @@ only what is not an ending is raised: an invalid plan, an unknown name, a comman
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from holdfast.app import apply, runs
 from holdfast.app.apply import Session, Waiting, Wishes, with_policy
-from holdfast.app.home import Home
 from holdfast.app.parts import Parts, who
 from holdfast.app.preview import Preview, SavedPlan
+from holdfast.app.reading import EVENT_POLL_S, Reading, home_of, is_over
 from holdfast.app.wiring import Wiring, needs_loop
 from holdfast.core.errors import Refused
 from holdfast.core.plan import Plan
 from holdfast.core.result import Result
-from holdfast.journal.contract import Journal, RunRow
+from holdfast.journal.contract import RunRow
 from holdfast.runtime.crew import run_to_end
 
 T = TypeVar("T")
-EVENT_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +46,37 @@ def open_parts(state: str | None = None, *, environment: Mapping[str, str] | Non
     """The usual parts: a state directory with its SQLite journal, and the drivers of this machine."""
     from holdfast.journal.sqlite import SqliteJournal
 
-    home = Home(os.path.abspath(state)) if state else Home.default(os.environ if environment is None else environment)
+    home = home_of(state, environment)
     home.make()
     return Parts(home, SqliteJournal.open(home.journal), Wiring(home, roots=roots))
 
 
-class Desk:
+def looking_parts(
+    state: str | None = None, *, environment: Mapping[str, str] | None = None, roots: Sequence[str] = ()
+) -> Parts:
+    """Parts that keep nothing and write nothing: enough to plan and to rehearse."""
+    from holdfast.journal.memory import MemoryJournal
+
+    home = home_of(state, environment)
+    return Parts(home, MemoryJournal(), Wiring(home, roots=roots))
+
+
+class Desk(Reading):
     """What needs no event loop, and what both fronts share: reading, and beginning sessions."""
 
     def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.journal, parts.clock)
         self.parts = parts
         self._sessions: list[Session] = []
 
-    @property
-    def journal(self) -> Journal:
-        return self.parts.journal
+    @classmethod
+    def open(cls, state: str | None = None, **options: Any) -> Self:
+        return cls(open_parts(state, **options))
+
+    @classmethod
+    def looking(cls, state: str | None = None, **options: Any) -> Self:
+        """For plans only: nothing is kept, not even a state directory."""
+        return cls(looking_parts(state, **options))
 
     def interrupt(self, by: str = "signal") -> bool:
         """Ask every run of this process to stop and roll back; false when nothing runs."""
@@ -70,22 +84,12 @@ class Desk:
             session.asked.append(("cancel", {"by": by}))
         return bool(self._sessions)
 
-    def run_row(self, run: str) -> RunRow:
-        return runs.find(self.journal, run)
-
-    def show(self, run: str) -> Result:
-        return runs.show(self.journal, self.run_row(run))
-
-    def runs(self, *, limit: int = 100, ending: str | None = None, plan: str | None = None, before: str | None = None) -> list[dict[str, Any]]:
-        return [runs.row_document(row) for row in self.journal.runs(limit=limit, ending=ending, plan=plan, before=before)]
-
-    def event_documents(self, run: str | None = None, *, since: int = 0, limit: int | None = None) -> Iterator[dict[str, Any]]:
-        return runs.event_documents(self.journal, None if run is None else self.run_row(run).id, since=since, limit=limit)
-
     def ask(self, run: str, verb: str, **data: Any) -> RunRow:
         """Ask something of a run, whichever process drives it; it hears of it at its next pause for breath."""
         row = self.run_row(run)
         apply.require(row.state, verb, row.id)
+        if row.owner is not None and not self.parts.owner.is_alive(row.owner):
+            raise Refused(f"the process of the run {row.id} died", code="wrong_state", hint="`holdfast recover` finishes it")
         self.journal.ask(row.id, verb, data, at=self.parts.clock.now())
         return row
 
@@ -128,7 +132,7 @@ class Desk:
 def _unpack(plan: Plan | SavedPlan | Preview) -> tuple[Plan, SavedPlan | None]:
     if isinstance(plan, SavedPlan):
         return plan.plan, plan
-    return (plan.plan, None) if isinstance(plan, Preview) else (plan, None)
+    return (plan.plan, plan.exact) if isinstance(plan, Preview) else (plan, None)
 
 
 # Each use case that touches the world, as work in a session. Both fronts run the same coroutines.
@@ -157,14 +161,12 @@ def rolling_back(row: RunRow, by: str) -> Callable[[Session], Coroutine[Any, Any
 class Engine(Desk):
     """The engine on an event loop."""
 
-    @classmethod
-    def open(cls, state: str | None = None, **options: Any) -> Engine:
-        return cls(open_parts(state, **options))
-
     async def __aenter__(self) -> Engine:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     async def plan(self, plan: Plan) -> Preview:
@@ -188,7 +190,7 @@ class Engine(Desk):
 
         row = self.run_row(run)
         while True:
-            over = _is_over(self.journal.run(row.id))
+            over = is_over(self.journal.run(row.id))
             for document in runs.event_documents(self.journal, row.id, since=since):
                 since = document["seq"]
                 yield document
@@ -197,22 +199,8 @@ class Engine(Desk):
             await asyncio.sleep(EVENT_POLL_S)
 
 
-def _is_over(row: RunRow | None) -> bool:
-    return row is None or row.ending is not None
-
-
 class Holdfast(Desk):
     """The engine for programs without an event loop: the same use cases, as ordinary calls."""
-
-    @classmethod
-    def open(cls, state: str | None = None, **options: Any) -> Holdfast:
-        return cls(open_parts(state, **options))
-
-    def __enter__(self) -> Holdfast:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
     def run_work(self, plan: Plan, do: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
         """Without an event loop where nothing waits; with one of its own where something does."""
@@ -242,12 +230,4 @@ class Holdfast(Desk):
 
     def events(self, run: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
         """Every event of a run, from the past and as it happens; ends after the last one."""
-        row = self.run_row(run)
-        while True:
-            over = _is_over(self.journal.run(row.id))
-            for document in runs.event_documents(self.journal, row.id, since=since):
-                since = document["seq"]
-                yield document
-            if over:
-                return
-            self.parts.clock.pause(EVENT_POLL_S)
+        return self.follow(run, since=since)

@@ -75,17 +75,22 @@ class Preview:
             "irreversible": list(self.irreversible),
         }
 
-    def saved(self) -> bytes:
-        """The exact plan with the states it was predicted from."""
+    @cached_property
+    def exact(self) -> SavedPlan:
+        """The plan with the states it was predicted from: applied exactly, or refused as stale."""
         rows = [
             [entry.step, entry.target, entry.change.key, entry.change.before.plain(), entry.change.after.plain()]
             for entry in entries_of(self.plan, self.prepared.prediction)
         ]
+        return SavedPlan(self.plan, self.digest, rows)
+
+    def saved(self) -> bytes:
+        """The exact plan as a file."""
         document = {
             "holdfast_saved_plan": SAVED_FORMAT,
             "digest": self.digest,
             "plan": json.loads(self.plan.document),
-            "changes": rows,
+            "changes": self.exact.rows,
         }
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 

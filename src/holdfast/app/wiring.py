@@ -6,7 +6,6 @@ Modules of drivers are imported when a plan first needs them.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,15 +32,21 @@ class Threaded:
         self._finish = finish
 
     async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
-        found: Mapping[str, State] = await asyncio.to_thread(self._finish, self._inner.inspect(looks))
+        from asyncio import to_thread
+
+        found: Mapping[str, State] = await to_thread(self._finish, self._inner.inspect(looks))
         return found
 
     async def apply(self, batch: Batch) -> Sequence[Outcome]:
-        found: Sequence[Outcome] = await asyncio.to_thread(self._finish, self._inner.apply(batch))
+        from asyncio import to_thread
+
+        found: Sequence[Outcome] = await to_thread(self._finish, self._inner.apply(batch))
         return found
 
     async def settle(self, moves: Sequence[Move]) -> None:
-        await asyncio.to_thread(self._finish, self._inner.settle(moves))
+        from asyncio import to_thread
+
+        await to_thread(self._finish, self._inner.settle(moves))
 
     async def close(self) -> None:
         await self._inner.close()

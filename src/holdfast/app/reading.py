@@ -1,0 +1,73 @@
+"""What can be seen without touching anything: runs and their events. Imports little, because looking must be quick."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+from holdfast.app import runs
+from holdfast.app.home import Home
+from holdfast.core.result import Result
+from holdfast.journal.contract import Journal, RunRow
+from holdfast.runtime.clock import Clock, SystemClock
+
+EVENT_POLL_S: Final = 0.1
+
+
+def home_of(state: str | None, environment: Mapping[str, str] | None = None) -> Home:
+    """The state directory that is meant; not made yet."""
+    return Home(os.path.abspath(state)) if state else Home.default(os.environ if environment is None else environment)
+
+
+class Reading:
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self.journal = journal
+        self.clock = clock
+
+    @classmethod
+    def of(cls, state: str | None = None, *, environment: Mapping[str, str] | None = None) -> Reading:
+        """A journal that is only read; one that is not there yet is empty."""
+        from holdfast.journal.sqlite import SqliteJournal
+
+        return Reading(SqliteJournal.open(home_of(state, environment).journal, read_only=True), SystemClock())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.journal.close()
+
+    def run_row(self, run: str) -> RunRow:
+        return runs.find(self.journal, run)
+
+    def show(self, run: str) -> Result:
+        return runs.show(self.journal, self.run_row(run))
+
+    def runs(
+        self, *, limit: int = 100, ending: str | None = None, plan: str | None = None, before: str | None = None
+    ) -> list[dict[str, Any]]:
+        return [runs.row_document(row) for row in self.journal.runs(limit=limit, ending=ending, plan=plan, before=before)]
+
+    def event_documents(self, run: str | None = None, *, since: int = 0, limit: int | None = None) -> Iterator[dict[str, Any]]:
+        return runs.event_documents(self.journal, None if run is None else self.run_row(run).id, since=since, limit=limit)
+
+    def follow(self, run: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
+        """Every event of a run, from the past and as it happens; ends after the last one."""
+        row = self.run_row(run)
+        while True:
+            over = is_over(self.journal.run(row.id))
+            for document in runs.event_documents(self.journal, row.id, since=since):
+                since = document["seq"]
+                yield document
+            if over:
+                return
+            self.clock.pause(EVENT_POLL_S)
+
+
+def is_over(row: RunRow | None) -> bool:
+    return row is None or row.ending is not None
