@@ -1,0 +1,59 @@
+"""The command line: one face of `holdfast.app`. It parses what was asked, shows what app says, and decides nothing.
+
+root        the table of commands          options     what commands share
+commands/   one module for a few of them   views/      documents as lines for people
+screen      the two streams                lines       text that cannot harm a terminal
+codes       exit codes                     signals     what Ctrl-C does to a run
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from holdfast.cli.invocation import Invocation
+from holdfast.cli.root import cli
+from holdfast.cli.screen import Screen
+
+COMPLETE = "_HOLDFAST_COMPLETE"  # set by the completion script of a shell
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    invocation = Invocation(Screen(sys.stdout, sys.stderr))
+    if os.environ.get(COMPLETE):
+        return _complete(invocation, os.environ[COMPLETE])
+    try:
+        code = _run(invocation, words)
+        invocation.screen.close()
+    except BrokenPipeError:
+        invocation.screen.abandon()
+        return invocation.verdict
+    return code
+
+
+def _run(invocation: Invocation, words: list[str]) -> int:
+    try:
+        with cli.make_context("holdfast", words, obj=invocation) as context:
+            code: int = cli.invoke(context)
+            return code
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except BrokenPipeError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        from holdfast.cli.failing import failed
+
+        return failed(invocation, error, words)
+
+
+def _complete(invocation: Invocation, instruction: str) -> int:
+    from click.shell_completion import shell_complete
+
+    return shell_complete(cli, {"obj": invocation}, "holdfast", COMPLETE, instruction)
+
+
+__all__ = ["cli", "main"]

@@ -1,0 +1,38 @@
+"""What FILE names: a plan file, a saved plan, or `-` for a plan in YAML on standard input."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from holdfast.core.errors import PlanError, Problem
+
+if TYPE_CHECKING:
+    from holdfast.app.preview import SavedPlan
+    from holdfast.core.plan import Plan
+
+
+def read(file: str) -> tuple[Plan, SavedPlan | None]:
+    from holdfast.app.preview import read_saved
+    from holdfast.planfile import load, parse
+
+    if file == "-":
+        return parse(sys.stdin.buffer.read()), None
+    saved = read_saved(_bytes(file))
+    return (saved.plan, saved) if saved else (load(file), None)
+
+
+def _bytes(file: str) -> bytes:
+    try:
+        return Path(file).read_bytes()
+    except (OSError, ValueError) as error:  # a NUL byte in a path is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        missing = isinstance(error, FileNotFoundError)
+        problem = Problem(
+            code="not_found" if missing else "syntax",
+            message=f"the plan file cannot be read: {reason}",
+            hint="check the path of the plan file" if missing else "",
+            where=file,
+        )
+        raise PlanError([problem]) from None

@@ -1,0 +1,62 @@
+"""What is said when a command does not end as it should: one clean error, never a traceback that nobody asked for."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+from holdfast.cli import codes
+from holdfast.cli.invocation import Invocation
+from holdfast.cli.lines import line
+from holdfast.core.errors import CODES, Bug, HoldfastError
+
+_OS_CODES: Final[Mapping[int, str]] = {
+    errno.EACCES: "permission_denied",
+    errno.EPERM: "permission_denied",
+    errno.EROFS: "read_only",
+    errno.ENOSPC: "no_space",
+    errno.EDQUOT: "no_space",
+    errno.ENOENT: "not_found",
+}
+
+
+def failed(invocation: Invocation, error: BaseException, words: Sequence[str]) -> int:
+    """Say it once, in the form that was asked for, and answer with the exit code."""
+    if isinstance(error, (KeyboardInterrupt, click.Abort, EOFError)):
+        invocation.screen.complain(line("interrupted"))
+        return codes.INTERRUPTED
+    if isinstance(error, click.ClickException):
+        document, code = _usage(error), codes.USAGE
+        invocation.screen.json |= "--json" in words  # what was wrong may have stood before it
+    else:
+        known = error if isinstance(error, HoldfastError) else _known(error)
+        document, code = known.plain(), codes.of_error(known)
+        if invocation.driving and code == codes.FAILED:  # nobody can tell what was done already
+            code = codes.PERSON
+    if invocation.debug:
+        from traceback import format_exception
+
+        invocation.screen.complain(*(line(text) for text in "".join(format_exception(error)).splitlines()))
+    invocation.regret(document)
+    return code
+
+
+def _known(error: BaseException) -> HoldfastError:
+    """What an unforeseen exception is to a person: the world's fault when the operating system said so, else ours."""
+    if isinstance(error, OSError):
+        code = _OS_CODES.get(error.errno or 0, "io_error")
+        place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
+        return HoldfastError(f"{place}{error.strerror or error}", code=code, hint=CODES[code].hint)
+    return Bug(f"{type(error).__name__}: {error}")
+
+
+def _usage(error: click.ClickException) -> Mapping[str, Any]:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else "holdfast"
+    message = error.format_message()
+    code = "not_found" if isinstance(error, click.FileError) else "invalid_value"
+    return {"code": code, "message": message, "hint": f"`{path} --help` shows what it understands"}

@@ -1,0 +1,78 @@
+"""One call of the command line: what was asked of all commands alike, and the engine, opened when it is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from holdfast.cli.lines import Line
+from holdfast.cli.screen import Screen, error_lines
+
+if TYPE_CHECKING:
+    from holdfast.app.engine import Holdfast
+    from holdfast.app.reading import Reading
+    from holdfast.cli.signals import Stop
+
+
+class Invocation:
+    def __init__(self, screen: Screen, environment: Mapping[str, str] = os.environ) -> None:
+        self.screen = screen
+        self.environment = environment
+        self.state: str | None = None
+        self.debug = False
+        self.driving = False  # is a run being driven?
+        self.verdict = 0  # the exit code, should the reader go away before everything was said
+
+    @contextmanager
+    def engine(self) -> Iterator[Holdfast]:
+        from holdfast.app.engine import Holdfast
+
+        with Holdfast.open(self.state, environment=self.environment) as hf:
+            yield hf
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """Only the journal, only to look."""
+        from holdfast.app.reading import Reading
+
+        with Reading.of(self.state, environment=self.environment) as desk:
+            yield desk
+
+    @contextmanager
+    def planning(self) -> Iterator[Holdfast]:
+        """An engine that keeps nothing, for what must not write anything."""
+        from holdfast.app.engine import Holdfast
+
+        with Holdfast.looking(self.state, environment=self.environment) as hf:
+            yield hf
+
+    @contextmanager
+    def driven(self, hf: Holdfast) -> Iterator[Stop]:
+        """Show how it goes, and let a signal ask it to stop."""
+        from holdfast.cli.signals import driving
+        from holdfast.cli.views.progress import progress
+
+        with progress(self.screen) as watch, driving(hf, quiet=self.screen.quiet) as stop:
+            hf.parts.watchers.append(watch)
+            self.driving = True
+            yield stop
+            self.driving = False
+            hf.parts.watchers.remove(watch)
+
+    def answer(self, document: Any, *lines: Line, code: int = 0) -> int:
+        """The same answer, to programs or to people."""
+        self.verdict = code
+        if self.screen.json:
+            self.screen.document(document)
+        else:
+            self.screen.say(*lines)
+        return code
+
+    def regret(self, error: Mapping[str, Any]) -> None:
+        """Say what went wrong."""
+        if self.screen.json:
+            self.screen.document({"error": error})
+        else:
+            self.screen.complain(*error_lines(error))

@@ -1,0 +1,66 @@
+"""What a signal does while a run is driven: the first asks it to stop and roll back, the second ends this process.
+
+A terminal that is closed (SIGHUP) asks like Ctrl-C does, unless `nohup` had it ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.cli.codes import INTERRUPTED
+
+if TYPE_CHECKING:
+    from holdfast.app.engine import Holdfast
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FIRST: Final = "stopping: what is under way is finished, then everything is rolled back; once more stops at once\n"
+SECOND: Final = "stopped at once; what it left is finished by: holdfast recover\n"
+
+
+class Stop:
+    """Was this process asked to stop?"""
+
+    def __init__(self) -> None:
+        self.heard = False
+
+
+@contextmanager
+def driving(hf: Holdfast, *, quiet: bool = False) -> Iterator[Stop]:
+    stop = Stop()
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    handler = _handler(hf, stop, quiet)
+    for number in SIGNALS:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, handler)
+    try:
+        yield stop
+    finally:
+        for number in SIGNALS:
+            signal.signal(number, before[number])
+
+
+def _handler(hf: Holdfast, stop: Stop, quiet: bool) -> Callable[[int, FrameType | None], Any]:
+    def heard(number: int, frame: FrameType | None) -> None:
+        if stop.heard:
+            _tell(SECOND)
+            os._exit(INTERRUPTED)
+        if not hf.interrupt(by=f"signal:{signal.Signals(number).name}"):
+            raise KeyboardInterrupt  # nothing runs yet, or nothing runs any more
+        stop.heard = True
+        if not quiet:
+            _tell(FIRST)
+
+    return heard
+
+
+def _tell(words: str) -> None:
+    """Straight to the descriptor: a signal may come in the middle of a buffered write."""
+    try:
+        os.write(2, words.encode())
+    except OSError:  # the terminal is gone; the signal still counts
+        return

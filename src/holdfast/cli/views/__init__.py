@@ -1,0 +1,1 @@
+"""Documents of `app` as lines for people. Pure: data in, lines out."""

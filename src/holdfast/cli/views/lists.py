@@ -1,0 +1,187 @@
+"""Runs, events, executions, locks and the like: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from holdfast.cli.lines import Line, Span, line, shortened, table
+from holdfast.cli.views import marks
+from holdfast.cli.words import ago, counted, local, seconds_of, took
+
+Document = Mapping[str, Any]
+Documents = Sequence[Document]
+
+BAR_COLUMNS: Final = 24
+TYPE_COLUMNS: Final = 20
+
+
+def none(words: str) -> Iterator[Line]:
+    yield line(Span(words, "dim"))
+
+
+def runs(found: Documents, now: float) -> Iterator[Line]:
+    if not found:
+        return none("no runs")
+    rows = [
+        (
+            run["run"],
+            Span(run["plan"]["name"], "bold"),
+            marks.state(run["ending"] or run["state"]),
+            ago(seconds_of(run["started_at"]), now),
+            took(run["duration_s"]),
+            f"{run['steps']:,}",
+            Span(run["source"], "dim"),
+        )
+        for run in found
+    ]
+    return table(("run", "plan", "ending", "started", "took", "steps", "source"), rows, right=(3, 4, 5))
+
+
+def event(document: Document) -> Line:
+    """One event on one line."""
+    family, _, verb = document["type"].partition(".")
+    place = document.get("step") or "/".join(str(document[name]) for name in ("task", "stage") if name in document)
+    told = [f"  {name}={shortened(_brief(value), 60)}" for name, value in document["data"].items() if value not in (None, "")]
+    style = marks.STATES.get(verb, ("", ""))[1]
+    return line(
+        Span(f"{document['seq']:>6}  {document['at'][11:23]}  {family}.", "dim"),
+        Span(f"{verb:<{TYPE_COLUMNS - len(family)}}", style),
+        place,
+        Span("".join(told), "dim"),
+    )
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("message") or value.get("code") or ", ".join(map(str, value)))
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def executions(found: Documents, now: float) -> Iterator[Line]:
+    if not found:
+        return none("nothing was executed yet")
+    rows = [
+        (
+            local(seconds_of(each["started_at"])),
+            ago(seconds_of(each["started_at"]), now),
+            Span(each["action_id"], "bold"),
+            each["execution_type"] or "",
+            _verdict(each),
+            "" if each["duration_ms"] is None else took(each["duration_ms"] / 1000),
+            Span(each["source"] or "", "dim"),
+            Span(shortened(each["error"] or "", 40), "red"),
+        )
+        for each in found
+    ]
+    return table(("started", "", "action", "type", "result", "took", "source", "error"), rows, right=(1, 5))
+
+
+def _verdict(each: Document) -> Span:
+    if each["interrupted"]:
+        return Span("interrupted", "yellow")
+    if each["success"] is None:
+        return Span("running", "cyan")
+    return Span("success", "green") if each["success"] else Span("failure", "red")
+
+
+def cleanups(found: Documents, now: float) -> Iterator[Line]:
+    if not found:
+        return none("nothing was cleaned up yet")
+    rows = [
+        (
+            local(seconds_of(each["executed_at"])),
+            Span(each["scanner_id"], "bold"),
+            each["action"],
+            each["resource_id"],
+            Span("success", "green") if each["success"] else Span(each["error"] or "failure", "red"),
+        )
+        for each in found
+    ]
+    return table(("when", "scanner", "action", "resource", "result"), rows)
+
+
+def stats(actions: Documents, endings: Document, now: float) -> Iterator[Line]:
+    if not actions:
+        yield from none("nothing was executed yet")
+        return
+    rows = [
+        (
+            Span(each["action_id"], "bold"),
+            f"{each['total_executions']:,}",
+            Span(f"{each['successes']:,}", "green"),
+            Span(f"{each['failures']:,}", "red" if each["failures"] else "dim"),
+            took(each["avg_duration_ms"] / 1000),
+            took(each["p95_duration_ms"] / 1000),
+            ago(seconds_of(each["last_run_at"]), now),
+        )
+        for each in actions
+    ]
+    lines = list(table(("action", "runs", "good", "bad", "average", "95 %", "last"), rows, right=(1, 2, 3, 4, 5, 6)))
+    yield line(*lines[0])
+    for each, row in zip(actions, lines[1:], strict=True):
+        yield line(*row, "  ", *_bar(each))
+    if endings["total"]:
+        yield line()
+        yield line(f"{counted(endings['total'], 'run')}: ", *_endings(endings["by_ending"]))
+
+
+def _bar(each: Document) -> Iterator[Span]:
+    """How the executions of an action ended, in the order good, interrupted, bad."""
+    total = max(each["total_executions"], 1)
+    bad = -(-BAR_COLUMNS * each["failures"] // total)
+    halted = min(BAR_COLUMNS - bad, -(-BAR_COLUMNS * each["interrupted"] // total))
+    for columns, style in ((BAR_COLUMNS - bad - halted, "green"), (halted, "yellow"), (bad, "red")):
+        yield Span("█" * columns, style)
+
+
+def _endings(by_ending: Mapping[str, int]) -> Iterator[str | Span]:
+    for number, (name, count) in enumerate((name, count) for name, count in by_ending.items() if count):
+        yield ", " if number else ""
+        yield Span(f"{count:,} ", marks.state(name).style)
+        yield marks.state(name)
+
+
+def locks(found: Documents, now: float) -> Iterator[Line]:
+    if not found:
+        return none("nothing is locked")
+    rows = [
+        (
+            each["id"],
+            Span(each["key"], "bold"),
+            each["run"],
+            each["owner"],
+            ago(seconds_of(each["since"]), now),
+            str(each["fence"]),
+        )
+        for each in found
+    ]
+    return table(("lock", "key", "run", "owner", "since", "fence"), rows, right=(4, 5))
+
+
+def checkpoints(found: Documents, now: float) -> Iterator[Line]:
+    if not found:
+        return none("no checkpoints")
+    rows = [
+        (
+            Span(each["name"], "bold"),
+            each["plan"] or "everything",
+            f"{_number(each['resources']):,}",
+            ago(seconds_of(each["created_at"]), now),
+        )
+        for each in found
+    ]
+    return table(("checkpoint", "plan", "resources", "created"), rows, right=(2, 3))
+
+
+def _number(resources: Any) -> int:
+    return resources if isinstance(resources, int) else len(resources)
+
+
+def checks(found: Documents) -> Iterator[Line]:
+    columns = max(len(each["name"]) for each in found)
+    for each in found:
+        sign = Span("✓", "green") if each["ok"] else Span("✗", "red")
+        yield line(sign, " ", Span(f"{each['name']:<{columns}}", "bold"), f"  {each['message']}")
+        if each["hint"]:
+            yield line("    ", Span("hint", "cyan"), f": {each['hint']}")
