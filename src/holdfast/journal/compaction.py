@@ -14,6 +14,7 @@ from holdfast.journal.folds import count
 from holdfast.journal.sheets import Sheets
 
 KEPT_NOTHING: Final = frozenset({"refused", "unchanged", "rolled_back"})  # endings that leave nothing to settle
+PLANS: Final = "@plan"  # the shelf of plans, by digest
 MARKER: Final = "journal.compacted"
 
 

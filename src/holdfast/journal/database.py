@@ -1,8 +1,8 @@
 """The one door to sqlite3: connections, transactions, syncs, and what SQLite's errors mean here.
 
-Durability is ours: SQLite commits to its write-ahead log without a sync (`synchronous=NORMAL`), then `sync` makes the
-log durable with one fdatasync, which threads that wait together share. The log stays when the last process leaves,
-because a read-only connection is closed last; it is folded into the database when it has grown.
+Durability is ours: SQLite commits to its write-ahead log without a sync, then `sync` makes the log durable with one
+fdatasync, which threads that wait together share. The log stays when the last process leaves, because a read-only
+connection is closed last; it is folded into the database when it has grown.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from holdfast.core.errors import StorageFailed, WorldError
 from holdfast.journal.chain import corrupt
 
 FORMAT: Final = 1
-LOG_BYTES_MAX: Final = 1 << 20  # opening reads the whole log, so it is kept small
+LOG_BYTES_MAX: Final = 1 << 20  # opening reads the whole log, so it is kept small: a durable write folds it from here on,
+LOG_BYTES_LIMIT: Final = 1 << 24  # any write from here on
 FOLD_PATIENCE_MS: Final = 50
 fdatasync: Final = getattr(os, "fdatasync", os.fsync)
 
@@ -95,18 +96,20 @@ class Writer:
         self._patience_s = patience_s
         self._log_path = path + "-wal"
         self._log = -1
-        self._log_bytes = LOG_BYTES_MAX  # fold when the log has grown beyond
+        self._log_kept = 0  # size of a log that could not be folded
         self._commits = 0
         self._synced = 0
         self._syncing = Lock()
         self._failed = ""
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.execute("PRAGMA wal_autocheckpoint=0")
+        self.run("PRAGMA wal_autocheckpoint=0")
+        self.run("PRAGMA schema_version")  # looks at the database, which opens its log
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         if self._failed:
             raise StorageFailed(f"an earlier write could not be made durable: {self._failed}")
+        # NORMAL syncs when a log begins anew over its old frames, which must not come to life again; an empty one has none.
+        self.run(f"PRAGMA synchronous={'NORMAL' if self._log_size() else 'OFF'}")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield self._connection
@@ -134,20 +137,24 @@ class Writer:
                 raise StorageFailed(f"a write could not be made durable: {error}") from error
             self._synced = reached
 
-    def fold_log(self, *, always: bool = False) -> None:
-        """Bring a log that has grown into the database, and empty it; everything committed is durable then.
+    def fold_log(self, enough: int = LOG_BYTES_MAX) -> None:
+        """Bring a log of this size into the database, and empty it; everything committed is durable then.
 
         Where a reader still needs the log it stays, and is tried again when it has grown as much once more.
         """
-        size = os.fstat(self._open_log()).st_size
-        if size < self._log_bytes and not always:
+        size = self._log_size()
+        if size < enough + self._log_kept:
             return
         self.run(f"PRAGMA busy_timeout={FOLD_PATIENCE_MS}")
+        self.run("PRAGMA synchronous=FULL")
         busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self.run(f"PRAGMA busy_timeout={int(self._patience_s * 1000)}")
+        self._log_kept = size if busy else 0
         if not busy:
             self._synced = self._commits
-        self._log_bytes = LOG_BYTES_MAX + (size if busy else 0)
+
+    def _log_size(self) -> int:
+        return os.fstat(self._open_log()).st_size
 
     def _open_log(self) -> int:
         if self._log < 0:

@@ -18,7 +18,7 @@ from holdfast.journal.contract import Command, LockRow, Persisted, Record, RunRo
 from holdfast.journal.folds import ENDINGS, NO_HEAD, count, fold, head_of, number_of, tag_of
 from holdfast.journal.records import check
 from holdfast.journal.sheets import Key, Sheets
-from holdfast.journal.stats import answer
+from holdfast.journal.stats import answers
 
 EXECUTIONS_MAX: Final = 100_000  # rows kept of executions, and of cleanups
 END_OF_PREFIX: Final = "\U0010ffff"
@@ -231,9 +231,7 @@ class Ledger(ABC):
 
     def stats(self, action: str | None = None) -> Sequence[Mapping[str, Any]]:
         with self._reading() as sheets:
-            rows = [answer(str(key), row) for key, row in sheets.scan("stats")]
-            if len(rows) != count(sheets, "stats"):
-                raise corrupt("the stats of an action are missing")
+            rows = answers(sheets)
             return rows if action is None else [row for row in rows if row["action_id"] == action]
 
     def endings(self) -> Mapping[str, int]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from holdfast.core.errors import Bug
 from holdfast.core.events import Event
-from holdfast.journal.compaction import MARKER, droppable, leaving, mark
+from holdfast.journal.compaction import MARKER, PLANS, droppable, leaving, mark, plans_of
 from holdfast.journal.contract import Record, Verification
 from holdfast.journal.folds import begin, fold
 from holdfast.journal.ledger import EXECUTIONS_MAX, Ledger
@@ -96,10 +96,10 @@ class MemoryJournal(Ledger):
     # -- documents
 
     def keep_plan(self, digest: str, document: bytes) -> None:
-        self.put("@plan", digest, document)
+        self.put(PLANS, digest, document)
 
     def plan(self, digest: str) -> bytes | None:
-        return self.get("@plan", digest)
+        return self.get(PLANS, digest)
 
     def put(self, shelf: str, name: str, document: bytes) -> None:
         with self._writing(True):
@@ -146,6 +146,8 @@ class MemoryJournal(Ledger):
 
     def _shrink(self, sheets: Sheets, runs: Mapping[str, int], kept: list[Record]) -> None:
         mark(sheets, runs)
+        for digest in plans_of(sheets, runs):
+            self._documents.pop((PLANS, digest), None)
         self._snapshot.sheets = self._sheets.derived()
         self._folded = self._next - 1
         self._records = kept

@@ -131,7 +131,8 @@ def _event_in(fields: dict[str, Any]) -> Event:
 def pack_steps(steps: Sequence[int]) -> str | list[int]:
     """Ranges where they are shorter, plain numbers where they are not; the order is kept, columns follow it."""
     first, last = steps[0], steps[-1]
-    if last - first + 1 == len(steps) and tuple(steps) == tuple(range(first, last + 1)):
+    straight = range(first, last + 1)
+    if steps == straight or (len(steps) == len(straight) and tuple(steps) == tuple(straight)):
         return f"{first}-{last}"
     cuts = [at for at, (one, other) in enumerate(pairwise(steps), 1) if other - one != 1]
     if len(cuts) * 2 > len(steps):

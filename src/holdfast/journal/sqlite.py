@@ -14,9 +14,9 @@ from holdfast.core.events import Event
 from holdfast.journal import opening, place
 from holdfast.journal.audit import SNAPSHOT, Audit
 from holdfast.journal.chain import KEY_BYTES, Chain, Gap, corrupt
-from holdfast.journal.compaction import MARKER, droppable, leaving, mark, merge, plans_of
+from holdfast.journal.compaction import MARKER, PLANS, droppable, leaving, mark, merge, plans_of
 from holdfast.journal.contract import Record, Verification
-from holdfast.journal.database import Writer, translated
+from holdfast.journal.database import LOG_BYTES_LIMIT, LOG_BYTES_MAX, Writer, translated
 from holdfast.journal.folds import begin, fold
 from holdfast.journal.ledger import EXECUTIONS_MAX, Ledger
 from holdfast.journal.reading import all_records, gaps_of, run_records, start
@@ -27,7 +27,6 @@ from holdfast.journal.snapshot import pack, unpack
 
 CHUNK: Final = 256  # records read at once
 PATIENCE_S: Final = 10.0  # how long another writer is waited for
-PLANS: Final = "@plan"
 
 
 class SqliteJournal(Ledger):
@@ -117,7 +116,7 @@ class SqliteJournal(Ledger):
                 yield rows
                 reached = _advance(rows)
                 rows.flush()
-            writer.fold_log()
+            writer.fold_log(LOG_BYTES_MAX if durable else LOG_BYTES_LIMIT)
         if durable:
             writer.sync()
             self._let_anchor(reached)
@@ -273,7 +272,7 @@ class SqliteJournal(Ledger):
         with self._lock, translated():
             writer = self._writable()
             writer.run("PRAGMA incremental_vacuum")
-            writer.fold_log(always=True)
+            writer.fold_log(0)
 
     def _bytes(self) -> int:
         paths = (self._database, f"{self._database}-wal")
