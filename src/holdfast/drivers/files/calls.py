@@ -131,7 +131,7 @@ class Calls:
 
     def _occupy(self, name: str, dir_fd: int, new: str, new_fd: int) -> None:
         """Fails when the new name is taken, like the real call, and never overwrites."""
-        if stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+        if _is_directory(name, dir_fd):
             self.mkdir(new, 0o700, dir_fd=new_fd)
             try:
                 self.rename(name, dir_fd, new, new_fd)  # over an empty directory it is atomic, over a filled one it fails
@@ -144,7 +144,7 @@ class Calls:
 
     def _trade(self, slot: str, slot_fd: int, name: str, dir_fd: int) -> None:
         old = old_name(slot)
-        if stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+        if _is_directory(name, dir_fd) or _is_directory(slot, slot_fd):
             self.rename(name, dir_fd, old, slot_fd)
         else:
             self.link(name, dir_fd, old, slot_fd)  # so that the name is never missing
@@ -176,6 +176,10 @@ def lies(name: str, dir_fd: int) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _is_directory(name: str, dir_fd: int) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
 
 
 def flags_of(fd: int) -> int:
