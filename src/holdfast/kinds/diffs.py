@@ -78,8 +78,6 @@ def _contents(change: Change, before: Node, after: Node) -> Iterator[str]:
         return
     one, other = (change.key if node.type == "file" else "/dev/null" for node in (before, after))
     yield from unified_diff(old, new, one, other, lineterm="")
-    if old and new and bool(old[-1:] == [""]) != bool(new[-1:] == [""]):
-        yield "\\ only one of them ends with a newline"
 
 
 def _text(node: Node) -> list[str] | None:
@@ -88,7 +86,8 @@ def _text(node: Node) -> list[str] | None:
         return []
     if node.content is None or b"\0" in node.content:
         return None
-    return node.content.decode("utf-8", "backslashreplace").split("\n")
+    *lines, rest = node.content.decode("utf-8", "backslashreplace").split("\n")
+    return [*lines, f"{rest}\n\\ no newline at the end"] if rest else lines
 
 
 def _summary(node: Node) -> str:

@@ -9,7 +9,7 @@ from holdfast.core.change import Change, Claim
 from holdfast.core.predict import View
 from holdfast.kinds.ground import Ground, Room, ground_of, split
 from holdfast.kinds.node import Node
-from holdfast.kinds.paths import OnConflict, Owned, placing, put, reset, stays, unchanged
+from holdfast.kinds.paths import OnConflict, Owned, placing, put, reads, reset, stays, unchanged
 
 
 class Dir(Owned, frozen=True, kw_only=True):
@@ -21,7 +21,7 @@ class Dir(Owned, frozen=True, kw_only=True):
     on_conflict: OnConflict = "fail"
 
     def claims(self) -> Sequence[Claim]:
-        above = [Claim(folder, shared=True) for folder in _ancestors(self.path)] if self.parents else []
+        above = [reads("/"), *(Claim(folder, shared=True) for folder in _ancestors(self.path))] if self.parents else []
         return [*placing(self.path, self.on_conflict), *above, *self.accounts()]
 
     def changes(self, view: View, /) -> Sequence[Change]:

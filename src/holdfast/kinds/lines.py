@@ -11,7 +11,7 @@ def with_line(text: str, line: str, match: str | None = None) -> str:
     found = [number for number, old in enumerate(lines) if re.search(match, _bare(old))] if match is not None else []
     if found:
         old = lines[found[-1]]
-        lines[found[-1]] = line + old[len(_bare(old)) :]
+        lines[found[-1]] = line + (old[len(_bare(old)) :] or _last(line, text))
         return "".join(lines)
     return text if line in map(_bare, lines) else _appended(text, [line])
 
@@ -51,8 +51,13 @@ def _appended(text: str, lines: list[str]) -> str:
         return text
     ending = ending_of(text)
     if text and not text.endswith("\n"):
-        return text + "".join(ending + line for line in lines)
+        return text + "".join(ending + line for line in lines) + _last(lines[-1], text)
     return text + "".join(line + ending for line in lines)
+
+
+def _last(line: str, text: str) -> str:
+    """What ends a last line where there was no ending: nothing, but an empty line is only a line if it has one."""
+    return "" if line else ending_of(text)
 
 
 def _split(text: str) -> list[str]:

@@ -148,7 +148,7 @@ def copied(facts: Facts, node: Node, gid: int) -> Node:
     new = Node(
         node.type, mode, node.uid if keeps_uid else facts.uid, node.gid if keeps_gid else gid,
         digest=node.digest, target=node.target, rdev=node.rdev, xattrs=node.xattrs, size=node.size,
-        mtime_ns=node.mtime_ns, content=node.content,
+        mtime_ns=node.mtime_ns, content=node.content, nlink=node.nlink,
     )  # fmt: skip
     return new._replace(writable=may_write(facts, new))
 

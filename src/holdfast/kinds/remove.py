@@ -40,4 +40,5 @@ class Remove(Files, frozen=True, kw_only=True):
             raise Unfit("not_empty", f"`{self.path}` is a directory with something in it")
         room = ground.room(self.path)
         check_removable(ground.facts(), room, self.path, found)
-        return (Change(self.path, found, ABSENT),)
+        empty = None if self.recursive or found.type != "dir" else True  # what comes into it meanwhile is not lost
+        return (Change(self.path, found._replace(empty=empty), ABSENT),)

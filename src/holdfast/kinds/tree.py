@@ -101,7 +101,7 @@ def _copy(node: Node, origin: str, uid: int, gid: int) -> Node:
         raise Unfit("permission_denied", f"the effective user may not read `{origin}`")
     kept = node.mtime_ns if node.type != "dir" else 0
     mode = node.mode & 0o1777
-    return Node(node.type, mode, uid, gid, node.digest, node.target, node.rdev, size=node.size, mtime_ns=kept)
+    return Node(node.type, mode, uid, gid, node.digest, node.target, node.rdev, size=node.size, mtime_ns=kept, nlink=node.nlink)
 
 
 def _link(node: Node, origin: str, mode: int, uid: int, gid: int) -> Node:
@@ -157,8 +157,9 @@ class _Merge:
         room, form = self._room(parent)
         wanted = form(name, node)
         if wanted.type == "dir":
-            wanted = wanted._replace(entries={})
-            self.fresh[name] = (len(name) + 1, wanted.entries or {}, form)
+            inside: dict[str, Node] = {}  # filled as the source is walked on
+            wanted = wanted._replace(entries=inside)
+            self.fresh[name] = (len(name) + 1, inside, form)
         means = self._means(name, node) if wanted.type in ("dir", "file") and self.kind.form == "copies" else None
         self.made += put(self.ground, room, self._path(name), found, wanted, self.kind.on_conflict, means)
 
