@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast.app import runs
 from holdfast.app.parts import Parts
-from holdfast.app.preview import SavedPlan, read_sources, seal
+from holdfast.app.preview import SavedPlan, no_step, read_sources, seal
 from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan, Policy
@@ -110,7 +110,7 @@ class Session:
     def _refusals(self, wishes: Wishes, digest: str) -> list[Problem]:
         """Why this run is not even prepared."""
         if not self.plan.steps:
-            return [Problem(code="empty_plan", message=f"the plan `{self.plan.name}` has no step")]
+            return no_step(self.plan)
         expected = wishes.saved.digest if wishes.saved else wishes.expect
         if expected is not None and expected not in (digest, digest.removeprefix("sha256:")):
             return [Problem(code="stale_plan", message=f"the digest is {digest}, not the {expected} that was reviewed")]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from holdfast.core.change import Change, Depth, Guarantee, Look, Resource, State
 from holdfast.core.errors import PlanError, Problem
-from holdfast.core.plan import Plan
+from holdfast.core.plan import Plan, Step
 from holdfast.core.predict import Seen
 from holdfast.kinds.contract import Kind
 from holdfast.kinds.states import parse_state
@@ -32,13 +32,13 @@ class Preview:
 
     @property
     def problems(self) -> Sequence[Problem]:
-        return self.prepared.prediction.problems
+        return no_step(self.plan) or self.prepared.prediction.problems
 
     @cached_property
     def changes(self) -> Sequence[Mapping[str, Any]]:
         """One document per change, in the order of the plan."""
         return [
-            _told(self.plan.steps[number].id, self.plan.steps[number].target, change)
+            _told(self.plan.steps[number], change)
             for number, changes in enumerate(self.prepared.prediction.changes)
             for change in changes
         ]
@@ -60,7 +60,7 @@ class Preview:
     def reversed_changes(self) -> Sequence[Mapping[str, Any]]:
         """What undoing the plan would do, in the order in which it would be done."""
         return [
-            _told(self.plan.steps[number].id, self.plan.steps[number].target, change.reversed())
+            _told(self.plan.steps[number], change.reversed(), undo=True)
             for number in reversed(self.plan.graph.order)
             for change in reversed(self.prepared.prediction.changes[number])
             if change.changes
@@ -95,16 +95,22 @@ class Preview:
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _told(step: str, target: str, change: Change) -> Mapping[str, Any]:
+def no_step(plan: Plan) -> list[Problem]:
+    return [] if plan.steps else [Problem(code="empty_plan", message=f"the plan `{plan.name}` has no step")]
+
+
+def _told(step: Step, change: Change, *, undo: bool = False) -> Mapping[str, Any]:
     from holdfast.kinds.diffs import diff
 
+    operation = step.operation
+    effect = operation.told(undo=undo) if change.runs and isinstance(operation, Kind) else ""
     return {
-        "step": step,
-        "resource": f"{target}:{change.key}",
+        "step": step.id,
+        "resource": f"{step.target}:{change.key}",
         "action": change.action.value,
         "before": change.before.plain() if change.before.exists else None,
         "after": change.after.plain() if change.after.exists else None,
-        "diff": diff(change),
+        "diff": effect or diff(change),
         "guarantee": change.guarantee.value,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from holdfast.kinds.contract import Flaw
-from holdfast.kinds.running import Invocation, Running, Words, argv_of, flaws_of_words
+from holdfast.kinds.running import Invocation, Running, Words, argv_of, flaws_of_words, shown
 
 
 class Command(Running, frozen=True, kw_only=True):
@@ -19,6 +19,10 @@ class Command(Running, frozen=True, kw_only=True):
         if self.shell and not isinstance(self.argv, str):
             yield Flaw("shell", "a shell takes one string, not a list", hint="drop `shell`, or write the command as a string")
         yield from super().flaws()
+
+    @property
+    def shown(self) -> str:
+        return shown(self.argv)
 
     @property
     def does(self) -> Invocation:

@@ -44,6 +44,10 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def changes(self, view: View, /) -> Sequence[Change]:
         raise NotImplementedError
 
+    def told(self, *, undo: bool = False) -> str:
+        """What its effect is, for who approves it: what is run, and with `undo` what takes it back. Empty where states tell."""
+        return ""
+
     def sources(self) -> Sequence[str]:
         """Paths where Holdfast runs whose contents are part of what is reviewed: the digest covers them."""
         return ()

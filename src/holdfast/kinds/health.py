@@ -16,7 +16,7 @@ import msgspec
 from holdfast.core.change import Change, Claim
 from holdfast.core.predict import View
 from holdfast.kinds.contract import Duration, Flaw, Kind
-from holdfast.kinds.running import DONE, NOT_DONE, Words, argv_of, flaws_of_words
+from holdfast.kinds.running import DONE, NOT_DONE, Words, argv_of, flaws_of_words, shown
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SCHEMES: Final = ("http", "https", "tcp")
@@ -69,6 +69,10 @@ class Health(Kind, frozen=True, kw_only=True):
             yield Flaw("attempts", "at least one attempt is needed")
         if self.expect.pattern is not None:
             yield from _flaws_of_pattern(self.expect.pattern)
+
+    def told(self, *, undo: bool = False) -> str:
+        tries = f"up to {self.attempts} times, every {self.interval:g} s"
+        return "" if undo else "".join(f"ask {shown(probe)} {tries}\n" for probe in self.probes)
 
     def claims(self) -> Sequence[Claim]:
         programs = (argv_of(probe)[0] for probe in self.probes if not is_address(probe))

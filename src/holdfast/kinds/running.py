@@ -93,6 +93,19 @@ class Running(Kind, frozen=True, kw_only=True):
     def _around(self, words: Words) -> Invocation:
         return Invocation(argv=argv_of(words, shell=self.shell), env=self.env, cwd=self.cwd, sudo=self.sudo)
 
+    @property
+    def shown(self) -> str:
+        """What is run, as a person would write it."""
+        raise NotImplementedError
+
+    def told(self, *, undo: bool = False) -> str:
+        if undo:
+            return "" if self.undo is None else f"{_prompt(self.sudo)} {shown(self.undo)}\n"
+        lines = [f"{_prompt(self.sudo)} {self.shown}"]
+        lines += [f"in {self.cwd}"] if self.cwd is not None else []
+        lines += [f"{word}: {shown(words)}" for word, words in (("check", self.check), ("undo", self.undo)) if words is not None]
+        return "".join(f"{line}\n" for line in lines)
+
     def reads(self) -> Iterator[str]:
         """Paths on the target that must be there first: an earlier step may make them."""
         if self.cwd is not None:
@@ -120,6 +133,14 @@ class Running(Kind, frozen=True, kw_only=True):
         guarantee = Guarantee.IRREVERSIBLE if self.undo is None else Guarantee.COMPENSABLE
         before = DONE if so else NOT_DONE
         return (Change(f"{self.kind}/{view.step}", before, DONE, guarantee, means=self, runs=not so),)
+
+
+def shown(words: Words) -> str:
+    return words if isinstance(words, str) else shlex.join(words)
+
+
+def _prompt(sudo: bool | str) -> str:
+    return f"{sudo}$" if isinstance(sudo, str) else "#" if sudo else "$"
 
 
 def argv_of(words: Words, *, shell: bool = False) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from holdfast.core.predict import Unfit, View
 from holdfast.kinds.contract import Flaw
 from holdfast.kinds.file import source_node
 from holdfast.kinds.ground import noun
-from holdfast.kinds.running import SHELL, Invocation, Running, Words, argv_of, flaws_of_words
+from holdfast.kinds.running import SHELL, Invocation, Running, Words, argv_of, flaws_of_words, shown
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +54,14 @@ class Script(Running, frozen=True, kw_only=True):
         for path in self.sources():
             _expect_file(path, view)
         return super().changes(view)
+
+    @property
+    def shown(self) -> str:
+        if self.source is not None:
+            words = () if self.interpreter is None else argv_of(self.interpreter)
+            return shown((*words, self.source, *self.args))
+        text = str(self.text)
+        return "\n".join([shown((*self.run_by(text), *self.args)), *(f"| {line}" for line in text.splitlines())])
 
     def run_by(self, text: str) -> tuple[str, ...]:
         """The program that runs this text, with what its first line or the step says."""

@@ -18,6 +18,9 @@ class Wait(Kind, frozen=True, kw_only=True):
 
     duration: Duration
 
+    def told(self, *, undo: bool = False) -> str:
+        return "" if undo else f"wait {self.duration:g} s\n"
+
     def claims(self) -> Sequence[Claim]:
         return ()
 
