@@ -20,8 +20,10 @@ _OS_CODES: Final[Mapping[int, str]] = {
     errno.EROFS: "read_only",
     errno.ENOSPC: "no_space",
     errno.EDQUOT: "no_space",
-    errno.ENOENT: "not_found",
+    errno.ENOENT: "parent_not_found",
 }
+
+_HINTS: Final = {"parent_not_found": "make the directory first, or correct the path"}
 
 
 def failed(invocation: Invocation, error: BaseException, words: Sequence[str]) -> int:
@@ -35,7 +37,7 @@ def failed(invocation: Invocation, error: BaseException, words: Sequence[str]) -
     else:
         known = error if isinstance(error, HoldfastError) else _known(error)
         document, code = known.plain(), codes.of_error(known)
-        if invocation.driving and code == codes.FAILED:  # nobody can tell what was done already
+        if invocation.drove and code == codes.FAILED:  # then nobody may believe that nothing was changed
             code = codes.PERSON
     if invocation.debug:
         from traceback import format_exception
@@ -50,7 +52,7 @@ def _known(error: BaseException) -> HoldfastError:
     if isinstance(error, OSError):
         code = _OS_CODES.get(error.errno or 0, "io_error")
         place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
-        return HoldfastError(f"{place}{error.strerror or error}", code=code, hint=CODES[code].hint)
+        return HoldfastError(f"{place}{error.strerror or error}", code=code, hint=_HINTS.get(code) or CODES[code].hint)
     return Bug(f"{type(error).__name__}: {error}")
 
 

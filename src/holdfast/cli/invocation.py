@@ -22,7 +22,7 @@ class Invocation:
         self.environment = environment
         self.state: str | None = None
         self.debug = False
-        self.driving = False  # is a run being driven?
+        self.drove = False  # may anything have been done to the world?
         self.verdict = 0  # the exit code, should the reader go away before everything was said
 
     @contextmanager
@@ -56,9 +56,8 @@ class Invocation:
 
         with progress(self.screen) as watch, driving(hf, quiet=self.screen.quiet) as stop:
             hf.parts.watchers.append(watch)
-            self.driving = True
+            self.drove = True
             yield stop
-            self.driving = False
             hf.parts.watchers.remove(watch)
 
     def answer(self, document: Any, *lines: Line, code: int = 0) -> int:

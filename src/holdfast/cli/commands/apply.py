@@ -12,6 +12,7 @@ from holdfast.cli.commands.plan import present
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import Span, line
 from holdfast.cli.options import COUNT, DURATION, command, file_argument, yes_option
+from holdfast.cli.views.progress import COLUMN
 from holdfast.cli.views.result import ending
 from holdfast.cli.words import said
 
@@ -66,7 +67,7 @@ def _options(invocation: Invocation, *, no_wait: bool, **given: Any) -> Options:
 
     def waiting(holder: Any) -> None:
         keys = ", ".join(holder.keys[:3])
-        invocation.screen.note(line(Span("waiting     ", "cyan"), f"for the run {holder.run}, which holds {keys}"))
+        invocation.screen.note(line(Span(f"{'waiting':<{COLUMN}}", "cyan"), f"for the run {holder.run}, which holds {keys}"))
 
     return Options(wait=not no_wait, waiting=waiting, **given)
 
@@ -79,7 +80,7 @@ def recovered(invocation: Invocation, hf: Holdfast, *, resume: bool = False) -> 
         results = hf.recover(resume=resume)
     for result in results:
         words = f"{result.run}  {result.plan}: {said(result.ending or result.state)}"
-        invocation.screen.note(line(Span("recovered   ", "yellow"), words))
+        invocation.screen.note(line(Span(f"{'recovered':<{COLUMN}}", "yellow"), words))
     return results
 
 

@@ -33,11 +33,13 @@ def preview(document: Document, changes: Sequence[Document], *, everything: bool
     if shown:
         yield from blocks(shown, everything=everything)
         yield EMPTY
+    if document["problems"]:
+        yield from (found for problem in document["problems"] for found in problem_lines(problem))
+        yield line(Span("it cannot be applied", "alarm"), f": {counted(len(document['problems']), 'problem')}")
+        return
     yield summary(changes)
     if document["irreversible"]:
         yield line(Span("cannot be undone", "alarm"), f": {listed(document['irreversible'])}")
-    for problem in document["problems"]:
-        yield from problem_lines(problem)
 
 
 def short_digest(digest: str) -> str:
@@ -64,7 +66,7 @@ def _head(change: Document, columns: int) -> Line:
 
 
 def _difference(text: str, everything: bool) -> Iterator[Line]:
-    lines = clean_lines(text)
+    lines = list(_without_names(clean_lines(text)))
     most = len(lines) if everything else DIFF_LINES_MAX
     for each in lines[:most]:
         yield line("      ", Span(each, _style(each)))
@@ -72,10 +74,17 @@ def _difference(text: str, everything: bool) -> Iterator[Line]:
         yield line("      ", Span(f"… {counted(len(lines) - most, 'more line')} (--verbose shows all)", "dim"))
 
 
+def _without_names(lines: Sequence[str]) -> Iterator[str]:
+    """A unified diff names its file twice; the line above it did so already."""
+    inside = False
+    for each in lines:
+        inside = inside or each.startswith("@@")
+        if inside or not each.startswith(("--- ", "+++ ")):
+            yield each
+
+
 def _style(text: str) -> str:
-    if text.startswith(("+++", "---")):
-        return "dim"
-    return {"+": "green", "-": "red", "@": "cyan"}.get(text[:1], "")
+    return {"+": "green", "-": "red", "@": "cyan", "$": "magenta", "#": "magenta"}.get(text[:1], "")
 
 
 def summary(changes: Sequence[Document]) -> Line:
@@ -83,5 +92,5 @@ def summary(changes: Sequence[Document]) -> Line:
     tally = Counter(change["action"] for change in changes)
     parts = [f"{tally[action]:,} {words}" for action, words in _TALLY if tally[action]]
     if not set(tally) - {"none"}:
-        return line(Span("nothing to do", "green"), f"  {tally['none']:,} unchanged" if tally["none"] else "")
+        return line(Span("nothing to do", "green"), f", {tally['none']:,} unchanged" if tally["none"] else "")
     return line(Span(", ".join(parts), "bold"))

@@ -33,7 +33,7 @@ RUNS: Final[Mapping[str, tuple[str, str]]] = {
     "run.rolling_back": ("rolling back", "yellow"),
     "run.interrupted": ("taken over", "yellow"),
 }
-COLUMN: Final = 12
+COLUMN: Final = 14
 
 
 @contextmanager
