@@ -104,7 +104,7 @@ def _local_files(wiring: Wiring, target: str, on_loop: bool) -> Driver:
     from holdfast.drivers.files.local import Local
     from holdfast.runtime.crew import run_to_end
 
-    driver = Local(wiring.home.stash, roots=wiring.roots)
+    driver = Local(wiring.home.stash, roots=wiring.roots, secrets=wiring.secrets)
     return Threaded(driver, run_to_end) if on_loop else driver
 
 

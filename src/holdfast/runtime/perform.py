@@ -96,15 +96,18 @@ class Performer:
 
     async def _classify(self, step: int, change: Change) -> Verdict:
         operation = self.plan.steps[step].operation
-        if change.runs:
-            return Verdict.NOT_APPLIED if operation.family == "probe" else Verdict.UNKNOWN
-        driver = self.fleet.driver(self.plan.steps[step].target, family_of(change.key))
+        if change.runs and operation.family == "probe":
+            return Verdict.NOT_APPLIED
+        key = getattr(operation, "question", None) if change.runs else change.key  # the check of a command, if it has one
+        if key is None:
+            return Verdict.UNKNOWN
+        driver = self.fleet.driver(self.plan.steps[step].target, family_of(key))
         depth = max(depth_of(change.before), depth_of(change.after), key=lambda d: d.value)
         try:
-            found = await driver.inspect([Look(change.key, depth)])
+            found = await driver.inspect([Look(key, depth)])
         except WorldError:
             return Verdict.UNKNOWN
-        return classify(change, found[change.key])
+        return classify(change, found[key])
 
 
 def _sum_up(outcomes: Sequence[Outcome]) -> tuple[Ending, int]:
