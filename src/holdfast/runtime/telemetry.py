@@ -6,10 +6,8 @@ exporter and its SDK is there. Nothing is ever exported otherwise, and never to 
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,6 +81,9 @@ def _meter(names: Sequence[str]) -> Meter | None:
 
 
 def _exporters(group: str, names: Sequence[str], console: Callable[..., Any]) -> Iterator[Any]:
+    import logging
+    from importlib.metadata import entry_points
+
     for name in names:
         if name == "console":
             yield console(out=sys.stderr)  # its own choice would stand between the documents on standard output

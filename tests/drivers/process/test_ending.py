@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from tests.drivers.process.conftest import apply, command, move, shell
+from tests.drivers.process.conftest import OURS, apply, command, move, shell
 
 from holdfast.drivers.contract import Batch, Ending
 from holdfast.drivers.process import leftovers
@@ -107,7 +107,7 @@ def test_what_a_killed_holdfast_left_running_ends_before_it_is_made_again(make):
 
 
 def _orphan(mark: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(["sleep", "60"], env={**os.environ, leftovers.MARK: mark})
+    return subprocess.Popen(["sleep", "60"], env={**os.environ, leftovers.MARK: OURS + mark})
 
 
 def _cancelled(driver, moves, sign, times=1):

@@ -6,7 +6,7 @@ import asyncio
 import os
 
 import pytest
-from tests.drivers.process.conftest import apply, move
+from tests.drivers.process.conftest import OURS, apply, move
 from tests.drivers.process.test_local import Sudo
 
 from holdfast.drivers.contract import Ending
@@ -65,11 +65,11 @@ def test_the_file_is_gone_however_the_script_ends(make, work, text):
 
 
 def test_what_a_killed_holdfast_left_of_a_script_is_dropped_with_the_move(make, work):
-    for left in ("01RUN_3.x1y2", "01RUN_33.x1y2"):
+    for left in (f"{OURS}01RUN_3.x1y2", f"{OURS}01RUN_33.x1y2"):
         (work / left).mkdir(parents=True)
         (work / left / "script").touch()
     apply(make(), move(Script(text="true", undo=("true",)), id="01RUN/3", undo=True))
-    assert [path.name for path in work.iterdir()] == ["01RUN_33.x1y2"]
+    assert [path.name for path in work.iterdir()] == [f"{OURS}01RUN_33.x1y2"]
     asyncio.run(make().settle([move(Script(text="true"), id="01RUN/33")]))
     assert list(work.iterdir()) == []
 
