@@ -9,13 +9,13 @@ from __future__ import annotations
 import inspect
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
-import click
+import commands
 import msgspec
 
 from holdfast.core import states
@@ -39,9 +39,7 @@ def kinds() -> str:
 
 def cli() -> str:
     """Every command and option."""
-    from holdfast.cli import cli as root
-
-    return "\n\n".join(["# Command line", *_commands(root, click.Context(root, info_name="holdfast"))])
+    return commands.page(_table)
 
 
 def error_codes() -> str:
@@ -85,6 +83,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
 
 def main(arguments: Sequence[str]) -> int:
     pages = {REFERENCE / name: f"{NOTICE}\n\n{page()}\n" for name, page in PAGES.items()}
+    pages[REFERENCE / "holdfast.1"] = f'.\\" {NOTICE}\n{commands.manual()}\n'
     if "--check" in arguments:
         stale = [file for file, text in pages.items() if not file.exists() or file.read_text() != text]
         print(
@@ -151,35 +150,6 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if isinstance(value, Duration):
         return f"`{value:g}s`"
     return f"`{value:04o}`" if isinstance(value, Mode) else f"`{msgspec.json.encode(value).decode().strip(chr(34))}`"
-
-
-# -- command line
-
-
-def _commands(command: click.Command, context: click.Context) -> Iterator[str]:
-    yield _command(command, context)
-    if isinstance(command, click.Group):
-        for name in sorted(command.list_commands(context)):
-            inner = command.get_command(context, name)
-            if inner is not None and not inner.hidden:
-                yield from _commands(inner, click.Context(inner, info_name=name, parent=context))
-
-
-def _command(command: click.Command, context: click.Context) -> str:
-    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    options = [record for parameter in command.get_params(context) if (record := parameter.get_help_record(context))]
-    rows = [(f"`{names}`", _cell(about)) for names, about in options if not names.startswith("--help")]
-    parts = [f"## {context.command_path}", _reflowed(command.help or ""), f"```console\n$ {usage}\n```"]
-    return "\n\n".join([part for part in [*parts, _table(("option", ""), rows) if rows else ""] if part])
-
-
-def _reflowed(text: str) -> str:
-    """Click marks a paragraph that keeps its lines with a backspace."""
-    paragraphs = inspect.cleandoc(text).split("\n\n")
-    return "\n\n".join(
-        "```text\n" + part.removeprefix("\b\n") + "\n```" if part.startswith("\b") else " ".join(part.split())
-        for part in paragraphs
-    )
 
 
 # -- states
