@@ -79,11 +79,16 @@ def fill(shape: Shape, given: Mapping[str, Any], spot: Spot, found: list[Problem
         made = _field_by_field(shape, given, spot, found, texts)
     if made is None or shape.flawless:
         return made
+    return made if sound(shape, made, spot, found) else None
+
+
+def sound(shape: Shape, made: Any, spot: Spot, found: list[Problem]) -> bool:
+    """Does a struct say of itself that its arguments fit together?"""
     before = len(found)
-    for flaw in made.flaws():  # type: ignore[union-attr]
+    for flaw in made.flaws():
         name = shape.encoded.get(flaw.field, flaw.field)
         found.append(spot.into(shape.name if name == shape.main else name).problem(flaw.code, flaw.message, flaw.hint))
-    return made if len(found) == before else None
+    return len(found) == before
 
 
 def rewrite(value: Any, way: tuple[str, ...], change: Change, spot: Spot, found: list[Problem]) -> Any:

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from holdfast.core.errors import PlanError, Problem
 from holdfast.core.plan import Plan, Policy, Stage, Step, Task
-from holdfast.planfile.arguments import fill, shape_of
+from holdfast.planfile.arguments import fill, shape_of, sound
 from holdfast.planfile.canonical import digest_of, encode
-from holdfast.planfile.layout import LOCAL, MAIN, Names, PlanLayout
+from holdfast.planfile.layout import LOCAL, MAIN, Names, PlanLayout, PolicyLayout
 from holdfast.planfile.paths import Anchor
 from holdfast.planfile.source import Source, Spot, meant
 from holdfast.planfile.steps import StepReader
@@ -25,6 +25,7 @@ from holdfast.planfile.variables import Scope, Variables
 STEPS_MAX: Final = 1_000_000
 
 _PLAN: Final = shape_of(PlanLayout)
+_POLICY: Final = shape_of(PolicyLayout)
 _BELOW: Final = ("tasks", "stages", "steps")
 
 
@@ -96,6 +97,8 @@ class _Reader:
             given["holdfast"] = 1
         layout: PlanLayout | None = fill(_PLAN, given, self.spot, self.found)
         if layout is not None:
+            if layout.policy is not None:
+                sound(_POLICY, layout.policy, self.spot.into("policy"), self.found)
             return layout
         targets, on = given.get("targets"), given.get("on")  # what matters below, so that problems there are found as well
         return PlanLayout(

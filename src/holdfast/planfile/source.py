@@ -67,9 +67,11 @@ class Source:
         """A document that never was a text: places in it are named by their path."""
         source = cls(name, value)
         try:
-            source.problems = [source.as_problem(flaw) for flaw in foreign_values(value)]
+            problems = [source.as_problem(flaw) for flaw in foreign_values(value)]
         except Unreadable as unreadable:
             raise PlanError([source.as_problem(unreadable.flaw)]) from unreadable
+        if problems:  # nothing that no text could hold is looked at any further
+            raise PlanError(problems)
         return source
 
     def where(self, path: Path, *, key: bool = False) -> str:
@@ -80,7 +82,8 @@ class Source:
         return self._at(self._marks.find(path, key=key))
 
     def as_problem(self, flaw: Flawed) -> Problem:
-        where = self._at(flaw.mark) if flaw.mark else self.name if self.value is None else self.where(flaw.path)
+        unread = self._format is not None and self.value is None
+        where = self._at(flaw.mark or Mark(1, 1)) if flaw.mark or unread else self.where(flaw.path)
         return Problem(code=flaw.code, message=flaw.message, hint=flaw.hint, where=where)
 
     def _at(self, mark: Mark) -> str:

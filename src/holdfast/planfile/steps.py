@@ -16,7 +16,7 @@ from holdfast.core.errors import Problem
 from holdfast.core.plan import ONCE, Step
 from holdfast.kinds.contract import Kind
 from holdfast.kinds.registry import kind_of, names
-from holdfast.planfile.arguments import Change, Shape, Walk, fill, rewrite, rewrite_secrets, shape_of
+from holdfast.planfile.arguments import Change, Shape, Texts, Walk, fill, rewrite, rewrite_secrets, shape_of
 from holdfast.planfile.layout import StepLayout, listed
 from holdfast.planfile.paths import Anchor, away
 from holdfast.planfile.source import Spot, meant
@@ -130,14 +130,18 @@ class StepReader:
         main = given.pop(kind)
         if main is not None or shape.known[shape.main].required:
             given[shape.main] = main
+        texts = _Texts(own, scope, spot, kind, shape.main)
         if not self.literal:
-            self._place(shape, given, target, spot)
+            self._place(shape, given, target, spot, texts)
             _hand_over_variables(shape, given, scope)
-        made: Kind | None = fill(shape, given, spot, self.found, _Texts(own, scope, spot, kind, shape.main))
+        made: Kind | None = fill(shape, given, spot, self.found, texts)
         return NOTHING if made is None else made
 
-    def _place(self, shape: Shape, given: dict[str, Any], target: str, spot: Spot) -> None:
+    def _place(self, shape: Shape, given: dict[str, Any], target: str, spot: Spot, texts: Texts) -> None:
         """Make the paths among the arguments absolute."""
+        for name, *_ in (*shape.here, *shape.there):
+            if type(given.get(name)) in (int, float) and (text := texts(name)) is not BROKEN:
+                given[name] = text
         for way in shape.here:
             self._change(shape, given, way, self.anchor.confined if way in shape.confined else self.anchor.place, spot)
         for way in shape.there:

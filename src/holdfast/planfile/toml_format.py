@@ -22,7 +22,7 @@ def read(text: str) -> tuple[Any, list[Flawed]]:
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise Unreadable(_syntax(str(error))) from error
+        raise Unreadable(_syntax(str(error), text)) from error
     except RecursionError as error:
         raise Unreadable(Flawed("too_large", "nested too deep")) from error
     except ValueError as error:  # an integer with thousands of digits
@@ -30,10 +30,10 @@ def read(text: str) -> tuple[Any, list[Flawed]]:
     return value, list(foreign_values(value))
 
 
-def _syntax(message: str) -> Flawed:
+def _syntax(message: str, text: str) -> Flawed:
     found = _PLACE.fullmatch(message)
     if found is None:
-        return Flawed("syntax", f"not TOML: {message}")
+        return Flawed("syntax", f"not TOML: {message}", Mark(text.count("\n") + 1, len(text) - text.rfind("\n")))
     code = "duplicate_key" if found[1] == "Cannot overwrite a value" else "syntax"
     return Flawed(code, f"not TOML: {found[1]}", Mark(int(found[2]), int(found[3])))
 

@@ -28,7 +28,7 @@ from holdfast.planfile.marks import ALIASES_MAX, DEPTH_MAX, NODES_MAX, Flawed, M
 try:
     from yaml._yaml import CParser as EventParser
 except ImportError:  # a PyYAML that was built without libyaml: the same events, ten times slower
-    from yaml import SafeLoader as EventParser
+    from yaml import SafeLoader as EventParser  # type: ignore[assignment]
 
 _WORDS: Final[dict[str, Any]] = {"": None, "~": None} | {
     form: value
