@@ -7,6 +7,7 @@ events were persisted; where that fails the run object is thrown away, and the j
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ def decide(run: Run, flights: Flights, stimulus: Stimulus) -> Decision:
     draft = Draft(run, flights, stimulus.now)
     _HEARD[type(stimulus)](draft, stimulus)
     _go_on(draft)
-    return Decision(draft.events, draft.effects, _wake_at(run))
+    return Decision(draft.events, draft.effects, _wake_at(draft))
 
 
 def _go_on(draft: Draft) -> None:
@@ -43,23 +44,31 @@ def _go_on(draft: Draft) -> None:
         unwind.go_on(draft)
 
 
-def _wake_at(run: Run) -> float | None:
+def _wake_at(draft: Draft) -> float | None:
+    run = draft.run
     times = list(run.retry_at.values())
     if run.state == "confirming" and run.confirm_until is not None:
         times.append(run.confirm_until)
-    if run.state == "running" and run.policy.timeout is not None and run.started_at is not None and not run.unmet:
-        times.append(run.started_at + run.policy.timeout)
+    deadline = _deadline(run)
+    if run.state == "running" and deadline is not None and draft.now < deadline:
+        times.append(deadline)
     return min(times, default=None)
 
 
-def _check_deadline(draft: Draft) -> None:
-    run = draft.run
+def _deadline(run: Run) -> float | None:
     limit = run.policy.timeout
-    if limit is None or run.started_at is None or draft.now < run.started_at + limit or run.unmet:
+    return None if limit is None or run.started_at is None else run.started_at + limit
+
+
+def _check_deadline(draft: Draft) -> None:
+    """After it nothing more may begin, whatever the policy says about going on."""
+    run = draft.run
+    deadline = _deadline(run)
+    if deadline is None or draft.now < deadline or not any(task.state in forward.ALIVE for task in run.tasks):
         return
-    error = error_of("timeout", f"the run took longer than its `timeout` of {limit:g} s")
+    error = error_of("timeout", f"the run took longer than its `timeout` of {run.policy.timeout:g} s")
     for number, task in enumerate(run.tasks):
-        if task.state == "running":
+        if task.state in forward.ALIVE:
             forward.fail_task(draft, number, error)
     draft.effects.extend(Halt(number) for number in draft.flights.by_number)
 
@@ -123,6 +132,7 @@ def _recovered(draft: Draft, stimulus: Recovered) -> None:
         unwind.begin(draft, run.error or error_of("cancelled", "the process that ran it died"))
         return
     draft.emit("run.resumed", owner=stimulus.owner, by="recover")
+    run.ready = deque(dict.fromkeys(run.ready))  # while the run lived, handing out removed what folding has left in there
     doubtful = [step for step, state in enumerate(run.steps) if state in ("applying", "in_doubt")]
     if doubtful:
         draft.ask(doubtful)
@@ -151,7 +161,10 @@ def _done(draft: Draft, results: Sequence[StepResult]) -> None:
 
 
 def _unchanged(draft: Draft, results: Sequence[StepResult]) -> None:
-    draft.emit_steps("step.unchanged", [r.step for r in results])
+    """Found to be so already; after an attempt that failed it was that attempt which made it so."""
+    ours = [result for result in results if result.step in draft.run.attempts]
+    _done(draft, ours)
+    draft.emit_steps("step.unchanged", [r.step for r in results if r.step not in draft.run.attempts])
 
 
 def _never_begun(draft: Draft, results: Sequence[StepResult]) -> None:

@@ -14,6 +14,7 @@ from holdfast.core.stimuli import Lane
 
 BATCH_STEPS_MAX: Final = 4096
 OVER: Final = frozenset({"completed", "failed", "cancelled", "rolled_back", "rollback_failed"})
+ALIVE: Final = frozenset({"pending", "waiting", "running"})  # tasks that can still fail
 
 
 def go_on(draft: Draft) -> None:
@@ -25,7 +26,10 @@ def go_on(draft: Draft) -> None:
         _hand_out(draft)
         _take_back_failed_tasks(draft)
     if run.state == "running" and not draft.flights.by_number and not _waits(run):
-        _end(draft)
+        if _open_tasks(draft, 1):  # who is under way waits for a step of one that is not: the limit yields
+            go_on(draft)
+        else:
+            _end(draft)
 
 
 def failing(run: Run) -> bool:
@@ -62,10 +66,11 @@ def _close_stages(draft: Draft) -> bool:
     return moved
 
 
-def _open_tasks(draft: Draft) -> bool:
+def _open_tasks(draft: Draft, beyond: int = 0) -> bool:
     run = draft.run
     moved = False
-    while run.startable and run.active < run.policy.tasks_at_once and not failing(run):
+    limit = run.policy.tasks_at_once if not beyond else run.active + beyond
+    while run.startable and run.active < limit and not failing(run):
         number = run.startable.popleft()
         if run.tasks[number].state not in ("pending", "waiting"):
             continue
@@ -174,10 +179,21 @@ def fail_task(draft: Draft, number: int, error: Mapping[str, Any]) -> None:
     if 0 <= task.stage < len(task.stages) and task.stages[task.stage] == "committing":
         draft.emit("stage.failed", task=number, stage=task.stage)
     draft.emit("task.failed", task=number, error=error)
-    for follower in run.task_feeds[number]:
-        if run.tasks[follower].state in ("pending", "waiting"):
+    if run.policy.on_failure == "continue":
+        for step in task.steps:
+            if run.steps[step] == "pending":
+                _skip_dependents(draft, step)
+    leaning = _leaning(run, number) if run.policy.scope == "task" else ()
+    for follower in dict.fromkeys((*run.task_feeds[number], *leaning)):
+        if run.tasks[follower].state in ALIVE:
             name = run.outline.tasks[number].name
             fail_task(draft, follower, {**error_of("cancelled", f"the task `{name}` that it needs failed"), "skipped": True})
+
+
+def _leaning(run: Run, number: int) -> list[int]:
+    """Tasks with steps that need steps of this one, which will never come or are taken back."""
+    feeds, task_of = run.graph.feeds, run.graph.task_of
+    return [task_of[follower] for step in run.tasks[number].steps for follower in feeds[step] if task_of[follower] != number]
 
 
 def _take_back_failed_tasks(draft: Draft) -> None:
@@ -221,6 +237,10 @@ def conclude(draft: Draft, *, confirmed: bool = False) -> None:
 def _end_mixed(draft: Draft) -> None:
     """Some tasks are in and others are not, as the policy allows; if nothing is in after all, everything is as before."""
     run = draft.run
+    if half_done := [step for step in _lost(run) if unwind.needs_undo(run, step)]:
+        unwind.begin_steps(draft, half_done)
+        return
+    _close_what_stops(draft)
     error = next(iter(run.unmet.values()))
     if any(task.state == "rollback_failed" for task in run.tasks):
         draft.emit("run.rolling_back", error=error)
@@ -229,3 +249,19 @@ def _end_mixed(draft: Draft) -> None:
         draft.emit("run.committed", ending="partial", error=error)
     else:
         unwind.begin(draft, error)
+
+
+def _lost(run: Run) -> list[int]:
+    """Steps that were tried in vain and not taken back with their task."""
+    return [step for step in (*run.failures, *run.retry_at) if run.steps[step] in ("failed", "waiting")]
+
+
+def _close_what_stops(draft: Draft) -> None:
+    """With `on_failure: stop` other tasks end where they are."""
+    run = draft.run
+    draft.emit_steps("step.skipped", [step for step in run.retry_at if run.steps[step] == "waiting"])
+    for number, task in enumerate(run.tasks):
+        if task.state in ALIVE:
+            if task.stage >= 0 and task.stages[task.stage] == "committing":
+                draft.emit("stage.failed", task=number, stage=task.stage)
+            draft.emit("task.cancelled", task=number, by="policy")

@@ -18,7 +18,8 @@ from holdfast.core.states import OVER, RUN, STAGE, STEP, TASK, after
 from holdfast.core.stimuli import Lane
 
 FINISHED: Final = frozenset({"applied", "unchanged"})  # what a dependent step waits for
-SETTLED: Final = FINISHED | {"failed", "skipped"}  # what the end of a stage waits for
+BROKEN: Final = frozenset({"failed", "skipped"})
+SETTLED: Final = FINISHED | BROKEN  # what the end of a stage waits for
 UNDER_WAY: Final = frozenset({"running", "pausing", "cancelling", "rolling_back"})  # tasks that count against the limit
 TOUCHED: Final = frozenset({"applying", "applied", "failed", "in_doubt", "waiting", "undoing", "undo_failed"})  # what rollback covers
 
@@ -84,6 +85,7 @@ class Run:
         self.active = 0  # tasks that are under way
         self.closable: deque[int] = deque()  # tasks whose open stage has nothing left to wait for
         self.startable: deque[int] = deque()  # tasks whose needs are met, in order
+        self.task_needs = task_needs
         self.task_feeds: list[list[int]] = [[] for _ in outline.tasks]
         self._add_tasks(task_needs)
 
@@ -194,9 +196,9 @@ def _evolve_task(run: Run, number: int, event: Event) -> None:
 def _open_stage(run: Run, number: int, stage: int) -> None:
     task = run.tasks[number]
     task.stage = stage
-    task.broken = False
     steps, states = task.range_of(stage), run.steps
     task.left = sum(1 for step in steps if states[step] not in SETTLED)
+    task.broken = any(states[step] in BROKEN for step in steps)
     if not task.left:
         run.closable.append(number)
     run.ready.extend(step for step in steps if states[step] == "pending" and not run.waits[step])
@@ -272,7 +274,7 @@ def _on_unchanged(run: Run, event: Event) -> None:
     _finish(run, event.steps or ())
 
 
-def _on_applying(run: Run, event: Event) -> None:
+def _forget_retry(run: Run, event: Event) -> None:
     if run.retry_at:
         for step in event.steps or ():
             run.retry_at.pop(step, None)
@@ -286,6 +288,7 @@ def _on_failed(run: Run, event: Event) -> None:
 
 
 def _on_skipped(run: Run, event: Event) -> None:
+    _forget_retry(run, event)
     _settle(run, event.steps or (), broken=True)
 
 
@@ -316,11 +319,12 @@ def _on_undo_failed(run: Run, event: Event) -> None:
 _STEP_EFFECTS: Final[Mapping[str, Callable[[Run, Event], None]]] = {
     "step.applied": _on_applied,
     "step.unchanged": _on_unchanged,
-    "step.applying": _on_applying,
+    "step.applying": _forget_retry,
     "step.failed": _on_failed,
     "step.skipped": _on_skipped,
     "step.retrying": _on_retrying,
     "step.resolved": _on_resolved,
+    "step.undoing": _forget_retry,
     "step.undone": _on_undone,
     "step.undo_failed": _on_undo_failed,
 }

@@ -26,15 +26,26 @@ def begin(draft: Draft, error: Mapping[str, Any] | None, *, by: str = "") -> Non
             begin_task(draft, number)
 
 
+def begin_steps(draft: Draft, steps: Sequence[int]) -> None:
+    """Undo single steps whose task stays as it is: what a failed step did must not stay, whatever the others may keep."""
+    groups: dict[Lane, list[int]] = {}
+    for step in steps:
+        groups.setdefault(draft.run.lanes[step], []).append(step)
+    draft.emit_steps("step.undoing", steps)
+    for lane, some in groups.items():
+        for batch in [some] if lane.batched else [[step] for step in some]:
+            draft.send(lane, batch, undo=True)
+
+
 def begin_task(draft: Draft, number: int) -> None:
     run, flights = draft.run, draft.flights
     if run.tasks[number].state != "rolling_back":
         draft.emit("task.rolling_back", task=number)
-    flights.undo_left.update(step for step in run.tasks[number].steps if _needs_undo(run, step))
+    flights.undo_left.update(step for step in run.tasks[number].steps if needs_undo(run, step))
     flights.look_at.add(number)
 
 
-def _needs_undo(run: Run, step: int) -> bool:
+def needs_undo(run: Run, step: int) -> bool:
     """A command without an undo that has failed did nothing that could be taken back."""
     state = run.steps[step]
     if state in ("failed", "waiting") and run.guarantees.get(step) is Guarantee.IRREVERSIBLE:
@@ -49,10 +60,12 @@ def go_on(draft: Draft) -> None:
     while flights.look_at:
         number = max(flights.look_at)
         flights.look_at.discard(number)
+        if run.tasks[number].state != "rolling_back":  # only looked at because another task that needs it is done
+            continue
         if any(run.tasks[follower].state == "rolling_back" for follower in run.task_feeds[number]):
             continue
         if _unwind_task(draft, number):
-            flights.look_at.update(need for need in range(number) if number in run.task_feeds[need] and need not in waiting)
+            flights.look_at.update(need for need in run.task_needs[number] if need not in waiting)
         else:
             waiting.add(number)
     flights.look_at = {number for number in waiting if run.tasks[number].state == "rolling_back"}
@@ -88,7 +101,7 @@ def _hand_out(draft: Draft, left: Sequence[int]) -> None:
     if lost:
         _give_up(draft, lost)
     waits = {step: sum(1 for follower in run.graph.feeds[step] if follower in flights.undo_left) for step in left}
-    ready = [step for step in left if step in flights.undo_left and not waits[step] and run.steps[step] != "undoing"]
+    ready = [step for step in left if step in flights.undo_left and not waits[step]]
     flying = {step for effect in flights.by_number.values() for step in effect.steps}
     groups: dict[Lane, list[int]] = {}
     free = run.policy.parallel - len(flights.by_number)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Final
 
 from holdfast.core.change import FACTS, Change, Claim, Effect, Facts, Guarantee, Look, State
-from holdfast.core.errors import Failure
+from holdfast.core.errors import Bug, Failure
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan, Policy, Stage, Step, Task
 from holdfast.core.predict import View
@@ -32,6 +32,7 @@ from holdfast.runtime.prepare import Prepared, prepare
 
 TARGET: Final = "memory"
 EPOCH: Final = 1_000_000.0  # when virtual time begins
+PAUSES_MAX: Final = 5_000  # more means that nothing will ever happen
 
 
 # -- plans
@@ -188,6 +189,7 @@ class VirtualClock:
     def __init__(self, start: float = EPOCH) -> None:
         self._now = start
         self._agreed: list[tuple[float, Callable[[], Any]]] = []
+        self._pauses = 0
 
     def now(self) -> float:
         return self._now
@@ -196,6 +198,9 @@ class VirtualClock:
         return self._now
 
     def pause(self, seconds: float) -> None:
+        self._pauses += 1
+        if self._pauses > PAUSES_MAX:
+            raise Bug("somebody waits for ever")
         until = self._now + seconds
         while self._agreed and min(self._agreed, key=lambda a: a[0])[0] <= until:
             moment = min(self._agreed, key=lambda a: a[0])
