@@ -101,6 +101,7 @@ def test_a_secret_that_cannot_be_had_is_a_problem_before_anything_runs():
         (Command(argv="echo 'open"), [("argv", "invalid_value")]),
         (Command(argv="echo 'open", shell=True), []),
         (Command(argv=("a\0b",)), [("argv", "invalid_value")]),
+        (Command(argv=("a\ud800",)), [("argv", "invalid_value")]),
         (Command(argv=("a",), shell=True), [("shell", "invalid_value")]),
         (Command(argv="a", check="'", undo=()), [("check", "invalid_value"), ("undo", "invalid_value")]),
         (Command(argv="a", env={"": "x"}), [("env", "invalid_value")]),

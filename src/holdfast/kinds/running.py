@@ -24,6 +24,7 @@ SHELL: Final = "/bin/sh"
 CHECK: Final = "check:"  # what follows is an invocation; the process driver answers with an Effect
 DONE: Final = Effect(True)
 NOT_DONE: Final = Effect(False)
+_UNFIT: Final = re.compile("[\0\ud800-\udfff]")  # what no program can be given: NUL, and halves of characters
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*")
 _REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", re.DOTALL)
 
@@ -70,7 +71,7 @@ class Running(Kind, frozen=True, kw_only=True):
         yield from _flaws_of_reference("stdin", self.stdin)
         if isinstance(self.sudo, str) and _USER.fullmatch(self.sudo) is None:
             yield Flaw("sudo", f"`{self.sudo}` is not a user name", hint="write `true` for root, or the name of a user")
-        if self.cwd is not None and (not self.cwd or "\0" in self.cwd):
+        if self.cwd is not None and (not self.cwd or not fit(self.cwd)):
             yield Flaw("cwd", "a working directory is a path without NUL bytes")
         if not self.ok_codes or not all(0 <= code <= 255 for code in self.ok_codes):
             yield Flaw("ok_codes", "exit codes lie between 0 and 255, and at least one of them must be fine")
@@ -103,7 +104,9 @@ class Running(Kind, frozen=True, kw_only=True):
             return "" if self.undo is None else f"{_prompt(self.sudo)} {shown(self.undo)}\n"
         lines = [f"{_prompt(self.sudo)} {self.shown}"]
         lines += [f"in {self.cwd}"] if self.cwd is not None else []
-        lines += [f"{word}: {shown(words)}" for word, words in (("check", self.check), ("undo", self.undo)) if words is not None]
+        lines += [
+            f"{word}: {shown(words)}" for word, words in (("check", self.check), ("undo", self.undo)) if words is not None
+        ]
         return "".join(f"{line}\n" for line in lines)
 
     def reads(self) -> Iterator[str]:
@@ -150,6 +153,10 @@ def argv_of(words: Words, *, shell: bool = False) -> tuple[str, ...]:
     return (SHELL, "-c", words) if shell else tuple(shlex.split(words))
 
 
+def fit(text: str) -> bool:
+    return _UNFIT.search(text) is None
+
+
 def flaws_of_words(field: str, words: Words, *, shell: bool = False) -> Iterator[Flaw]:
     try:
         argv = argv_of(words, shell=shell)
@@ -158,13 +165,13 @@ def flaws_of_words(field: str, words: Words, *, shell: bool = False) -> Iterator
         return
     if not argv or not argv[0] or (isinstance(words, str) and not words.strip()):
         yield Flaw(field, "there is no program to run")
-    if any("\0" in word for word in argv):
-        yield Flaw(field, "a NUL byte cannot be passed to a program")
+    if not all(map(fit, argv)):
+        yield Flaw(field, "a NUL byte, or half a character, cannot be passed to a program")
 
 
 def _flaws_of_env(env: dict[str, str | Secret]) -> Iterator[Flaw]:
     for name, value in env.items():
-        if not name or "=" in name or "\0" in name or (isinstance(value, str) and "\0" in value):
+        if not name or "=" in name or not fit(name) or (isinstance(value, str) and not fit(value)):
             yield Flaw("env", f"{name!r} cannot be set: a name is not empty and has no `=`, and neither part has a NUL byte")
         yield from _flaws_of_reference("env", value)
 

@@ -12,7 +12,7 @@ from holdfast.core.predict import Unfit, View
 from holdfast.kinds.contract import Flaw
 from holdfast.kinds.file import source_node
 from holdfast.kinds.ground import noun
-from holdfast.kinds.running import SHELL, Invocation, Running, Words, argv_of, flaws_of_words, shown
+from holdfast.kinds.running import SHELL, Invocation, Running, Words, argv_of, fit, flaws_of_words, shown
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,14 +29,14 @@ class Script(Running, frozen=True, kw_only=True):
     args: tuple[str, ...] = ()
 
     def flaws(self) -> Iterator[Flaw]:
-        if self.source is None and (not self.text or "\0" in str(self.text)):
+        if self.source is None and (not self.text or not fit(str(self.text))):
             yield Flaw("text", "a script is a text without NUL bytes")
-        if self.source is not None and (not self.source or "\0" in self.source):
+        if self.source is not None and (not self.source or not fit(self.source)):
             yield Flaw("text", "`source` is the path of a script")
         if self.interpreter is not None:
             yield from flaws_of_words("interpreter", self.interpreter)
-        if any("\0" in word for word in self.args):
-            yield Flaw("args", "a NUL byte cannot be passed to a program")
+        if not all(map(fit, self.args)):
+            yield Flaw("args", "a NUL byte, or half a character, cannot be passed to a program")
         yield from super().flaws()
 
     @property

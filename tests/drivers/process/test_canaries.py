@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.drivers.process.conftest import apply, command, move, shell
-from tests.drivers.process.test_local import Sudo
-from tests.drivers.test_secrets import KINDS
 
 from holdfast.core.change import Look
 from holdfast.drivers.contract import Batch
 from holdfast.kinds.contract import Secret
 from holdfast.kinds.script import Script
+from tests.drivers.process.conftest import apply, command, move, shell
+from tests.drivers.process.test_local import Sudo
+from tests.drivers.test_secrets import KINDS
 
 CANARY = "canary-5f1c9-canary"
 ENVIRON = {"PATH": "/usr/bin:/bin", "CANARY": CANARY}

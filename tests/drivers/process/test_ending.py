@@ -10,10 +10,9 @@ import subprocess
 import sys
 import time
 
-from tests.drivers.process.conftest import OURS, apply, command, move, shell
-
 from holdfast.drivers.contract import Batch, Ending
 from holdfast.drivers.process import leftovers
+from tests.drivers.process.conftest import OURS, apply, command, move, shell
 
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 ESCAPES = "import os, time; os.fork() or (os.setsid(), time.sleep(60)); time.sleep(60)"

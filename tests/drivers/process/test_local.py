@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.drivers.process.conftest import apply, command, move, shell
 
 from holdfast.core.change import Effect, Look
 from holdfast.drivers.contract import Ending
+from holdfast.drivers.process import leftovers
 from holdfast.kinds.contract import Secret
+from tests.drivers.process.conftest import OURS, apply, command, move, shell
 
 
 def test_a_list_reaches_the_program_word_for_word(make):
@@ -113,10 +114,10 @@ def test_output_has_no_control_characters(make):
 
 def test_a_daemon_that_keeps_the_pipes_open_is_not_waited_for(make):
     started = time.perf_counter()
-    (outcome,) = apply(make(), move(shell("sleep 3 & echo started $!")))
+    (outcome,) = apply(make(), move(shell("sleep 3 & echo started")))
     assert time.perf_counter() - started < 2
     assert outcome.ending is Ending.DONE
-    os.kill(int(outcome.output.split()[1]), 9)
+    asyncio.run(leftovers.stop(f"{OURS}run-1", 2.0))
 
 
 def test_what_is_already_so_is_not_run(make, tmp_path):

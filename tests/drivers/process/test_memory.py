@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.drivers.process.conftest import apply, command, move
-
 from holdfast.core.change import Effect, Look
 from holdfast.drivers.contract import Ending
 from holdfast.drivers.process.memory import MemoryProcesses
 from holdfast.runtime.crew import run_to_end
+from tests.drivers.process.conftest import apply, command, move
 
 CHECKED = command(["touch", "/nowhere/x"], check=("test", "-e", "/nowhere/x"), undo=("rm", "/nowhere/x"))
 

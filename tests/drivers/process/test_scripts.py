@@ -6,12 +6,12 @@ import asyncio
 import os
 
 import pytest
-from tests.drivers.process.conftest import OURS, apply, move
-from tests.drivers.process.test_local import Sudo
 
 from holdfast.drivers.contract import Ending
 from holdfast.kinds.contract import Secret
 from holdfast.kinds.script import Script, Source
+from tests.drivers.process.conftest import OURS, apply, move
+from tests.drivers.process.test_local import Sudo
 
 
 def test_a_text_without_a_first_line_is_run_by_the_shell_with_its_arguments(make):

@@ -8,7 +8,6 @@ doubt; out of time, it failed half-way.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -136,7 +135,6 @@ class LocalProcesses:
         if other_user(script.sudo) not in (None, "root"):
             argv, sent = delivery.received(text, interpreter, script.args)
             return await self._run(move, script.does(argv), name, first=sent)
-        os.makedirs(self._work, mode=0o700, exist_ok=True)
         with delivery.private_file(self._work, move.id, text) as path:
             return await self._run(move, script.does((*interpreter, path, *script.args)), name)
 
