@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.drivers.probe.conftest import Server, VirtualTime, answer, free_port, health, probe
 
 from holdfast.drivers.contract import Ending
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.health import Expect
+from tests.drivers.probe.conftest import Server, VirtualTime, answer, free_port, health, probe
 
 
 def run(scenario):

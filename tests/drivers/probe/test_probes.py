@@ -7,7 +7,6 @@ import ssl
 import subprocess
 
 import pytest
-from tests.drivers.probe.conftest import Server, VirtualTime, answer, health, move, probe
 
 from holdfast.core.change import Effect, Look, Verdict, classify
 from holdfast.drivers.contract import Batch, Ending
@@ -15,6 +14,7 @@ from holdfast.drivers.probe.local import Probes
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.contract import Duration
 from holdfast.kinds.wait import Wait
+from tests.drivers.probe.conftest import Server, VirtualTime, answer, health, move, probe
 
 
 def test_a_wait_takes_its_time_and_no_more():
