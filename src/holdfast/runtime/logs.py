@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from holdfast.core.events import NOTHING, Event, singles
-from holdfast.core.result import iso
+from holdfast.core.times import iso
 from holdfast.core.run import Run
 
 LOGGER: Final = "holdfast"

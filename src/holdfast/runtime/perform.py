@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from holdfast.core.change import Change, Look, Verdict, classify
+from holdfast.core.change import Change, Depth, Look, Verdict, classify
 from holdfast.core.errors import WorldError
 from holdfast.core.plan import Plan
 from holdfast.core.stimuli import Apply, Inspect, StepResult
-from holdfast.drivers.contract import Batch, Ending, Move, Outcome
+from holdfast.drivers.contract import UNCHANGED, Batch, Ending, Move, Outcome
 from holdfast.kinds.states import depth_of
 from holdfast.runtime.book import Book
+from holdfast.runtime.chains import Chains, chains_of, never_made
 from holdfast.runtime.fleet import Fleet, family_of
 
 
@@ -22,19 +23,49 @@ class Performer:
         self.book = book
         self.fleet = fleet
         self.keep_going = keep_going
+        self._chains: dict[str, Chains] = {}
 
     async def apply(self, effect: Apply) -> list[StepResult]:
         moves, spans = self._moves(effect)
         if not moves:
             return [StepResult(step, "unchanged") for step in effect.steps]
-        driver = self.fleet.driver(effect.lane.target, effect.lane.family)
         try:
-            outcomes = await driver.apply(Batch(tuple(moves), effect.undo or self.keep_going))
+            idle = await self._never_made(effect) if effect.undo else set()
+            outcomes = await self._make(effect, moves, idle)
         except WorldError as error:
             if error.code == "storage_failed":
                 raise
             outcomes = [Outcome(Ending.FAILED, error.as_failure())] * len(moves)
         return [self._result(effect, step, moves[span], outcomes[span]) for step, span in zip(effect.steps, spans, strict=True)]
+
+    async def _make(self, effect: Apply, moves: Sequence[Move], idle: set[str]) -> Sequence[Outcome]:
+        driver = self.fleet.driver(effect.lane.target, effect.lane.family)
+        wanted = tuple(move for move in moves if move.id not in idle) if idle else tuple(moves)
+        made = iter(await driver.apply(Batch(wanted, effect.undo or self.keep_going))) if wanted else iter(())
+        return [UNCHANGED if move.id in idle else next(made) for move in moves]
+
+    async def _never_made(self, effect: Apply) -> set[str]:
+        """Of resources that several steps change: the changes the world shows no trace of."""
+        chains = self._chains_on(effect.lane.target)
+        steps = set(effect.steps)
+        keys = {change.key for step in steps for change in self.book.by_step.get(step, ())}
+        if keys.isdisjoint(chains):
+            return set()
+        looks = [Look(key, max((depth_of(state) for turn in turns for state in turn[1:3]), key=_depth)) for key, turns in chains.items()]
+        found = await self.fleet.driver(effect.lane.target, effect.lane.family).inspect(looks)
+        return never_made(chains, found)
+
+    def _chains_on(self, target: str) -> Chains:
+        found = self._chains.get(target)
+        if found is None:
+            order = [step for step in self.plan.graph.order if self.plan.steps[step].target == target]
+            changes = [
+                (self.book.id_of(step, number), change)
+                for step in order
+                for number, change in enumerate(self.book.by_step.get(step, ()))
+            ]
+            found = self._chains[target] = chains_of(changes)
+        return found
 
     def _moves(self, effect: Apply) -> tuple[list[Move], list[slice]]:
         """All moves of the batch, and which of them belong to each step."""
@@ -102,12 +133,16 @@ class Performer:
         if key is None:
             return Verdict.UNKNOWN
         driver = self.fleet.driver(self.plan.steps[step].target, family_of(key))
-        depth = max(depth_of(change.before), depth_of(change.after), key=lambda d: d.value)
+        depth = max(depth_of(change.before), depth_of(change.after), key=_depth)
         try:
             found = await driver.inspect([Look(key, depth)])
         except WorldError:
             return Verdict.UNKNOWN
         return classify(change, found[key])
+
+
+def _depth(depth: Depth) -> int:
+    return int(depth.value)
 
 
 def _sum_up(outcomes: Sequence[Outcome]) -> tuple[Ending, int]:

@@ -59,7 +59,7 @@ def _file_steps(root: str) -> list[dict[str, Any]]:
 
 def _tree_steps(root: str, sources: str) -> list[dict[str, Any]]:
     return [
-        {"move": f"{root}/var/old", "to": f"{root}/srv/moved"},
+        {"id": "moved", "move": f"{root}/var/old", "to": f"{root}/srv/moved"},
         {"move": f"{root}/home/link7", "to": f"{root}/home/link-moved"},
         {"copy": f"{root}/etc", "to": f"{root}/srv/etc-copy"},
         {"copy": f"{root}/etc/conf5", "to": f"{root}/etc/conf5.copy"},
@@ -67,7 +67,7 @@ def _tree_steps(root: str, sources: str) -> list[dict[str, Any]]:
         {"remove": f"{root}/home/link6"},
         {"remove": f"{root}/opt/a", "recursive": True},
         {"attributes": f"{root}/etc/conf6", "mode": "0444"},
-        {"attributes": f"{root}/srv/moved", "mode": "0700", "recursive": True},
+        {"attributes": f"{root}/srv/moved", "mode": "0700", "recursive": True, "needs": ["moved"]},
         {"tree": f"{root}/opt/app", "source": f"{sources}/src"},
         {"tree": f"{root}/home/app", "source": f"{sources}/src", "as": "links"},
         {"file": f"{root}/opt/tool", "source": f"{sources}/src/bin/tool1", "mode": "0755"},
