@@ -35,7 +35,15 @@ class Toggle:
         if self.needs is not None and not state(view, self.needs).exists:
             raise Unfit("source_not_found", f"no {self.needs}", missing=self.needs)
         after = HERE if self.there else ABSENT
-        return [Change(self.key, state(view, self.key), after, Guarantee.COMPENSABLE if self.effect else Guarantee.ATOMIC, runs=self.effect)]
+        return [
+            Change(
+                self.key,
+                state(view, self.key),
+                after,
+                Guarantee.COMPENSABLE if self.effect else Guarantee.ATOMIC,
+                runs=self.effect,
+            )
+        ]
 
 
 def state(view: View, key: str) -> Node:

@@ -35,7 +35,9 @@ def a_link(target: str, **more: Any) -> Node:
 class Disk:
     """What is there, by path; directories on the way are made. Answers looks as deep as asked, and counts the rounds."""
 
-    def __init__(self, nodes: Mapping[str, Node] | None = None, facts: Facts = ROOT, here: Mapping[str, Node] | None = None) -> None:
+    def __init__(
+        self, nodes: Mapping[str, Node] | None = None, facts: Facts = ROOT, here: Mapping[str, Node] | None = None
+    ) -> None:
         self.nodes: dict[str, Node] = {"/": a_dir()}
         for path, node in (nodes or {}).items():
             self._stand(path, node)
@@ -74,7 +76,9 @@ class Disk:
     def _seen(self, path: str, depth: Depth) -> Node:
         node = self.nodes.get(path, ABSENT)
         if node.type == "dir":
-            beneath = {key[len(under(path, "")) :]: key for key in sorted(self.nodes) if key.startswith(under(path, "")) and key != "/"}
+            beneath = {
+                key[len(under(path, "")) :]: key for key in sorted(self.nodes) if key.startswith(under(path, "")) and key != "/"
+            }
             inner = Depth.CONTENT if depth is Depth.TREE else Depth.NODE
             entries = {name: self._seen(key, inner)._replace(content=None) for name, key in beneath.items()}
             empty = None if depth is Depth.NODE else not beneath
@@ -135,5 +139,3 @@ def refusal_of(disk: Disk, *operations: Kind) -> tuple[str, str]:
 
 def flaws_of(operation: Kind) -> list[tuple[str, str]]:
     return [(flaw.field, flaw.code) for flaw in operation.flaws()]
-
-

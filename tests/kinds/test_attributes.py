@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from tests.kinds.disk import (
+    OWN,
+    USER,
+    Disk,
+    a_dir,
+    a_file,
+    a_link,
+    change_of,
+    changes_of,
+    flaws_of,
+    foretold,
+    in_order,
+    refusal_of,
+)
+
 from holdfast.core.change import Action, Guarantee
 from holdfast.core.predict import Prediction
 from holdfast.kinds.attributes import Attributes
-from tests.kinds.disk import OWN, USER, Disk, a_dir, a_file, a_link, change_of, changes_of, flaws_of, foretold, in_order, refusal_of
 
 
 def test_only_what_differs_is_changed_where_it_stands():
@@ -29,7 +43,11 @@ def test_everything_beneath_is_changed_one_by_one():
 
 def test_directories_close_after_what_is_in_them():
     disk = Disk({"/a": a_dir(0o755), "/a/d": a_dir(0o755), "/a/d/x": a_file("x", 0o644)})
-    assert [change.key for change in changes_of(disk, Attributes(path="/a", mode=0o600, recursive=True))] == ["/a/d/x", "/a/d", "/a"]
+    assert [change.key for change in changes_of(disk, Attributes(path="/a", mode=0o600, recursive=True))] == [
+        "/a/d/x",
+        "/a/d",
+        "/a",
+    ]
     shut = Disk({"/a": a_dir(0o600), "/a/x": a_file("x", 0o600)})
     assert [change.key for change in changes_of(shut, Attributes(path="/a", mode=0o700, recursive=True))] == ["/a", "/a/x"]
 

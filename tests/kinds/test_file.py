@@ -3,14 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
-from holdfast.core.change import Action, Facts, Guarantee
-from holdfast.kinds.contract import Secret
-from holdfast.kinds.diffs import diff
-from holdfast.kinds.dir import Dir
-from holdfast.kinds.edit import Edit
-from holdfast.kinds.file import File
-from holdfast.kinds.link import Link
 from tests.kinds.disk import (
     OWN,
     USER,
@@ -25,6 +17,14 @@ from tests.kinds.disk import (
     in_order,
     refusal_of,
 )
+
+from holdfast.core.change import Action, Facts, Guarantee
+from holdfast.kinds.contract import Secret
+from holdfast.kinds.diffs import diff
+from holdfast.kinds.dir import Dir
+from holdfast.kinds.edit import Edit
+from holdfast.kinds.file import File
+from holdfast.kinds.link import Link
 
 
 def test_a_new_file_follows_the_umask_and_carries_its_content():
@@ -50,9 +50,7 @@ def test_the_same_content_with_another_mode_is_changed_in_place():
     assert (change.after.mode, change.after.ino, change.means, change.guarantee) == (0o600, 9, None, Guarantee.REVERSIBLE)
 
 
-@pytest.mark.parametrize(
-    "given", [{}, {"content": "a", "source": "/s"}, {"content": "", "template": "/t", "source": "/s"}]
-)
+@pytest.mark.parametrize("given", [{}, {"content": "a", "source": "/s"}, {"content": "", "template": "/t", "source": "/s"}])
 def test_exactly_one_source_of_content_is_needed(given):
     assert [code for _, code in flaws_of(File(path="/etc/app", **given))] == ["invalid_value"]
 

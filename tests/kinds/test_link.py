@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.kinds.disk import Disk, a_dir, a_file, a_link, change_of, foretold, refusal_of, side_by_side
 
 from holdfast.core.change import Action, Guarantee
 from holdfast.kinds.copy import Copy
@@ -12,7 +13,6 @@ from holdfast.kinds.link import Link
 from holdfast.kinds.move import MoveKind
 from holdfast.kinds.remove import Remove
 from holdfast.kinds.tree import Tree
-from tests.kinds.disk import Disk, a_dir, a_file, a_link, change_of, foretold, refusal_of, side_by_side
 
 
 def test_a_link_is_made_as_it_is_written():
@@ -22,7 +22,12 @@ def test_a_link_is_made_as_it_is_written():
 
 @pytest.mark.parametrize(
     ("to", "style", "written"),
-    [("v1", "absolute", "/opt/v1"), ("/opt/v1", "relative", "../v1"), ("../v1", None, "../v1"), ("../v1", "absolute", "/opt/v1")],
+    [
+        ("v1", "absolute", "/opt/v1"),
+        ("/opt/v1", "relative", "../v1"),
+        ("../v1", None, "../v1"),
+        ("../v1", "absolute", "/opt/v1"),
+    ],
 )
 def test_a_style_rewrites_where_it_leads(to, style, written):
     disk = Disk({"/opt/v1": a_dir(), "/opt/links/v1": a_dir()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.kinds.disk import OWN, USER, Disk, a_dir, a_file, a_link, change_of, changes_of, flaws_of, refusal_of
 
 from holdfast.core.change import Action, Guarantee
 from holdfast.kinds.attributes import Attributes
@@ -12,7 +13,6 @@ from holdfast.kinds.edit import Edit
 from holdfast.kinds.file import File
 from holdfast.kinds.move import MoveKind
 from holdfast.kinds.remove import Remove
-from tests.kinds.disk import OWN, USER, Disk, a_dir, a_file, a_link, change_of, changes_of, flaws_of, refusal_of
 
 
 def move(source: str, to: str, **more: object) -> MoveKind:
@@ -49,7 +49,13 @@ def test_what_is_in_the_way_is_a_conflict_or_put_aside_first():
     disk = Disk({"/opt/a": a_file("a"), "/opt/b": a_file("b")})
     assert refusal_of(disk, move("/opt/a", "/opt/b"))[0] == "conflict"
     away, made = changes_of(disk, move("/opt/a", "/opt/b", on_conflict="overwrite"))
-    assert (away.key, away.action, made.key, made.action, made.before.exists) == ("/opt/b", Action.DELETE, "/opt/b", Action.MOVE, False)
+    assert (away.key, away.action, made.key, made.action, made.before.exists) == (
+        "/opt/b",
+        Action.DELETE,
+        "/opt/b",
+        Action.MOVE,
+        False,
+    )
     kept, made = changes_of(disk, move("/opt/a", "/opt/b", on_conflict="backup"))
     assert (kept.origin, kept.key, made.origin) == ("/opt/b", "/opt/b.bak", "/opt/a")
     assert change_of(disk, move("/opt/a", "/opt/b", on_conflict="skip")).action is Action.NONE
@@ -101,7 +107,9 @@ def test_two_names_can_be_swapped():
 
 
 def test_a_copy_is_another_object_with_the_same_metadata():
-    change = change_of(Disk({"/opt/a": a_file("x", 0o4755, uid=5, gid=6, xattrs="q", mtime_ns=99, ino=9)}), Copy(source="/opt/a", to="/opt/b"))
+    change = change_of(
+        Disk({"/opt/a": a_file("x", 0o4755, uid=5, gid=6, xattrs="q", mtime_ns=99, ino=9)}), Copy(source="/opt/a", to="/opt/b")
+    )
     assert change.after[:4] == ("file", 0o4755, 5, 6)
     assert (change.after.xattrs, change.after.mtime_ns, change.after.ino) == ("q", 99, 0)
     assert change.means.origin == "/opt/a"

@@ -5,6 +5,20 @@ from __future__ import annotations
 import time
 
 import pytest
+from tests.kinds.disk import (
+    OWN,
+    USER,
+    Disk,
+    a_dir,
+    a_file,
+    a_link,
+    change_of,
+    changes_of,
+    flaws_of,
+    foretold,
+    in_order,
+    refusal_of,
+)
 
 from holdfast.core.change import Action, Depth, Facts, Guarantee, Resource
 from holdfast.core.predict import predict
@@ -14,9 +28,13 @@ from holdfast.kinds.globs import matched
 from holdfast.kinds.node import ABSENT, Node
 from holdfast.kinds.remove import Remove
 from holdfast.kinds.tree import Tree
-from tests.kinds.disk import OWN, USER, Disk, a_dir, a_file, a_link, change_of, changes_of, flaws_of, foretold, in_order, refusal_of
 
-SOURCE = {"/src": a_dir(0o750), "/src/bin": a_dir(0o700), "/src/bin/run": a_file("run", 0o755), "/src/conf": a_file("conf", 0o640)}
+SOURCE = {
+    "/src": a_dir(0o750),
+    "/src/bin": a_dir(0o700),
+    "/src/bin/run": a_file("run", 0o755),
+    "/src/conf": a_file("conf", 0o640),
+}
 
 
 def tree(**more: object) -> Tree:
@@ -87,7 +105,9 @@ def test_what_is_not_in_the_source_stays_unless_it_is_to_be_deleted():
 
 
 def test_what_is_excluded_is_neither_brought_nor_deleted():
-    disk = Disk({**SOURCE, "/src/.git/x": a_file(), "/dst/keep/me.log": a_file(), "/dst/keep/not": a_file(), "/dst/gone/x": a_file()})
+    disk = Disk(
+        {**SOURCE, "/src/.git/x": a_file(), "/dst/keep/me.log": a_file(), "/dst/keep/not": a_file(), "/dst/gone/x": a_file()}
+    )
     made = changes_of(disk, tree(delete=True, exclude=(".git", "*.log", "bin/**")))
     assert [(change.key, change.action.value) for change in made] == [
         ("/dst/gone", "delete"),

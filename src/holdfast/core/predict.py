@@ -107,19 +107,31 @@ class Prediction:
 
 
 def looks_of(plan: Plan) -> dict[str, list[Look]]:
-    """The looks that the claims of all steps name, each once, by target and at the greatest depth asked."""
+    """The looks that the claims of all steps name, each once, by target and at the greatest depth asked.
+
+    Of a path everything above is looked at as well: a link up there decides what the path means.
+    """
     wanted: dict[str, dict[str, Depth]] = {}
     for step in plan.steps:
-        keys = wanted.setdefault(step.target, {FACTS: Depth.NODE})
+        keys = wanted.setdefault(step.target, {FACTS: _NODE})
         for claim in step.operation.claims():
-            _want(keys if claim.target is None else wanted.setdefault(claim.target, {FACTS: Depth.NODE}), claim)
+            _want(keys if claim.target is None else wanted.setdefault(claim.target, {FACTS: _NODE}), claim)
     return {target: [Look(key, depth) for key, depth in keys.items()] for target, keys in wanted.items()}
 
 
 def _want(keys: dict[str, Depth], claim: Claim) -> None:
-    known = keys.get(claim.key)
-    if known is None or (known is not claim.depth and known < claim.depth):
-        keys[claim.key] = claim.depth
+    key, depth = claim.key, claim.depth
+    known = keys.get(key)
+    if known is not None:
+        if known is not depth and known < depth:
+            keys[key] = depth
+        return
+    keys[key] = depth
+    while key[0] == "/" != key:
+        key = key[: key.rfind("/")] or "/"
+        if key in keys:
+            return
+        keys[key] = _NODE
 
 
 def predict(plan: Plan, seen: Seen) -> Prediction:

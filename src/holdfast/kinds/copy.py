@@ -11,7 +11,7 @@ from holdfast.kinds.content import Content
 from holdfast.kinds.contract import Flaw
 from holdfast.kinds.ground import ground_of
 from holdfast.kinds.node import Node
-from holdfast.kinds.paths import Files, OnConflict, copied, is_beneath, placing, put, reads, stays, unchanged
+from holdfast.kinds.paths import Files, OnConflict, check_apart, copied, nested, placing, put, reads, stays, unchanged
 
 
 class Copy(Files, frozen=True, kw_only=True):
@@ -27,8 +27,10 @@ class Copy(Files, frozen=True, kw_only=True):
 
     def flaws(self) -> Iterator[Flaw]:
         yield from super().flaws()
-        if is_beneath(self.to, self.source):
-            yield Flaw("to", f"`{self.source}` cannot be copied into itself", "conflict", "name a destination outside of it")
+        if nested(self.source, self.to):
+            yield Flaw(
+                "to", f"`{self.source}` and `{self.to}` lie within one another", "conflict", "name a destination beside it"
+            )
 
     def claims(self) -> Sequence[Claim]:
         return [*placing(self.to, self.on_conflict, Depth.TREE), reads(self.source, Depth.TREE, beneath=True)]
@@ -38,6 +40,7 @@ class Copy(Files, frozen=True, kw_only=True):
         source = ground.node(self.source, Depth.TREE)
         if not source.exists:
             raise Unfit("source_not_found", f"`{self.source}` does not exist", missing=self.source)
+        check_apart(ground, self.source, self.to)
         _check_readable(self.source, source)
         standing = ground.node(self.to, Depth.TREE)
         room = ground.room(self.to)

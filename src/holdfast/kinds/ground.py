@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from holdfast.core.change import Change, Depth, Facts
-from holdfast.core.predict import Unfit, Unseen, View
+from holdfast.core.predict import Unfit, View
 from holdfast.kinds.content import Content
 from holdfast.kinds.node import ABSENT, Node
 
@@ -103,7 +103,7 @@ class Ground:
         raise Unfit("conflict", f"`{path}` is a loop of links")
 
     def real(self, path: str) -> str:
-        """The path with the links on the way to it followed, as far as they are known."""
+        """The path with the links on the way to it followed."""
         folder = path[: path.rfind("/")] or "/"
         real = self._reals.get(folder) or self._resolved(folder)
         return path if real == folder else under(real, path[path.rfind("/") + 1 :])
@@ -146,7 +146,6 @@ class Ground:
     def _opened(self, folder: str, real: str) -> Room:
         node = self.node(real)
         if not node.exists:
-            self._climb(real)
             raise Unfit("parent_not_found", f"the directory `{folder}` does not exist", missing=folder)
         if node.type != "dir":
             raise Unfit("conflict", f"`{folder}` is a {noun(node)}, not a directory", "name another parent, or replace it")
@@ -162,11 +161,6 @@ class Ground:
             device, free = above.device, above.free
         return Room(real, node, device, free, node.gid if setgid else facts.gid, setgid)
 
-    def _climb(self, path: str) -> None:
-        """Before we call a directory missing: look whether a link on the way leads to where the plan makes it."""
-        while self._log and path != "/" and not self._view.seen(path).exists:
-            path = split(path)[0]
-
     # -- real paths
 
     def _resolved(self, folder: str) -> str:
@@ -176,20 +170,23 @@ class Ground:
             self._relinked.add(folder)
         asked = folder
         for _ in range(LINKS_MAX):
-            found = self._known(asked)
+            found = self._link_at(asked)
             if found.type != "link":
                 break
             if path in self.nodes or self._base(path):
                 self._relinked.add(folder)
             asked = path = self.real(joined(split(path)[0], found.target))
+        else:
+            del self._reals[folder]
+            raise Unfit("conflict", f"`{folder}` is a loop of links")
         self._reals[folder] = path
         return path
 
-    def _known(self, path: str) -> Node:
+    def _link_at(self, path: str) -> Node:
         try:
             return self.node(path)
-        except (Unseen, Unfit):
-            return ABSENT
+        except Unfit:
+            return ABSENT  # what may not be looked at is no link to us
 
     # -- what lies beneath
 

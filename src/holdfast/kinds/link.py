@@ -28,6 +28,8 @@ class Link(Files, frozen=True, kw_only=True):
         yield from super().flaws()
         if not self.to or "\0" in self.to:
             yield Flaw("to", "a link leads to a path, which is not empty and has no NUL byte in it")
+        elif self.aim == self.path or self.aim.startswith(f"{self.path}/"):
+            yield Flaw("to", f"`{self.path}` would lead through itself", "conflict", "name another path")
 
     @property
     def aim(self) -> str:

@@ -14,9 +14,10 @@ from holdfast.kinds.paths import (
     Files,
     OnConflict,
     anew,
+    check_apart,
     check_removable,
-    is_beneath,
     moved,
+    nested,
     put,
     reads,
     size_of,
@@ -38,8 +39,10 @@ class MoveKind(Files, frozen=True, kw_only=True):
 
     def flaws(self) -> Iterator[Flaw]:
         yield from super().flaws()
-        if is_beneath(self.to, self.source):
-            yield Flaw("to", f"`{self.source}` cannot be moved into itself", "conflict", "name a destination outside of it")
+        if nested(self.source, self.to):
+            yield Flaw(
+                "to", f"`{self.source}` and `{self.to}` lie within one another", "conflict", "name a destination beside it"
+            )
 
     def claims(self) -> Sequence[Claim]:
         ends = [Claim(path, beneath=True) for path in (self.source, self.to)]
@@ -51,6 +54,7 @@ class MoveKind(Files, frozen=True, kw_only=True):
         found, standing = ground.node(self.source), ground.node(self.to)
         if not found.exists:
             return self._made_before(view, standing)
+        check_apart(ground, self.source, self.to)
         if stays(self.to, standing, self.on_conflict):
             return unchanged(self.to, standing)
         leaves, enters = ground.room(self.source), ground.room(self.to)
@@ -74,4 +78,3 @@ class MoveKind(Files, frozen=True, kw_only=True):
         if gone and standing.exists:
             return unchanged(self.to, standing)
         raise Unfit("source_not_found", f"`{self.source}` does not exist", missing=self.source)
-

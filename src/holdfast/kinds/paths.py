@@ -6,7 +6,7 @@ what is made gets the owner, group and mode that the system would give it, so th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import lru_cache
 from typing import ClassVar, Final, Literal
 
@@ -120,9 +120,19 @@ def stays(path: str, found: Node, on_conflict: OnConflict) -> bool:
 
 
 def put(
-    ground: Ground, room: Room, path: str, found: Node, after: Node, on_conflict: OnConflict, means: Content | None = None
+    ground: Ground,
+    room: Room,
+    path: str,
+    found: Node,
+    after: Node,
+    on_conflict: OnConflict,
+    means: Content | None = None,
+    taken: Container[str] = (),
 ) -> Sequence[Change]:
-    """Something new at a path, where something that does not stay may stand."""
+    """Something new at a path, where something that does not stay may stand.
+
+    `taken` are paths that the step itself is going to need, so that nothing may be kept there.
+    """
     if means is not None:
         ground.spend(room, size_of(after))
     if not found.exists:
@@ -130,7 +140,7 @@ def put(
     check_removable(ground.facts(), room, path, found)
     if on_conflict != "backup":
         return (Change(path, found, after, means=means),)
-    kept = _spare_name(ground, path)
+    kept = _spare_name(ground, path, taken)
     away = Change(kept, ground.node(kept), moved(found), origin=path)
     return (away, Change(path, ABSENT, after, means=means))
 
@@ -165,8 +175,9 @@ def size_of(node: Node) -> int:
     return (node.size if node.type == "file" else 0) + sum([child.size for child in children if child.type == "file"])
 
 
-def is_beneath(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(under(folder, ""))
+def nested(one: str, other: str) -> bool:
+    """Is one of two paths the other, or above it?"""
+    return one == other or one.startswith(under(other, "")) or other.startswith(under(one, ""))
 
 
 def may_write(facts: Facts, node: Node) -> bool:
@@ -176,6 +187,12 @@ def may_write(facts: Facts, node: Node) -> bool:
     bits = 0o3 if node.type == "dir" else 0o2
     shift = 6 if node.uid == facts.uid else 3 if node.gid == facts.gid or node.gid in facts.groups else 0
     return (node.mode >> shift) & bits == bits
+
+
+def check_apart(ground: Ground, source: str, to: str) -> None:
+    """Links may lead to where the paths themselves do not."""
+    if nested(ground.real(source), ground.real(to)):
+        raise Unfit("conflict", f"`{source}` and `{to}` lie within one another", "name a destination beside it")
 
 
 def check_owner(facts: Facts, path: str, found: Node, wanted: Node) -> None:
@@ -230,9 +247,9 @@ def _number(view: View, prefix: str, name: int | str | None, default: int) -> in
     return account.id
 
 
-def _spare_name(ground: Ground, path: str) -> str:
+def _spare_name(ground: Ground, path: str, taken: Container[str]) -> str:
     kept, number = f"{path}.bak", 0
-    while ground.node(kept).exists:
+    while kept in taken or ground.node(kept).exists:
         number += 1
         kept = f"{path}.bak{number}"
     return kept

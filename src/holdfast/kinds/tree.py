@@ -21,6 +21,7 @@ from holdfast.kinds.node import ABSENT, Node
 from holdfast.kinds.paths import (
     Files,
     OnConflict,
+    check_apart,
     check_own,
     check_removable,
     may_write,
@@ -75,6 +76,8 @@ class Tree(Files, frozen=True, kw_only=True):
         real, source = source_node(view, self.source, self._depth, self._side)
         if source.type != "dir":
             raise Unfit("conflict", f"`{self.source}` is a {noun(source)}, not a directory", "`file` and `copy` take files")
+        if self._side is None or view.target == self._side:
+            check_apart(ground, real, self.path)
         standing = ground.node(self.path, self._depth)
         if standing.type != "dir" and stays(self.path, standing, self.on_conflict):
             return unchanged(self.path, standing)
@@ -122,8 +125,11 @@ class _Merge:
         self.gone: set[str] = set()  # what is replaced or removed, with everything beneath
         self.rooms: dict[str, tuple[Room, Form]] = {}
         self.bytes = 0  # that new directories take
+        self.taken: set[str] = set()
 
     def changes(self, source: Mapping[str, Node], excluded: set[str]) -> Sequence[Change]:
+        if self.kind.on_conflict == "backup":
+            self.taken.update(map(self._path, source))
         for name, node in source.items():
             if name not in excluded:
                 self._enter(name, node)
@@ -161,7 +167,7 @@ class _Merge:
             wanted = wanted._replace(entries=inside)
             self.fresh[name] = (len(name) + 1, inside, form)
         means = self._means(name, node) if wanted.type in ("dir", "file") and self.kind.form == "copies" else None
-        self.made += put(self.ground, room, self._path(name), found, wanted, self.kind.on_conflict, means)
+        self.made += put(self.ground, room, self._path(name), found, wanted, self.kind.on_conflict, means, self.taken)
 
     def _meet(self, name: str, parent: str, found: Node, node: Node) -> None:
         """Something stands where an entry goes, and one of the two is no directory."""
