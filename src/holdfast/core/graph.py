@@ -38,22 +38,31 @@ class Graph:
 def build(tasks: Sequence[Task]) -> Graph:
     steps = [step for task in tasks for stage in task.stages for step in stage.steps]
     positions = {step.id: number for number, step in enumerate(steps)}
-    places = [(t, s) for t, task in enumerate(tasks) for s, stage in enumerate(task.stages) for _ in stage.steps]
-    before: list[set[int]] = [{positions[need] for need in step.needs} for step in steps]
+    task_of = [t for t, task in enumerate(tasks) for stage in task.stages for _ in stage.steps]
+    stage_of = [s for task in tasks for s, stage in enumerate(task.stages) for _ in stage.steps]
+    before = [[positions[need] for need in step.needs] for step in steps]
     rooms = _Rooms(tasks)
-    order = _sorted_or_cycle(steps, before, rooms)
-    _add_claims(steps, before, order, rooms, places)
+    order = list(range(len(steps))) if _looks_back_only(before, rooms) else _sorted_or_cycle(steps, before, rooms)
+    _add_claims(steps, before, order, rooms, (task_of, stage_of))
+    needs = [tuple(sorted(set(wanted))) if len(wanted) > 1 else tuple(wanted) for wanted in before]
     feeds: list[list[int]] = [[] for _ in steps]
     for number in order:
-        for need in before[number]:
+        for need in needs[number]:
             feeds[need].append(number)
     return Graph(
-        needs=tuple(tuple(sorted(needs)) for needs in before),
-        feeds=tuple(tuple(feed) for feed in feeds),
+        needs=tuple(needs),
+        feeds=tuple(map(tuple, feeds)),
         order=tuple(order),
         positions=positions,
-        task_of=tuple(t for t, _ in places),
-        stage_of=tuple(s for _, s in places),
+        task_of=tuple(task_of),
+        stage_of=tuple(stage_of),
+    )
+
+
+def _looks_back_only(before: Sequence[list[int]], rooms: _Rooms) -> bool:
+    """Does everything need only what stands above it? Then the document's order is the order, and there is no cycle."""
+    return all(need < number for number, needs in enumerate(before) for need in needs) and all(
+        rooms.names[need] < number for number, task in enumerate(rooms.tasks) for need in task.needs
     )
 
 
@@ -77,7 +86,7 @@ class _Rooms:
             self.doors.append(door)
             door += len(task.stages) + 1
         self.total = door
-        self._ordered: dict[int, set[int]] = {}
+        self._before: dict[int, set[int]] = {}
 
     def edges(self) -> Iterator[tuple[int, int]]:
         for t, task in enumerate(self.tasks):
@@ -93,16 +102,18 @@ class _Rooms:
 
     def tasks_before(self, task: int) -> set[int]:
         """Every task that this one waits for, directly or not."""
-        found = self._ordered.get(task)
+        found = self._before.get(task)
         if found is None:
-            found = self._ordered[task] = set()
-            for need in self.tasks[task].needs:
-                other = self.names[need]
-                found |= {other} | self.tasks_before(other)
+            found = self._before[task] = set()
+            todo = [task]
+            while todo:
+                needed = {self.names[need] for need in self.tasks[todo.pop()].needs} - found
+                found |= needed
+                todo += needed
         return found
 
 
-def _sorted_or_cycle(steps: Sequence[Step], before: list[set[int]], rooms: _Rooms) -> list[int]:
+def _sorted_or_cycle(steps: Sequence[Step], before: list[list[int]], rooms: _Rooms) -> list[int]:
     """Kahn's algorithm, smallest number first, so that the document's order is kept wherever it may be."""
     waits = [0] * rooms.total
     feeds: list[list[int]] = [[] for _ in range(rooms.total)]
@@ -149,7 +160,7 @@ def _cycle_problem(steps: Sequence[Step], feeds: list[list[int]], waits: list[in
     way = [*path[seen[node] :], node]  # each is preceded by the next
     names = [name for name in (_name_of(n, steps, rooms) for n in way) if name]
     names = [name for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
-    if names[0] != names[-1]:
+    if len(names) == 1 or names[0] != names[-1]:
         names.append(names[0])
     first = next((steps[n].id for n in way if n < rooms.count), None)
     return Problem(code="cycle", message="the order has a cycle: " + " needs ".join(f"`{n}`" for n in names), step=first)
@@ -164,82 +175,87 @@ def _name_of(node: int, steps: Sequence[Step], rooms: _Rooms) -> str:
     return ""
 
 
+Where = tuple[str, str]  # target, key
+Claims = Sequence[tuple[Where, "Claim"]]  # of one step
+
+
 class _Places:
-    """Where each key was last written and read, along the order; and which keys lie beneath which."""
+    """Where each key was last written and read, along the order."""
 
-    def __init__(self) -> None:
-        self.writer: dict[tuple[str, str], int] = {}
-        self.readers: dict[tuple[str, str], list[int]] = {}
-        self.deep: dict[tuple[str, str], list[tuple[int, bool]]] = {}  # claims `beneath` a key: (step, writes)
-        self.shared: set[tuple[str, str]] = set()  # keys whose last writer only makes them if they are missing
-        self._above: dict[str, tuple[str, ...]] = {}
+    def __init__(self, claims: Sequence[Claims]) -> None:
+        self.writer: dict[Where, int] = {}
+        self.readers: dict[Where, list[int]] = {}
+        self.deep: dict[Where, list[tuple[int, bool]]] = {}  # claims `beneath` a key: (step, writes)
+        self.shared: set[Where] = set()  # keys whose last writer only makes them if they are missing
+        self._matters = {where for found in claims for where, claim in found if claim.writes or claim.beneath}
+        self._above: dict[Where, tuple[Where, ...]] = {}
 
-    def above(self, key: str) -> tuple[str, ...]:
-        """Every strict ancestor of a path-like key, the nearest first."""
+    def above(self, where: Where) -> tuple[Where, ...]:
+        """The strict ancestors of a path-like key that some step writes or reaches beneath, the nearest first."""
+        target, key = where
         cut = key.rfind("/")
         if cut < 0 or key == "/":
             return ()
-        parent = key[:cut] or "/"
+        parent = (target, key[:cut] or "/")
         known = self._above.get(parent)
         if known is None:
-            known = self._above[parent] = (parent, *self.above(parent))
+            further = self.above(parent)
+            known = self._above[parent] = (parent, *further) if parent in self._matters else further
         return known
 
 
 def _add_claims(
-    steps: Sequence[Step], before: list[set[int]], order: list[int], rooms: _Rooms, places: list[tuple[int, int]]
+    steps: Sequence[Step], before: list[list[int]], order: list[int], rooms: _Rooms, places: tuple[list[int], list[int]]
 ) -> None:
-    ranks = [0] * len(steps)
-    for rank, number in enumerate(order):
-        ranks[number] = rank
-    claims = [tuple(step.operation.claims()) for step in steps]
-    below = _Below(steps, claims, ranks)
-    seen = _Places()
+    claims: list[Claims] = [
+        [((claim.target or step.target, claim.key), claim) for claim in step.operation.claims()] for step in steps
+    ]
+    below = _Below(claims, order)
+    seen = _Places(claims)
     problems: list[Problem] = []
     for number in order:
-        for claim in claims[number]:
-            where = (claim.target or steps[number].target, claim.key)
-            rival = _follow(seen, before[number], where, claim, number)
+        for where, claim in claims[number]:
+            rival = _follow(seen, before[number], where, claim)
             if rival is not None and not _ordered(rival, number, before, rooms, places):
                 problems.append(_two_writers(steps, rival, number, where))
             if claim.beneath:
-                before[number].update(below.earlier(where, claim.writes, ranks[number]))
-        for claim in claims[number]:
-            _enter(seen, (claim.target or steps[number].target, claim.key), claim, number)
-        before[number].discard(number)
+                before[number] += below.earlier(where, claim.writes, number)
+        for where, claim in claims[number]:
+            _enter(seen, where, claim, number)
     if problems:
         raise PlanError(problems)
 
 
-def _follow(seen: _Places, needs: set[int], where: tuple[str, str], claim: Claim, number: int) -> int | None:
+def _follow(seen: _Places, needs: list[int], where: Where, claim: Claim) -> int | None:
     """Add the steps this claim must wait for; returns an earlier writer of the same key if this one writes too."""
-    target, key = where
-    for parent in seen.above(key):
-        writer = seen.writer.get((target, parent))
-        if writer is not None:
-            needs.add(writer)
-        for step, writes in seen.deep.get((target, parent), ()):
+    for parent in seen.above(where):
+        if parent in seen.writer:
+            needs.append(seen.writer[parent])
+        for step, writes in seen.deep.get(parent, ()):
             if writes or claim.writes:
-                needs.add(step)
+                needs.append(step)
     writer = seen.writer.get(where)
     if not claim.writes:
         if writer is not None:
-            needs.add(writer)
+            needs.append(writer)
         return None
-    needs.update(seen.readers.get(where, ()))
+    if where in seen.readers:
+        needs += seen.readers[where]
     if writer is not None and (claim.shared or where in seen.shared):
-        needs.add(writer)
+        needs.append(writer)
         return None
-    return writer if writer != number else None
+    return writer
 
 
-def _enter(seen: _Places, where: tuple[str, str], claim: Claim, number: int) -> None:
+def _enter(seen: _Places, where: Where, claim: Claim, number: int) -> None:
     if claim.writes:
         seen.writer[where] = number
         seen.readers.pop(where, None)
         (seen.shared.add if claim.shared else seen.shared.discard)(where)
+    elif where in seen.readers:
+        seen.readers[where].append(number)
     else:
-        seen.readers.setdefault(where, []).append(number)
+        seen.readers[where] = [number]
     if claim.beneath:
         seen.deep.setdefault(where, []).append((number, claim.writes))
 
@@ -247,32 +263,33 @@ def _enter(seen: _Places, where: tuple[str, str], claim: Claim, number: int) -> 
 class _Below:
     """Which claims lie beneath a key; sorted once, and only when some claim reaches beneath."""
 
-    def __init__(self, steps: Sequence[Step], claims: Sequence[Sequence[Claim]], ranks: list[int]) -> None:
-        self.keys: list[tuple[str, str]] = []
-        self.entries: list[tuple[tuple[str, str], int, int, bool]] = []
-        if any(claim.beneath for found in claims for claim in found):
+    def __init__(self, claims: Sequence[Claims], order: Sequence[int]) -> None:
+        self.entries: list[tuple[Where, int, bool]] = []
+        self.keys: list[Where] = []
+        self.ranks: dict[int, int] = {}
+        if any(claim.beneath for found in claims for _, claim in found):
             self.entries = sorted(
-                ((claim.target or steps[number].target, claim.key), ranks[number], number, claim.writes)
-                for number, found in enumerate(claims)
-                for claim in found
+                (where, number, claim.writes) for number, found in enumerate(claims) for where, claim in found
             )
             self.keys = [entry[0] for entry in self.entries]
+            self.ranks = {number: rank for rank, number in enumerate(order)}
 
-    def earlier(self, where: tuple[str, str], writes: bool, rank: int) -> Iterator[int]:
+    def earlier(self, where: Where, writes: bool, number: int) -> Iterator[int]:
         target, key = where
         prefix = key if key.endswith("/") else key + "/"
         for at in range(bisect_left(self.keys, (target, prefix)), len(self.entries)):
-            (other, name), place, number, wrote = self.entries[at]
+            (other, name), rival, wrote = self.entries[at]
             if other != target or not name.startswith(prefix):
                 break
-            if place < rank and (writes or wrote):
-                yield number
+            if (writes or wrote) and self.ranks[rival] < self.ranks[number]:
+                yield rival
 
 
-def _ordered(first: int, second: int, before: list[set[int]], rooms: _Rooms, places: list[tuple[int, int]]) -> bool:
+def _ordered(first: int, second: int, before: Sequence[list[int]], rooms: _Rooms, places: tuple[list[int], list[int]]) -> bool:
     """Is there an explicit order between two writers: through stages, tasks or needs?"""
-    (t1, s1), (t2, s2) = places[first], places[second]
-    if (t1 == t2 and s1 < s2) or t1 in rooms.tasks_before(t2):
+    task_of, stage_of = places
+    one, other = task_of[first], task_of[second]
+    if (one == other and stage_of[first] < stage_of[second]) or one in rooms.tasks_before(other):
         return True
     todo, seen = [second], {second}
     while todo:
@@ -285,7 +302,7 @@ def _ordered(first: int, second: int, before: list[set[int]], rooms: _Rooms, pla
     return False
 
 
-def _two_writers(steps: Sequence[Step], first: int, second: int, where: tuple[str, str]) -> Problem:
+def _two_writers(steps: Sequence[Step], first: int, second: int, where: Where) -> Problem:
     one, other = steps[first].id, steps[second].id
     return Problem(
         code="two_writers",
