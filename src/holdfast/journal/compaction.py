@@ -6,7 +6,7 @@ goes when it is older than every run that stays. Locks are held in records, so a
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 from holdfast.journal.chain import Gap
@@ -41,13 +41,17 @@ def plans_of(sheets: Sheets, runs: Mapping[str, int]) -> set[str]:
     return gone - {row["digest"] for row in rows if row["id"] not in runs and not row.get("compacted")}
 
 
-def leaving(runs: Iterable[str | None], dropped: Container[str]) -> Iterator[bool]:
-    """For each record, by its run and in order: does it go?"""
+def leaving(filed: Iterable[tuple[int, str | None]], dropped: Container[str], marker: int | None) -> list[bool]:
+    """For each record, by number and run and in order: does it go? The marker of an earlier compaction goes not alone."""
     one_stays = False
-    for run in runs:
-        goes = not one_stays if run is None else run in dropped
-        one_stays = one_stays or not goes
-        yield goes
+    numbers, goes = [], []
+    for number, run in filed:
+        gone = not one_stays if run is None else run in dropped
+        one_stays = one_stays or not gone
+        numbers.append(number)
+        goes.append(gone)
+    alone = sum(goes) == 1 and numbers[goes.index(True)] == marker
+    return [False] * len(goes) if alone else goes
 
 
 def merge(gaps: Iterable[Gap]) -> list[Gap]:

@@ -123,6 +123,11 @@ class Writer:
     def run(self, statement: str) -> None:
         self._connection.execute(statement).fetchall()
 
+    def give_back(self) -> None:
+        """Shrink the file by what is free in it. A script runs to its end; a single statement would stop after one page."""
+        self._connection.executescript("PRAGMA incremental_vacuum")
+        self.fold_log(0)
+
     def sync(self) -> None:
         """What was committed before this call is durable when it returns. A sync that fails is never tried again."""
         wanted = self._commits

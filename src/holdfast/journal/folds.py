@@ -47,7 +47,16 @@ STATES: Final[Mapping[str, str]] = {
     "run.interrupted": "interrupted",
 }
 
-COUNTED: Final = ("runs", "executions", "cleanups", "stats", "locks", "open", *(f"ending={ending}" for ending in ENDINGS))
+COUNTED: Final = (
+    "runs",
+    "executions",
+    "in_flight",
+    "cleanups",
+    "stats",
+    "locks",
+    "open",
+    *(f"ending={ending}" for ending in ENDINGS),
+)
 NO_HEAD: Final[Row] = {"plan_seq": 0, "fence": 0}
 
 
@@ -75,6 +84,8 @@ def _fold_numbers(sheets: Sheets, record: Record) -> None:
 
 def head_of(sheets: Sheets, run: str) -> Row:
     found: Row | None = sheets.get("head", run)
+    if found is None and sheets.get("run_id", run) is not None:
+        raise corrupt(f"the numbers of run {run} are missing")
     return NO_HEAD if found is None else found
 
 
@@ -91,11 +102,18 @@ def count(sheets: Sheets, name: str) -> int:
     return found or 0
 
 
-def number_of(sheets: Sheets, run: str) -> int | None:
-    """Of a run. Before an id is called unknown, the index is proved complete: damage must not hide a run."""
-    number: int | None = sheets.get("run_id", run)
-    if number is None and sum(1 for _ in sheets.scan("run_id")) != count(sheets, "runs"):
+def run_ids(sheets: Sheets) -> list[str]:
+    ids = [str(run) for run, _ in sheets.scan("run_id")]
+    if len(ids) != count(sheets, "runs"):
         raise corrupt("the index of runs is not complete")
+    return ids
+
+
+def number_of(sheets: Sheets, run: str) -> int | None:
+    """Of a run. Before an id is called unknown, every id is looked at: damage must not hide a run."""
+    number: int | None = sheets.get("run_id", run)
+    if number is None and run in run_ids(sheets):
+        raise corrupt(f"the index of runs does not lead to {run}")
     return number
 
 
@@ -249,18 +267,25 @@ def _begin(sheets: Sheets, values: Row, at: int, ring: int) -> None:
     oldest = sheets.get("execution", number - ring)
     if oldest is not None:
         sheets.drop("execution", number - ring)
-        sheets.drop("in_flight", oldest["id"])
+        _note_flight(sheets, oldest["id"], None)
         if sheets.get("execution_id", oldest["id"]) == number - ring:
             sheets.drop("execution_id", oldest["id"])
 
 
 def _put_execution(sheets: Sheets, number: int, before: Row | None, after: Row) -> None:
     sheets.put("execution", number, after)
-    if after["completed_at"] is None:
-        sheets.put("in_flight", after["id"], number)
-    else:
-        sheets.drop("in_flight", after["id"])
+    _note_flight(sheets, after["id"], number if after["completed_at"] is None else None)
     restat(sheets, before, after)
+
+
+def _note_flight(sheets: Sheets, execution: str, number: int | None) -> None:
+    known = sheets.get("in_flight", execution)
+    if number is not None:
+        sheets.put("in_flight", execution, number)
+    else:
+        sheets.drop("in_flight", execution)
+    if (number is None) != (known is None):
+        _next(sheets, "in_flight", 1 if known is None else -1)
 
 
 def _action_started(sheets: Sheets, record: Record, event: Event, seq: int, ring: int) -> None:

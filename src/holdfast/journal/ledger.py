@@ -15,7 +15,7 @@ from holdfast.core.events import Event, Outline
 from holdfast.journal.chain import corrupt
 from holdfast.journal.conflicts import conflicts
 from holdfast.journal.contract import Command, LockRow, Persisted, Record, RunRow
-from holdfast.journal.folds import ENDINGS, NO_HEAD, count, fold, head_of, number_of, tag_of
+from holdfast.journal.folds import ENDINGS, NO_HEAD, count, fold, head_of, number_of, run_ids, tag_of
 from holdfast.journal.records import check
 from holdfast.journal.sheets import Key, Sheets
 from holdfast.journal.stats import answers
@@ -99,8 +99,8 @@ class Ledger(ABC):
     def find_runs(self, prefix: str, limit: int = 2) -> Sequence[RunRow]:
         with self._reading() as sheets:
             found = _first(sheets.scan("run_id", prefix, prefix + END_OF_PREFIX), limit)
-            if not found:
-                number_of(sheets, prefix)  # which proves that there is none
+            if not found and any(run.startswith(prefix) for run in run_ids(sheets)):
+                raise corrupt(f"the index of runs does not lead to {prefix}")
             return [_run_row(sheets, number) for _, number in found]
 
     def runs(
@@ -223,6 +223,8 @@ class Ledger(ABC):
         """Executions that have not ended, with the owner whose life they depend on."""
         with self._reading() as sheets:
             numbers = [number for _, number in sheets.scan("in_flight")]
+            if len(numbers) != count(sheets, "in_flight"):
+                raise corrupt("an execution that has not ended is missing")
             return [_row(sheets, "execution", number) for number in sorted(numbers)]
 
     def cleanups(self, *, limit: int = 100) -> Sequence[Mapping[str, Any]]:

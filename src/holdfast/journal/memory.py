@@ -135,13 +135,12 @@ class MemoryJournal(Ledger):
     def compact(self, *, keep_runs: int, at: float) -> Mapping[str, int]:
         with self._writing(True) as sheets:
             runs = droppable(sheets, keep_runs)
-            goes = list(leaving((record.run for record in self._records), runs))
+            goes = leaving(((record.seq, record.run) for record in self._records), runs, sheets.get("@gaps", "marker"))
             removed = sum(goes)
-            if runs or removed > 1:  # one may be the marker of an earlier compaction
+            if removed:
                 self._shrink(sheets, runs, [record for record, gone in zip(self._records, goes, strict=True) if not gone])
+                sheets.put("@gaps", "marker", self._next)
                 self._add(sheets, None, (Event(MARKER, {"runs": len(runs), "records": removed}),), at)
-            else:
-                removed = 0
             return {"removed": removed, "kept": len(self._records), "runs": len(runs), "bytes_reclaimed": 0}
 
     def _shrink(self, sheets: Sheets, runs: Mapping[str, int], kept: list[Record]) -> None:

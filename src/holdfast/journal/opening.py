@@ -23,7 +23,7 @@ def path_in(directory: str, name: str) -> str:
 
 def is_empty(directory: str) -> bool:
     """Nothing was ever journaled here."""
-    return not any(os.path.exists(path_in(directory, name)) for name in (place.DATABASE, place.ANCHOR))
+    return _is_gone(path_in(directory, place.DATABASE)) and not os.path.exists(path_in(directory, place.ANCHOR))
 
 
 def found(directory: str, key: bytes | None, ring: int, patience_s: float) -> None:

@@ -80,6 +80,8 @@ def create(path: str, content: bytes) -> None:
 
 
 def read_key(path: str) -> bytes:
+    if not os.path.exists(path):
+        raise corrupt("its key is gone")
     check(path, 0o077)
     with open(path, "rb") as file:
         key = file.read()

@@ -89,7 +89,7 @@ class SqliteJournal(Ledger):
 
     @contextmanager
     def _reading(self) -> Iterator[SqliteRows]:
-        with self._lock, translated():
+        with self._lock, self._noting(), translated():
             reader = self._readable()
             nested = reader.in_transaction
             if not nested:
@@ -100,6 +100,16 @@ class SqliteJournal(Ledger):
                 if not nested:
                     reader.execute("COMMIT")
 
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Whoever comes upon damage makes the journal read-only: nothing is built on what is not sound."""
+        try:
+            yield
+        except WorldError as error:
+            if error.code == "corrupt_journal":
+                self.damage = self.damage or error.message
+            raise
+
     def _readable(self) -> sqlite3.Connection:
         if self._closed:
             raise Bug("the journal is closed")
@@ -109,7 +119,7 @@ class SqliteJournal(Ledger):
 
     @contextmanager
     def _writing(self, durable: bool) -> Iterator[SqliteRows]:
-        with self._lock, translated():
+        with self._lock, self._noting(), translated():
             writer = self._writable()
             with writer.transaction() as connection:
                 rows = SqliteRows(connection, self._chain)
@@ -211,6 +221,8 @@ class SqliteJournal(Ledger):
                 found = Audit(rows, self.ring).run()
         except WorldError as error:
             return Verification(False, 0, (error.message,))
+        if self.damage is None and not found.ok:
+            self.damage = found.problems[0]
         if self.damage is None or self.damage in found.problems:
             return found
         return Verification(False, found.records, (self.damage, *found.problems))
@@ -250,10 +262,8 @@ class SqliteJournal(Ledger):
 
     def _going(self, rows: SqliteRows, runs: Mapping[str, int]) -> list[Gap]:
         filed = rows.connection.execute("SELECT seq, last, mac, run FROM records ORDER BY seq").fetchall()
-        goes = leaving((run for *_, run in filed), runs)
-        gone = [Gap(seq, last, mac) for (seq, last, mac, _), going in zip(filed, goes, strict=True) if going]
-        only_marker = len(gone) == 1 and gone[0].first == rows.get("@gaps", "marker")
-        return [] if only_marker and not runs else gone
+        goes = leaving(((seq, run) for seq, _, _, run in filed), runs, rows.get("@gaps", "marker"))
+        return [Gap(seq, last, mac) for (seq, last, mac, _), going in zip(filed, goes, strict=True) if going]
 
     def _shrink(self, rows: SqliteRows, runs: Mapping[str, int], gone: Sequence[Gap], at: float) -> None:
         mark(rows, runs)
@@ -270,9 +280,7 @@ class SqliteJournal(Ledger):
 
     def _give_back(self) -> None:
         with self._lock, translated():
-            writer = self._writable()
-            writer.run("PRAGMA incremental_vacuum")
-            writer.fold_log(0)
+            self._writable().give_back()
 
     def _bytes(self) -> int:
         paths = (self._database, f"{self._database}-wal")
