@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from holdfast.core.change import Action, Guarantee
+from holdfast.core.predict import Prediction
+from holdfast.kinds.attributes import Attributes
 from tests.kinds.disk import (
     OWN,
     USER,
@@ -16,10 +19,6 @@ from tests.kinds.disk import (
     in_order,
     refusal_of,
 )
-
-from holdfast.core.change import Action, Guarantee
-from holdfast.core.predict import Prediction
-from holdfast.kinds.attributes import Attributes
 
 
 def test_only_what_differs_is_changed_where_it_stands():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tests.kinds.disk import a_dir, a_file, a_link
-
 from holdfast.core.change import Change, Effect
 from holdfast.kinds.diffs import diff
 from holdfast.kinds.node import ABSENT
+from tests.kinds.disk import a_dir, a_file, a_link
 
 
 def test_text_is_a_unified_diff():

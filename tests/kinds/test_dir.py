@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.kinds.disk import OWN, USER, Disk, a_dir, a_file, a_link, change_of, changes_of, foretold, refusal_of, side_by_side
 
 from holdfast.core.change import Action, Facts, Guarantee
 from holdfast.kinds.attributes import Attributes
@@ -12,6 +11,7 @@ from holdfast.kinds.file import File
 from holdfast.kinds.move import MoveKind
 from holdfast.kinds.paths import OnConflict
 from holdfast.kinds.remove import Remove
+from tests.kinds.disk import OWN, USER, Disk, a_dir, a_file, a_link, change_of, changes_of, foretold, refusal_of, side_by_side
 
 
 def test_a_missing_directory_is_made_with_what_the_umask_leaves():

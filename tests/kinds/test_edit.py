@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.kinds.disk import Disk, a_dir, a_file, a_link, change_of, flaws_of, refusal_of
 
 from holdfast.core.change import Action
 from holdfast.kinds.edit import Edit
 from holdfast.kinds.lines import with_block, with_line
+from tests.kinds.disk import Disk, a_dir, a_file, a_link, change_of, flaws_of, refusal_of
 
 MARKER = "# app {mark}"
 

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import pytest
+
+from holdfast.core.change import Action, Facts, Guarantee
+from holdfast.kinds.contract import Secret
+from holdfast.kinds.diffs import diff
+from holdfast.kinds.dir import Dir
+from holdfast.kinds.edit import Edit
+from holdfast.kinds.file import File
+from holdfast.kinds.link import Link
 from tests.kinds.disk import (
     OWN,
     USER,
@@ -17,14 +25,6 @@ from tests.kinds.disk import (
     in_order,
     refusal_of,
 )
-
-from holdfast.core.change import Action, Facts, Guarantee
-from holdfast.kinds.contract import Secret
-from holdfast.kinds.diffs import diff
-from holdfast.kinds.dir import Dir
-from holdfast.kinds.edit import Edit
-from holdfast.kinds.file import File
-from holdfast.kinds.link import Link
 
 
 def test_a_new_file_follows_the_umask_and_carries_its_content():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.kinds.disk import Disk, a_dir, a_file, a_link, change_of, foretold, refusal_of, side_by_side
 
 from holdfast.core.change import Action, Guarantee
 from holdfast.kinds.copy import Copy
@@ -13,6 +12,7 @@ from holdfast.kinds.link import Link
 from holdfast.kinds.move import MoveKind
 from holdfast.kinds.remove import Remove
 from holdfast.kinds.tree import Tree
+from tests.kinds.disk import Disk, a_dir, a_file, a_link, change_of, foretold, refusal_of, side_by_side
 
 
 def test_a_link_is_made_as_it_is_written():

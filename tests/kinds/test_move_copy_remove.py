@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.kinds.disk import OWN, USER, Disk, a_dir, a_file, a_link, change_of, changes_of, flaws_of, refusal_of
 
 from holdfast.core.change import Action, Guarantee
 from holdfast.kinds.attributes import Attributes
@@ -13,6 +12,7 @@ from holdfast.kinds.edit import Edit
 from holdfast.kinds.file import File
 from holdfast.kinds.move import MoveKind
 from holdfast.kinds.remove import Remove
+from tests.kinds.disk import OWN, USER, Disk, a_dir, a_file, a_link, change_of, changes_of, flaws_of, refusal_of
 
 
 def move(source: str, to: str, **more: object) -> MoveKind:

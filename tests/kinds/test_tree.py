@@ -5,6 +5,15 @@ from __future__ import annotations
 import time
 
 import pytest
+
+from holdfast.core.change import Action, Depth, Facts, Guarantee, Resource
+from holdfast.core.predict import predict
+from holdfast.kinds.edit import Edit
+from holdfast.kinds.file import File
+from holdfast.kinds.globs import matched
+from holdfast.kinds.node import ABSENT, Node
+from holdfast.kinds.remove import Remove
+from holdfast.kinds.tree import Tree
 from tests.kinds.disk import (
     OWN,
     USER,
@@ -19,15 +28,6 @@ from tests.kinds.disk import (
     in_order,
     refusal_of,
 )
-
-from holdfast.core.change import Action, Depth, Facts, Guarantee, Resource
-from holdfast.core.predict import predict
-from holdfast.kinds.edit import Edit
-from holdfast.kinds.file import File
-from holdfast.kinds.globs import matched
-from holdfast.kinds.node import ABSENT, Node
-from holdfast.kinds.remove import Remove
-from holdfast.kinds.tree import Tree
 
 SOURCE = {
     "/src": a_dir(0o750),

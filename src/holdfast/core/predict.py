@@ -91,7 +91,11 @@ class View:
 
     def notes(self, target: str | None = None) -> dict[str, object]:
         """What a family of kinds may remember until the end of this fold, so that it need not ask twice."""
-        return self.world.notes.setdefault(target or self.target, {})
+        name = target or self.target
+        found = self.world.notes.get(name)
+        if found is None:
+            found = self.world.notes[name] = {}
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,7 +272,7 @@ class Ground:
         self.nodes[key] = after
         if isinstance(change.means, Content):
             self.means[key] = change.means
-        elif change.origin is None and before.digest != after.digest:
+        elif self.means and change.origin is None and before.digest != after.digest:
             self.means.pop(key, None)
         self._touch(key)
 
