@@ -49,10 +49,10 @@ class Book:
         return f"{self.run}/{step}.{number}"
 
     def equip(self, plan: Plan) -> None:
-        """After a crash: give every change its operation as means; that is what undoing a command needs."""
+        """After a crash: give every effect its operation as means; that is what undoing a command needs."""
         for step, changes in self.by_step.items():
             operation = plan.steps[step].operation
-            self.by_step[step] = [change if change.means is not None else replace(change, means=operation) for change in changes]
+            self.by_step[step] = [replace(change, means=operation) if change.runs else change for change in changes]
 
 
     def renew(self, entries: Iterable[Entry]) -> list[int]:

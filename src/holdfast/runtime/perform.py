@@ -47,11 +47,12 @@ class Performer:
     async def _never_made(self, effect: Apply) -> set[str]:
         """Of resources that several steps change: the changes the world shows no trace of."""
         chains = self._chains_on(effect.lane.target)
-        steps = set(effect.steps)
-        keys = {change.key for step in steps for change in self.book.by_step.get(step, ())}
-        if keys.isdisjoint(chains):
+        if not chains.turns:
             return set()
-        looks = [Look(key, max((depth_of(state) for turn in turns for state in turn[1:3]), key=_depth)) for key, turns in chains.items()]
+        looks = [
+            Look(key, max((depth_of(state) for turn in turns for state in (turn.before, turn.after)), key=_depth))
+            for key, turns in chains.turns.items()
+        ]
         found = await self.fleet.driver(effect.lane.target, effect.lane.family).inspect(looks)
         return never_made(chains, found)
 
