@@ -6,10 +6,11 @@ only what is not an ending is raised: an invalid plan, an unknown name, a comman
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from holdfast.app import apply, runs
 from holdfast.app.apply import Session, Waiting, Wishes, with_policy
@@ -22,6 +23,12 @@ from holdfast.core.plan import Plan
 from holdfast.core.result import Result
 from holdfast.journal.contract import RunRow
 from holdfast.runtime.crew import run_to_end
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+    from opentelemetry.metrics import Meter
+    from opentelemetry.trace import Tracer
 
 T = TypeVar("T")
 
@@ -42,13 +49,35 @@ class Options:
 DEFAULTS = Options()
 
 
-def open_parts(state: str | None = None, *, environment: Mapping[str, str] | None = None, roots: Sequence[str] = ()) -> Parts:
-    """The usual parts: a state directory with its SQLite journal, and the drivers of this machine."""
+def open_parts(
+    state: str | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    roots: Sequence[str] = (),
+    tracer: Tracer | None = None,
+    meter: Meter | None = None,
+    logger: Logger | None = None,
+) -> Parts:
+    """The usual parts: a state directory with its SQLite journal, and the drivers of this machine.
+
+    Whoever gives no tracer and no meter is watched only where the variables of OpenTelemetry ask for it.
+    """
     from holdfast.journal.sqlite import SqliteJournal
 
+    environment = os.environ if environment is None else environment
     home = home_of(state, environment)
     home.make()
-    return Parts(home, SqliteJournal.open(home.journal), Wiring(home, roots=roots))
+    parts = Parts(home, SqliteJournal.open(home.journal), Wiring(home, roots=roots))
+    if any(name.startswith("OTEL_") for name in environment) or (tracer, meter) != (None, None):
+        from holdfast.runtime.telemetry import from_environment, watchers
+
+        found = from_environment(environment)
+        parts.watchers += watchers(parts.clock, tracer=tracer or found[0], meter=meter or found[1])
+    if logger is not None:
+        from holdfast.runtime.logs import LogLines
+
+        parts.watchers.append(LogLines(logger))
+    return parts
 
 
 def looking_parts(

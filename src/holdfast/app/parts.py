@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,8 +40,12 @@ class Parts:
         return self._owner
 
     def watch(self, run: Run, events: Sequence[Event]) -> None:
+        """Tell everybody who watches; one who fails disturbs neither the run nor the others."""
         for watcher in self.watchers:
-            watcher(run, events)
+            try:
+                watcher(run, events)
+            except Exception:
+                logging.getLogger("holdfast").exception("watcher_failed")
 
     def close(self) -> None:
         if self._owner is not None:
