@@ -44,8 +44,10 @@ class Link(Files, frozen=True, kw_only=True):
         return self.aim if self.style == "absolute" else posixpath.relpath(self.aim, split(self.path)[0])
 
     def claims(self) -> Sequence[Claim]:
-        aim = [] if self.dangling else [Claim(self.aim, writes=False)]
-        return [*placing(self.path, self.on_conflict), *aim]
+        claims = placing(self.path, self.on_conflict)
+        if not self.dangling:
+            claims.append(Claim(self.aim, False))
+        return claims
 
     def changes(self, view: View, /) -> Sequence[Change]:
         ground = ground_of(view)

@@ -14,7 +14,7 @@ from holdfast.core.change import Change, Claim, Depth, Facts, Guarantee
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.content import Content
 from holdfast.kinds.contract import Flaw, Kind, Mode
-from holdfast.kinds.ground import Ground, Room, ground_of, noun, split, under
+from holdfast.kinds.ground import Ground, Room, ground_of, noun, under
 from holdfast.kinds.node import ABSENT, Account, Node
 
 OnConflict = Literal["fail", "overwrite", "backup", "skip"]
@@ -100,7 +100,7 @@ def reads(key: str, depth: Depth = Depth.NODE, target: str | None = None, beneat
 def placing(path: str, on_conflict: OnConflict, depth: Depth = Depth.NODE) -> list[Claim]:
     """The claims of a step that puts something at a path."""
     replaces = on_conflict in ("overwrite", "backup")
-    claims = [Claim(path, beneath=replaces, depth=depth), reads(split(path)[0])]
+    claims = [Claim(path, True, replaces, depth), reads(path[: path.rfind("/")] or "/")]
     return [*claims, Claim(f"{path}.bak")] if on_conflict == "backup" else claims
 
 
