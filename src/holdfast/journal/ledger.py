@@ -217,7 +217,12 @@ class Ledger(ABC):
     def executions(self, *, limit: int = 100, before: int | None = None) -> Sequence[Mapping[str, Any]]:
         with self._reading() as sheets:
             rows = _numbered(sheets, "execution", count(sheets, "executions"), self.ring, limit, before)
-            return [{name: value for name, value in row.items() if name != "owner"} for row in rows]
+            return [_without_owner(row) for row in rows]
+
+    def execution(self, execution: str) -> Mapping[str, Any] | None:
+        with self._reading() as sheets:
+            number = sheets.get("execution_id", execution)
+            return None if number is None else _without_owner({**_row(sheets, "execution", number), "number": number})
 
     def in_flight(self) -> Sequence[Mapping[str, Any]]:
         """Executions that have not ended, with the owner whose life they depend on."""
@@ -282,6 +287,10 @@ def _numbered(sheets: Sheets, sheet: str, last: int, ring: int, limit: int, befo
     newest = last if before is None else min(last, before - 1)
     oldest = max(1, last - ring + 1, newest - limit + 1)
     return [{**_row(sheets, sheet, number), "number": number} for number in range(newest, oldest - 1, -1)]
+
+
+def _without_owner(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in row.items() if name != "owner"}
 
 
 def _first(rows: Iterator[Any], limit: int) -> list[Any]:
