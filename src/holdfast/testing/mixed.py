@@ -41,7 +41,7 @@ def document(root: str, sources: str, *, fails: bool = False) -> dict[str, Any]:
         {"name": "effects", "steps": _effect_steps(root)},
     ]
     if fails:
-        stages.append({"name": "last", "steps": [{"id": "fails", "command": ["false"]}]})
+        stages.append({"name": "last", "steps": [{"id": "fails", "command": ["false"], "undo": ["true"]}]})
     return {"holdfast": 1, "name": "mixed", "tasks": [{"name": "main", "stages": stages}]}
 
 
