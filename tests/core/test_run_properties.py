@@ -59,7 +59,10 @@ def plans(draw: st.DrawFn, **fixed: str) -> Plan:
 
 @st.composite
 def policies(draw: st.DrawFn) -> dict[str, str]:
-    return {"on_failure": draw(st.sampled_from(["rollback", "stop", "continue"])), "scope": draw(st.sampled_from(["plan", "task"]))}
+    return {
+        "on_failure": draw(st.sampled_from(["rollback", "stop", "continue"])),
+        "scope": draw(st.sampled_from(["plan", "task"])),
+    }
 
 
 def wanted(plan: Plan) -> dict[str, str]:
@@ -99,7 +102,9 @@ def test_an_answer_that_is_lost_is_read_from_the_world(plan: Plan, at: int, seed
 
 
 @given(plans(), places, moments, seeds, st.booleans())
-def test_a_killed_run_is_brought_to_one_of_its_two_worlds(plan: Plan, at: int, moment: Moment, seed: int | None, resume: bool) -> None:
+def test_a_killed_run_is_brought_to_one_of_its_two_worlds(
+    plan: Plan, at: int, moment: Moment, seed: int | None, resume: bool
+) -> None:
     case = struck(plan, at, moment, seed, deadly=True)
     try:
         case.trial.go()
@@ -110,7 +115,9 @@ def test_a_killed_run_is_brought_to_one_of_its_two_worlds(plan: Plan, at: int, m
 
 
 @given(plans(), places, places, moments, seeds)
-def test_a_rollback_that_is_killed_goes_on_where_it_stopped(plan: Plan, at: int, again: int, moment: Moment, seed: int | None) -> None:
+def test_a_rollback_that_is_killed_goes_on_where_it_stopped(
+    plan: Plan, at: int, again: int, moment: Moment, seed: int | None
+) -> None:
     world = Cells(WORLD)
     trial = Trial(plan, world, Faulty(Faulty(world, at), again, moment, deadly=True, undo=True), seed=seed)
     try:

@@ -46,7 +46,7 @@ def _go_on(draft: Draft) -> None:
 
 def _wake_at(draft: Draft) -> float | None:
     run = draft.run
-    times = list(run.retry_at.values())
+    times = forward.retries(run)
     if run.state == "confirming" and run.confirm_until is not None:
         times.append(run.confirm_until)
     deadline = _deadline(run)

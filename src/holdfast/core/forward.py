@@ -39,7 +39,14 @@ def failing(run: Run) -> bool:
 
 def _waits(run: Run) -> bool:
     """Is there something that goes on without anything in flight: a pause before a retry, a task's rollback?"""
-    return (bool(run.retry_at) and not failing(run)) or any(task.state == "rolling_back" for task in run.tasks)
+    return bool(retries(run)) or any(task.state == "rolling_back" for task in run.tasks)
+
+
+def retries(run: Run) -> list[float]:
+    """When steps will be tried again; those of a task that failed meanwhile will not."""
+    if not run.retry_at or run.state != "running" or failing(run):
+        return []
+    return [at for step, at in run.retry_at.items() if run.is_open(step)]
 
 
 # -- stages and tasks

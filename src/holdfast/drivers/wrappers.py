@@ -17,6 +17,9 @@ from holdfast.drivers.one_by_one import one_by_one
 from holdfast.kinds.states import depth_of
 
 _LANDED: Final = (Ending.DONE, Ending.UNCHANGED)
+_REFUSED: Final = Outcome(
+    Ending.FAILED, Failure(code="permission_denied", message="this driver may only look", hint="use another one")
+)
 
 
 class Wrapper:
@@ -44,10 +47,8 @@ class Wrapper:
 class ReadOnly(Wrapper):
     """Every move is refused."""
 
-    _refused: Final = Outcome(Ending.FAILED, Failure(code="permission_denied", message="this driver may only look", hint="open it for writing"))
-
     async def apply(self, batch: Batch) -> Sequence[Outcome]:
-        return [self._refused] * len(batch.moves)
+        return [_REFUSED] * len(batch.moves)
 
     async def settle(self, moves: Sequence[Move]) -> None:
         """Dropping what was kept would be a change as well."""
@@ -109,19 +110,20 @@ class Traced(Wrapper):
 
     async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
         began = self._monotonic()
-        return self._told("inspect", looks, await self.inner.inspect(looks), began)
+        found = await self.inner.inspect(looks)
+        self._tell(Call("inspect", looks, found, self._monotonic() - began))
+        return found
 
     async def apply(self, batch: Batch) -> Sequence[Outcome]:
         began = self._monotonic()
-        return self._told("apply", batch.moves, await self.inner.apply(batch), began)
+        outcomes = await self.inner.apply(batch)
+        self._tell(Call("apply", batch.moves, outcomes, self._monotonic() - began))
+        return outcomes
 
     async def settle(self, moves: Sequence[Move]) -> None:
         began = self._monotonic()
-        self._told("settle", moves, await self.inner.settle(moves), began)
-
-    def _told(self, verb: str, asked: Sequence[Any], answer: Any, began: float) -> Any:
-        self._tell(Call(verb, asked, answer, self._monotonic() - began))
-        return answer
+        await self.inner.settle(moves)
+        self._tell(Call("settle", moves, None, self._monotonic() - began))
 
 
 # -- failing on purpose
@@ -150,7 +152,14 @@ class Faulty(Wrapper):
     """
 
     def __init__(
-        self, inner: Driver, at: int, moment: Moment = Moment.BEFORE, *, deadly: bool = False, undo: bool = False, failure: Failure = _FAILURE
+        self,
+        inner: Driver,
+        at: int,
+        moment: Moment = Moment.BEFORE,
+        *,
+        deadly: bool = False,
+        undo: bool = False,
+        failure: Failure = _FAILURE,
     ) -> None:
         super().__init__(inner)
         self.at = at

@@ -274,7 +274,9 @@ class Trial:
         prepared = self.prepare()
         assert not prepared.prediction.problems, prepared.prediction.problems
         run = Run.of(self.run_id, self.plan, self.plan.policy)
-        created = Event("run.created", {"plan": self.plan.name, "outline": outline_of(self.plan), "policy": asdict(self.plan.policy)})
+        created = Event(
+            "run.created", {"plan": self.plan.name, "outline": outline_of(self.plan), "policy": asdict(self.plan.policy)}
+        )
         first = [created, *prepared_events(self.plan, prepared.prediction)]
         for event in first:
             evolve(run, event)
@@ -307,7 +309,13 @@ class Trial:
 
     def _drive(self, run: Run, book: Book, stimulus: Stimulus, first: Sequence[Event] = ()) -> Run:
         work = drive(
-            run, stimulus, journal=self.journal, crew=self._crew(run, book), clock=self.clock, watch=lambda run, events: None, first=first
+            run,
+            stimulus,
+            journal=self.journal,
+            crew=self._crew(run, book),
+            clock=self.clock,
+            watch=lambda run, events: None,
+            first=first,
         )
         run_to_end(work)
         return run
@@ -333,5 +341,18 @@ def states_of(run: Run) -> dict[str, str]:
 def snapshot(run: Run) -> dict[str, Any]:
     """Everything about a run that its events alone decide."""
     tasks = [(task.state, task.stage, tuple(task.stages), task.left, task.needs, task.retries) for task in run.tasks]
-    names = ("state", "ending", "error", "problems", "confirm_until", "steps", "attempts", "failures", "residue", "executed", "waits", "unmet")
+    names = (
+        "state",
+        "ending",
+        "error",
+        "problems",
+        "confirm_until",
+        "steps",
+        "attempts",
+        "failures",
+        "residue",
+        "executed",
+        "waits",
+        "unmet",
+    )
     return {"tasks": tasks, **{name: getattr(run, name) for name in names}}
