@@ -12,6 +12,6 @@ def test_no_damaged_record_is_read_as_if_it_were_sound() -> None:
 
 
 def test_no_damaged_file_is_read_as_if_it_were_sound() -> None:
-    tally = fuzz_pages(200, seed=7)
+    tally = fuzz_pages(100, seed=7)
     assert tally.ok, tally
-    assert tally.told > 100
+    assert tally.told > 50

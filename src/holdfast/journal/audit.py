@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from holdfast.core.errors import WorldError
 from holdfast.journal.chain import ORIGIN, Gap, Link, corrupt, follow
@@ -13,9 +12,7 @@ from holdfast.journal.folds import begin, fold
 from holdfast.journal.reading import LINKS, gaps_of
 from holdfast.journal.rows import SqliteRows
 from holdfast.journal.sheets import MemorySheets
-from holdfast.journal.snapshot import unpack
-
-SNAPSHOT: Final = ("@journal", "snapshot")
+from holdfast.journal.snapshot import SNAPSHOT, unpack
 
 
 class Audit:

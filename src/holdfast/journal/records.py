@@ -90,7 +90,7 @@ def _event_out(event: Event) -> dict[str, Any]:
     if event.steps is not None:
         out["steps"] = pack_steps(event.steps)
     if event.data:
-        out["data"] = _with(event.type, event.data, 1)
+        out["data"] = _shaped(_PACK, event.type, event.data)
     return out
 
 
@@ -115,14 +115,10 @@ def decode_small(body: bytes) -> Any:
 
 
 def _event_in(fields: dict[str, Any]) -> Event:
-    steps, data = fields.get("steps"), fields.get("data", NOTHING)
-    return Event(
-        fields["type"],
-        _with(fields["type"], data, 2),
-        fields.get("task"),
-        fields.get("stage"),
-        None if steps is None else unpack_steps(steps),
-    )
+    kind, steps, data = fields["type"], fields.get("steps"), fields.get("data", NOTHING)
+    if kind in _UNPACK:
+        data = _shaped(_UNPACK, kind, data)
+    return Event(kind, data, fields.get("task"), fields.get("stage"), None if steps is None else unpack_steps(steps))
 
 
 # -- steps
@@ -144,6 +140,9 @@ def pack_steps(steps: Sequence[int]) -> str | list[int]:
 def unpack_steps(packed: str | list[int]) -> tuple[int, ...]:
     if not isinstance(packed, str):
         return tuple(packed)
+    if "," not in packed:
+        first, _, last = packed.partition("-")
+        return tuple(range(int(first), int(last) + 1))
     steps: list[int] = []
     for part in packed.split(","):
         first, _, last = part.partition("-")
@@ -183,20 +182,17 @@ def _pack_changes(rows: Iterable[Sequence[Any]]) -> list[Any]:
     return [[value.plain() if hasattr(value, "plain") else value for value in row] for row in rows]
 
 
-def _as_is(value: Any) -> Any:
-    return value
+Shape = Callable[[Any], Any]
 
-
-# by type: the value, how it is packed, how it is unpacked
-_PACKED: Final[Mapping[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]] = {
-    "run.created": ("outline", _pack_outline, _unpack_outline),
-    "run.prepared": ("changes", _pack_changes, _as_is),
+_PACK: Final[Mapping[str, tuple[str, Shape]]] = {
+    "run.created": ("outline", _pack_outline),
+    "run.prepared": ("changes", _pack_changes),
 }
+_UNPACK: Final[Mapping[str, tuple[str, Shape]]] = {"run.created": ("outline", _unpack_outline)}
 
 
-def _with(kind: str, data: Mapping[str, Any], way: int) -> Mapping[str, Any]:
-    packing = _PACKED.get(kind)
-    if packing is None or packing[0] not in data:
+def _shaped(shapes: Mapping[str, tuple[str, Shape]], kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    if kind not in shapes:
         return data
-    pack: Callable[[Any], Any] = packing[way]  # type: ignore[assignment]
-    return {**data, packing[0]: pack(data[packing[0]])}
+    name, shape = shapes[kind]
+    return {**data, name: shape(data[name])} if name in data else data

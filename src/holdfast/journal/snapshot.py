@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -12,10 +11,13 @@ from holdfast.journal.records import decode_small, encode_small
 from holdfast.journal.sheets import Key
 
 FORMAT: Final = 1
+SNAPSHOT: Final = ("@journal", "snapshot")  # shelf and name of the document
 Entry = tuple[str, Key, Any]
 
 
 def pack(entries: Iterable[Entry]) -> bytes:
+    import zlib  # only where something is compacted: `runs` must start quickly
+
     squeeze = zlib.compressobj(6)
     parts = [squeeze.compress(encode_small({"format": FORMAT}) + b"\n")]
     parts += [squeeze.compress(encode_small(entry) + b"\n") for entry in entries]
@@ -23,6 +25,8 @@ def pack(entries: Iterable[Entry]) -> bytes:
 
 
 def unpack(document: bytes) -> Iterator[Entry]:
+    import zlib
+
     try:
         head, *lines = zlib.decompress(document).splitlines()
     except zlib.error as error:

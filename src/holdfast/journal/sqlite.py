@@ -12,7 +12,6 @@ from typing import Final
 from holdfast.core.errors import Bug, Refused, WorldError
 from holdfast.core.events import Event
 from holdfast.journal import opening, place
-from holdfast.journal.audit import SNAPSHOT, Audit
 from holdfast.journal.chain import KEY_BYTES, Chain, Gap, corrupt
 from holdfast.journal.compaction import MARKER, PLANS, droppable, leaving, mark, merge, plans_of
 from holdfast.journal.contract import Record, Verification
@@ -23,7 +22,7 @@ from holdfast.journal.reading import all_records, gaps_of, run_records, start
 from holdfast.journal.records import encode, encode_events
 from holdfast.journal.rows import SqliteRows
 from holdfast.journal.sheets import Sheets
-from holdfast.journal.snapshot import pack, unpack
+from holdfast.journal.snapshot import SNAPSHOT, pack, unpack
 
 CHUNK: Final = 256  # records read at once
 PATIENCE_S: Final = 10.0  # how long another writer is waited for
@@ -216,6 +215,8 @@ class SqliteJournal(Ledger):
     # -- care
 
     def verify(self) -> Verification:
+        from holdfast.journal.audit import Audit  # only here: `runs` must start quickly
+
         try:
             with self._reading() as rows:
                 found = Audit(rows, self.ring).run()
