@@ -112,9 +112,12 @@ def durable_files(rounds: int) -> list[Row]:
 
 
 NO_OPS = """
-import random, sys, time
+import random, sys, tempfile, time
 import holdfast
-from holdfast.testing.builders import memory_engine
+from holdfast.app.home import Home
+from holdfast.app.parts import Parts
+from holdfast.app.wiring import Wiring
+from holdfast.journal.memory import MemoryJournal
 count = int(sys.argv[1])
 chance = random.Random(1)
 steps = [
@@ -122,10 +125,13 @@ steps = [
     for i in range(count)
 ]
 plan = holdfast.parse({"holdfast": 1, "name": "noop", "on": "memory", "steps": steps})
-engine = memory_engine(plan)
-started = time.perf_counter()
-result = engine.apply(plan)
-print((time.perf_counter() - started) / count * 1e6)
+with tempfile.TemporaryDirectory() as state:
+    home = Home(state)
+    with holdfast.Holdfast(Parts(home, MemoryJournal(), Wiring(home))) as engine:
+        assert engine.apply(plan).ending == "committed"
+        started = time.perf_counter()
+        result = engine.apply(plan)
+        print((time.perf_counter() - started) / count * 1e6)
 assert result.ending == "unchanged", result.ending
 """
 
@@ -157,7 +163,8 @@ def journal_syncs(rounds: int) -> list[Row]:
             ]
         plan = place.plan("sixty", steps[:60])
         state = place.fresh("state")
-        subprocess.run(holdfast(state, "runs"), check=True, capture_output=True)  # the journal exists from here on
+        before = place.plan("before", [{"dir": f"{root}/before"}])
+        subprocess.run(holdfast(state, "apply", "--yes", "--quiet", before), check=True, capture_output=True)  # makes the journal
         trace = place.path("trace")
         command = ["strace", "-f", "-y", "-e", "trace=fsync,fdatasync,sync_file_range,syncfs", "-o", trace]
         subprocess.run([*command, *holdfast(state, "apply", "--yes", "--quiet", plan)], check=True, capture_output=True)
