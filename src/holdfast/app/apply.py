@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from holdfast.app import runs
+from holdfast.app.folding import heading_of
 from holdfast.app.parts import Parts
 from holdfast.app.preview import SavedPlan, no_step, read_sources, seal
 from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
@@ -16,8 +16,9 @@ from holdfast.core.result import Result, result_of
 from holdfast.core.run import Run, evolve, outline_of
 from holdfast.core.states import COMMANDS
 from holdfast.core.stimuli import Asked, Began, Recovered, Stimulus
-from holdfast.journal.contract import LockRow, RunRow
-from holdfast.runtime.book import Book, entries_of, prepared_events
+from holdfast.journal.contract import Journal, LockRow, RunRow
+from holdfast.kinds.states import parse_state
+from holdfast.runtime.book import Book, entries_from, entries_of, prepared_events, rows_in
 from holdfast.runtime.collecting import undisturbed
 from holdfast.runtime.crew import Crew, Inline, SideBySide
 from holdfast.runtime.executor import drive
@@ -144,7 +145,7 @@ class Session:
     async def recover(self, row: RunRow, *, resume: bool) -> Result:
         """Finish what a dead process left: the same fold, the same decisions."""
         parts = self.parts
-        run, book = runs.reopen(parts.journal, row, self.plan)
+        run, book = reopen(parts.journal, row, self.plan)
         self._take_over(row)
         if resume and book.by_step:
             prepared = await prepare(self.plan, self.fleet, self.together)
@@ -155,7 +156,7 @@ class Session:
         return await self._close(run, book)
 
     async def rollback(self, row: RunRow, *, by: str) -> Result:
-        run, book = runs.reopen(self.parts.journal, row, self.plan)
+        run, book = reopen(self.parts.journal, row, self.plan)
         if row.ending == "unchanged":
             raise Refused(f"the run {row.id} changed nothing", code="wrong_state")
         require(run.state, "rollback", row.id)
@@ -242,7 +243,7 @@ class Session:
     def _result(self, run: Run) -> Result:
         row = self.parts.journal.run(run.id)
         assert row is not None
-        return result_of(run, runs.heading_of(row))
+        return result_of(run, heading_of(row))
 
 
 async def _gather(waiting: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
@@ -250,6 +251,23 @@ async def _gather(waiting: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
 
     found: Sequence[Mapping[str, Any]] = await asyncio.gather(*waiting)
     return found
+
+
+def reopen(journal: Journal, row: RunRow, plan: Plan) -> tuple[Run, Book]:
+    """Fold a run with its plan, to go on with it: the same fold of the same events as while it lived."""
+    events = [event for record in journal.records(row.id) for event in record.events]
+    run = Run.of(row.id, plan, policy_in(events[0].data.get("policy", {})) if events else plan.policy)
+    for event in events:
+        evolve(run, event)
+    book = Book(row.id, entries_from(rows_in(events), parse_state))
+    book.equip(plan)
+    return run, book
+
+
+def policy_in(document: Mapping[str, Any]) -> Policy:
+    known = dict(document)
+    known["batches"] = tuple(known.get("batches", ()))
+    return Policy(**known)
 
 
 def lock_keys(plan: Plan) -> list[str]:

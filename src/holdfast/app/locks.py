@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from holdfast.core.errors import Refused
-from holdfast.core.result import iso
+from holdfast.core.times import iso
 from holdfast.journal.contract import Journal, LockRow
 
 

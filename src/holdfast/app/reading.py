@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from holdfast.app import runs
 from holdfast.app.home import Home
-from holdfast.core.result import Result
 from holdfast.journal.contract import Journal, RunRow
 from holdfast.runtime.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from holdfast.core.result import Result
 
 EVENT_POLL_S: Final = 0.1
 
@@ -46,7 +48,9 @@ class Reading:
         return runs.find(self.journal, run)
 
     def show(self, run: str) -> Result:
-        return runs.show(self.journal, self.run_row(run))
+        from holdfast.app.folding import show
+
+        return show(self.journal, self.run_row(run))
 
     def runs(
         self, *, limit: int = 100, ending: str | None = None, plan: str | None = None, before: str | None = None

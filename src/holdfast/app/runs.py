@@ -1,18 +1,14 @@
-"""Runs as they can be read: found by prefix, folded from the journal, shown as documents."""
+"""Runs as they can be listed: found by prefix, shown as rows, their events as documents. Imports little."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from holdfast.core.errors import Refused, WorldError
+from holdfast.core.errors import Refused
 from holdfast.core.events import Outline, singles
-from holdfast.core.plan import Plan, Policy
-from holdfast.core.result import Heading, Result, iso, result_of
-from holdfast.core.run import Run, evolve
+from holdfast.core.times import iso
 from holdfast.journal.contract import Journal, Record, RunRow
-from holdfast.kinds.states import parse_state
-from holdfast.runtime.book import Book, entries_from, rows_in
 
 
 def find(journal: Journal, name: str) -> RunRow:
@@ -28,47 +24,6 @@ def find(journal: Journal, name: str) -> RunRow:
     if not found:
         raise Refused(f"there is no run `{name}`", code="not_found", hint="`holdfast runs` lists them")
     return found[0]
-
-
-def heading_of(row: RunRow) -> Heading:
-    return Heading(row.plan, row.digest, row.source, row.started_at, row.ended_at)
-
-
-def read(journal: Journal, row: RunRow) -> Run:
-    """Fold a run without its plan, to look at it."""
-    outline = journal.outline(row.id)
-    if outline is None:
-        raise WorldError(f"the journal no longer holds the run {row.id}", code="not_found", hint="it was compacted away")
-    run = Run.told(row.id, outline, Policy())
-    _fold(journal, run)
-    return run
-
-
-def reopen(journal: Journal, row: RunRow, plan: Plan) -> tuple[Run, Book]:
-    """Fold a run with its plan, to go on with it: the same fold of the same events as while it lived."""
-    events = [event for record in journal.records(row.id) for event in record.events]
-    run = Run.of(row.id, plan, policy_in(events[0].data.get("policy", {})) if events else plan.policy)
-    for event in events:
-        evolve(run, event)
-    book = Book(row.id, entries_from(rows_in(events), parse_state))
-    book.equip(plan)
-    return run, book
-
-
-def policy_in(document: Mapping[str, Any]) -> Policy:
-    known = dict(document)
-    known["batches"] = tuple(known.get("batches", ()))
-    return Policy(**known)
-
-
-def _fold(journal: Journal, run: Run) -> None:
-    for record in journal.records(run.id):
-        for event in record.events:
-            evolve(run, event)
-
-
-def show(journal: Journal, row: RunRow) -> Result:
-    return result_of(read(journal, row), heading_of(row))
 
 
 def row_document(row: RunRow) -> dict[str, Any]:

@@ -1,12 +1,4 @@
-"""What a shell is told about how it went: one table for the endings of runs and the words of errors.
-
-0    committed, unchanged, or the question answered yes
-1    failed and everything rolled back, or an error before anything was touched
-2    bad arguments, or an invalid plan file
-3    stuck, partial or in doubt: needs a person
-4    refused: a precondition, a lock, a stale plan, a missing confirmation, an unknown name
-130  interrupted and rolled back
-"""
+"""What a shell is told about how it went: one table for the endings of runs and the words of errors."""
 
 from __future__ import annotations
 
@@ -21,6 +13,15 @@ USAGE: Final = 2
 PERSON: Final = 3
 REFUSED: Final = 4
 INTERRUPTED: Final = 130
+
+MEANINGS: Final[Mapping[int, str]] = {
+    FINE: "committed, unchanged, or the question answered yes",
+    FAILED: "failed and everything rolled back, or an error before anything was touched",
+    USAGE: "bad arguments, or an invalid plan file; of `drift` and `plan --detailed-exitcode`: there are changes",
+    PERSON: "stuck, partial, or in doubt: needs a person",
+    REFUSED: "refused: a precondition, a lock, a stale plan, a missing confirmation, an unknown name, a wrong state",
+    INTERRUPTED: "interrupted and rolled back",
+}
 
 CHANGES_PENDING: Final = 2  # `plan --detailed-exitcode`
 DRIFTED: Final = 2

@@ -40,15 +40,6 @@ def local(then: float | None) -> str:
     return "" if then is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(then))
 
 
-def seconds_of(iso: str | None) -> float | None:
-    """The inverse of what documents hold."""
-    if iso is None:
-        return None
-    from datetime import datetime
-
-    return datetime.fromisoformat(iso).timestamp()
-
-
 def counted(number: int, thing: str, things: str = "") -> str:
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
 

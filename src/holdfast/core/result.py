@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 from holdfast.core.change import Guarantee
 from holdfast.core.run import Run
-
-
-def iso(seconds: float | None) -> str | None:
-    """ISO 8601 in UTC with milliseconds."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+from holdfast.core.times import iso
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

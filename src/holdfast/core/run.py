@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.core.change import Guarantee
 from holdfast.core.events import Event, Outline, StageOutline, TaskOutline
 from holdfast.core.graph import Graph
-from holdfast.core.plan import ONCE, Plan, Policy, Retry
 from holdfast.core.states import OVER, RUN, STAGE, STEP, TASK, after
-from holdfast.core.stimuli import Lane
+
+if TYPE_CHECKING:
+    from holdfast.core.plan import Plan, Policy, Retry
+    from holdfast.core.stimuli import Lane
 
 FINISHED: Final = frozenset({"applied", "unchanged"})  # what a dependent step waits for
 BROKEN: Final = frozenset({"failed", "skipped"})
@@ -106,8 +108,10 @@ class Run:
         names = {task.name: number for number, task in enumerate(plan.tasks)}
         needs = [[names[need] for need in task.needs] for task in plan.tasks]
         run = cls(run_id, outline_of(plan), policy, plan.graph, needs)
+        from holdfast.core.stimuli import Lane  # only a run that is driven needs to know
+
         run.lanes = [Lane(step.target, step.operation.family, step.operation.batched) for step in plan.steps]
-        run.retries = {number: step.retry for number, step in enumerate(plan.steps) if step.retry is not ONCE}
+        run.retries = {number: step.retry for number, step in enumerate(plan.steps) if step.retry.attempts > 1}
         return run
 
     @classmethod

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from holdfast.cli.lines import Line, Span, line, shortened, table
 from holdfast.cli.views import marks
-from holdfast.cli.words import ago, counted, local, seconds_of, took
+from holdfast.cli.words import ago, counted, local, took
+from holdfast.core.times import seconds_of
 
 Document = Mapping[str, Any]
 Documents = Sequence[Document]

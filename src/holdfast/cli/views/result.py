@@ -10,7 +10,8 @@ from holdfast.cli.lines import EMPTY, Line, Span, clean_lines, line, width
 from holdfast.cli.screen import problem_lines
 from holdfast.cli.views import marks
 from holdfast.cli.views.changes import short_digest
-from holdfast.cli.words import ago, local, seconds_of, took
+from holdfast.cli.words import ago, local, took
+from holdfast.core.times import seconds_of
 
 Document = Mapping[str, Any]
 
