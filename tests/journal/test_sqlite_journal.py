@@ -190,6 +190,23 @@ journal.close()
         journal.close()
         assert len(synced) == 1
 
+    def test_a_new_journal_is_durable_name_by_name(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        synced: list[str] = []
+        fsync = os.fsync
+
+        def noted(fd: int) -> None:
+            synced.append(Path(os.readlink(f"/proc/self/fd/{fd}")).name)
+            fsync(fd)
+
+        monkeypatch.setattr(os, "fsync", noted)
+        journal = SqliteJournal.open(state)
+        assert synced == ["journal.key.new", "journal.anchor.new", "journal.db.new", "state"]
+        begin(journal, "A")  # the first write into a log that may be new
+        assert synced[4:] == ["state"]
+        begin(journal, "B")
+        assert len(synced) == 5
+        journal.close()
+
     def test_after_a_failed_sync_nothing_more_is_believed(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(fd: int) -> None:
             raise OSError(5, "Input/output error")
@@ -200,6 +217,23 @@ journal.close()
         assert isinstance(failure(lambda: journal.append("A", [STEPS], at=1.0)), StorageFailed)
         monkeypatch.undo()
         assert isinstance(failure(lambda: journal.append("A", [STEPS], at=1.0)), StorageFailed)
+        journal.close()
+
+    def test_a_log_that_cannot_be_folded_stays_and_nothing_is_lost(self, state: Path) -> None:
+        journal = SqliteJournal.open(state)
+        begin(journal, "A")
+        reader = sqlite3.connect(state / "journal.db", isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM records").fetchone()
+        for _ in range(12):
+            journal.append("A", [Event("run.cancelling", {"why": "x" * 200_000})], at=1.0)
+        assert (state / "journal.db-wal").stat().st_size > 2 * LOG_BYTES_MAX
+        reader.execute("COMMIT")
+        reader.close()
+        for _ in range(12):
+            journal.append("A", [Event("run.cancelling", {"why": "x" * 200_000})], at=1.0)
+        assert (state / "journal.db-wal").stat().st_size < 2 * LOG_BYTES_MAX
+        assert journal.verify().ok
         journal.close()
 
     def test_threads_that_wait_for_the_disk_share_its_syncs(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

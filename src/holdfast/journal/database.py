@@ -88,6 +88,15 @@ def meaning(error: sqlite3.Error) -> WorldError:
     return StorageFailed(f"the journal could not be written or read: {error}")
 
 
+def sync_directory(path: str) -> None:
+    """Of this file: its name is durable then."""
+    fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 class Writer:
     """The connection that writes, and the log that it makes durable."""
 
@@ -103,11 +112,11 @@ class Writer:
         self._failed = ""
         self.run("PRAGMA wal_autocheckpoint=0")
         self.run("PRAGMA schema_version")  # looks at the database, which opens its log
+        self._log_is_new = not self._log_size()  # then its name may not be durable yet
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        if self._failed:
-            raise StorageFailed(f"an earlier write could not be made durable: {self._failed}")
+        self._check()
         # NORMAL syncs when a log begins anew over its old frames, which must not come to life again; an empty one has none.
         self.run(f"PRAGMA synchronous={'NORMAL' if self._log_size() else 'OFF'}")
         self._connection.execute("BEGIN IMMEDIATE")
@@ -134,29 +143,47 @@ class Writer:
         with self._syncing:
             if self._synced >= wanted:
                 return
+            self._check()
             reached = self._commits
             try:
+                if self._log_is_new:
+                    sync_directory(self._log_path)
+                    self._log_is_new = False
                 fdatasync(self._open_log())
             except OSError as error:
                 self._failed = str(error)
                 raise StorageFailed(f"a write could not be made durable: {error}") from error
             self._synced = reached
 
+    def _check(self) -> None:
+        if self._failed:
+            raise StorageFailed(f"an earlier write could not be made durable: {self._failed}")
+
     def fold_log(self, enough: int = LOG_BYTES_MAX) -> None:
         """Bring a log of this size into the database, and empty it; everything committed is durable then.
 
-        Where a reader still needs the log it stays, and is tried again when it has grown as much once more.
+        Where a reader still needs the log, or the disk is full, it stays: it is tried again when it has grown as much
+        once more.
         """
         size = self._log_size()
         if size < enough + self._log_kept:
             return
         self.run(f"PRAGMA busy_timeout={FOLD_PATIENCE_MS}")
         self.run("PRAGMA synchronous=FULL")
-        busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        done = self._fold()
         self.run(f"PRAGMA busy_timeout={int(self._patience_s * 1000)}")
-        self._log_kept = size if busy else 0
-        if not busy:
+        self._log_kept = 0 if done else size
+        if done:
             self._synced = self._commits
+
+    def _fold(self) -> bool:
+        try:
+            return not self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+                return False
+            self._failed = str(error)
+            raise
 
     def _log_size(self) -> int:
         return os.fstat(self._open_log()).st_size
