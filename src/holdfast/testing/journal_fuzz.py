@@ -12,7 +12,6 @@ import argparse
 import os
 import random
 import shutil
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from holdfast.core.errors import WorldError
 from holdfast.core.events import Event
 from holdfast.journal.chain import ORIGIN, Chain, Link, corrupt, follow
 from holdfast.journal.contract import Record
+from holdfast.journal.database import Writer
 from holdfast.journal.place import ANCHOR, DATABASE, KEY
 from holdfast.journal.records import encode, encode_events
 from holdfast.journal.sqlite import SqliteJournal
@@ -243,9 +243,9 @@ def _prepared(directory: str) -> tuple[dict[str, bytes], dict[str, Any], list[st
 def _folded(directory: str, files: dict[str, bytes]) -> dict[str, bytes]:
     """The same journal without a log."""
     _write(directory, files)
-    connection = sqlite3.connect(os.path.join(directory, DATABASE))
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
+    writer = Writer(os.path.join(directory, DATABASE), 1.0)
+    writer.fold_log(0)
+    writer.close()
     with open(os.path.join(directory, DATABASE), "rb") as file:
         return {DATABASE: file.read(), KEY: files[KEY], ANCHOR: files[ANCHOR]}
 
