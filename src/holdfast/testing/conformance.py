@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final, NamedTuple
+from uuid import uuid4
 
 from holdfast.core.change import FACTS, Change, Depth, Facts, Look, State
 from holdfast.drivers.contract import Batch, Driver, Ending, Move, Outcome
@@ -20,6 +21,7 @@ from holdfast.kinds.node import ABSENT, Node
 
 NEW: Final = Content.of(b"what is new\n")
 GOOD: Final = (Ending.DONE, Ending.UNCHANGED)
+_RUN: Final = uuid4().hex  # ids are unique, also among the runs of this suite
 _NUMBERS = count(1)
 
 
@@ -90,7 +92,7 @@ class Case(NamedTuple):
 
 
 def moves_of(changes: Sequence[Change]) -> tuple[Move, ...]:
-    return tuple(Move(f"suite/{next(_NUMBERS)}", change) for change in changes)
+    return tuple(Move(f"suite-{_RUN}/{next(_NUMBERS)}", change) for change in changes)
 
 
 def undoing(moves: Sequence[Move]) -> tuple[Move, ...]:

@@ -72,6 +72,9 @@ class Calls:
     def chown_open(self, fd: int, uid: int, gid: int) -> None:
         os.chown(f"/proc/self/fd/{fd}", uid, gid)
 
+    def fchmod(self, fd: int, mode: int) -> None:
+        os.fchmod(fd, mode)
+
     def chmod(self, fd: int, mode: int) -> None:
         """Of an object opened with O_PATH as well, which `fchmod` refuses."""
         os.chmod(f"/proc/self/fd/{fd}", mode)
@@ -130,17 +133,18 @@ class Calls:
             self._trade(slot, slot_fd, name, dir_fd)
 
     def _occupy(self, name: str, dir_fd: int, new: str, new_fd: int) -> None:
-        """Fails when the new name is taken, like the real call, and never overwrites."""
+        """Fails when the new name is taken, like the real call, and overwrites nothing but an empty directory in a race."""
         if _is_directory(name, dir_fd):
-            self.mkdir(new, 0o700, dir_fd=new_fd)
-            try:
-                self.rename(name, dir_fd, new, new_fd)  # over an empty directory it is atomic, over a filled one it fails
-            except OSError:
-                self.rmdir(new, dir_fd=new_fd)
-                raise
-        else:
+            if lies(new, new_fd):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            self.rename(name, dir_fd, new, new_fd)
+            return
+        try:
             self.link(name, dir_fd, new, new_fd)
-            self.unlink(name, dir_fd)
+        except FileExistsError:
+            if not _are_one(name, dir_fd, new, new_fd):
+                raise  # else a crash came between the two calls, and this is the second one
+        self.unlink(name, dir_fd)
 
     def _trade(self, slot: str, slot_fd: int, name: str, dir_fd: int) -> None:
         old = old_name(slot)
@@ -180,6 +184,12 @@ def lies(name: str, dir_fd: int) -> bool:
 
 def _is_directory(name: str, dir_fd: int) -> bool:
     return stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
+
+
+def _are_one(name: str, dir_fd: int, new: str, new_fd: int) -> bool:
+    one = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+    other = os.stat(new, dir_fd=new_fd, follow_symlinks=False)
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 
 
 def flags_of(fd: int) -> int:

@@ -137,9 +137,7 @@ class _Batch:
         """Whatever has content is built early, so that all of it shares one barrier; the rest costs nothing at its time."""
         after, grip = order.after, self._grip
         if form == MOVE:
-            place = self._nearest(order.key)
-            same = grip.spot(str(order.origin)).place.mount == place.mount
-            return None if same else build_copy(grip, order, place)
+            return build_copy(grip, order, self._nearest(order.key))
         if form not in (CREATE, REPLACE) or not (after.type == "file" or after.entries):
             return None
         replaced = grip.spot(order.key) if form == REPLACE and order.before.type == after.type else None

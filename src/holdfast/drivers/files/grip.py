@@ -71,8 +71,11 @@ class Grip:
         if order.before.exists and not order.undo and node.mtime_ns == order.before.mtime_ns:
             node = node._replace(mtime_ns=0)  # nobody wants new content with the time of the old
         try:
-            remove(self.calls, part.name, stash.fd)
-            count = self._maker.make(part.name, stash.fd, node, order.means, sources)
+            try:
+                count = self._maker.make(part.name, stash.fd, node, order.means, sources)
+            except FileExistsError:
+                remove(self.calls, part.name, stash.fd)  # left by a crash
+                count = self._maker.make(part.name, stash.fd, node, order.means, sources)
         except BaseException:
             self.discard(part)
             raise
@@ -131,6 +134,14 @@ class Grip:
         self.calls.rename_noreplace(spot.name, spot.place.fd, slot, stash.fd)
         self.barrier.touch(stash.place)
 
+    def take_again(self, spot: Spot, stash: Stash, slot: str) -> None:
+        """Take what we made. Whatever an earlier try left in the slot was made by us as well, so it is not missed."""
+        try:
+            self.take(spot, stash, slot)
+        except FileExistsError:
+            remove(self.calls, slot, stash.fd)
+            self.take(spot, stash, slot)
+
     def exchange(self, order: Order, spot: Spot, stash: Stash, slot: str, found: Node) -> None:
         """Swap what is in the slot with what stands at the path, and make sure that this was what was found."""
         mine = glance(slot, stash.fd, 0)
@@ -173,9 +184,11 @@ class Grip:
         self.barrier.touch(spot.place)
         return DONE
 
-    def unchanged(self, spot: Spot) -> str:
-        """Whoever made it so may not have synced it: perhaps we did, and were killed."""
+    def unchanged(self, order: Order, spot: Spot) -> str:
+        """Whoever made it so may not have finished: perhaps we did, and were killed before the last barrier."""
         self.barrier.touch(spot.place)
+        if order.undo:
+            self.barrier.put_back_time(spot.place, order.after.around_ns)
         return UNCHANGED
 
     def undone(self, spot: Spot, around_ns: int) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.core.change import FACTS, Facts, Look, State
 from holdfast.core.errors import Failure, StorageFailed, WorldError
-from holdfast.drivers.contract import Batch, Ending, Move, Outcome
+from holdfast.drivers.contract import Batch, Ending, Fetched, Move, Outcome
 from holdfast.drivers.files.calls import Calls
 from holdfast.drivers.files.engine import Engine
+from holdfast.drivers.files.fetching import fetch
 from holdfast.drivers.files.values import NotDurable, Order, Report, trouble_of
 from holdfast.kinds.content import Content, digest_of
 from holdfast.kinds.node import Node, Sealed
@@ -62,6 +63,12 @@ class Local:
 
     async def close(self) -> None:
         self.engine.close()
+
+    async def fetch(self, key: str, into: int | None) -> Fetched:
+        try:
+            return fetch(key, into)
+        except OSError as error:
+            raise _world_error(error) from error
 
     def held(self, move: str) -> str:
         """Where the before-image of a move is kept; empty when there is none."""

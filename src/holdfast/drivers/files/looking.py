@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -32,6 +33,9 @@ _TYPES = {
     stat.S_IFBLK: "block",
 }
 FORMATS = {name: bits for bits, name in _TYPES.items()}
+
+_ACCESS_LIST = "system.posix_acl_access"
+_OWNER, _GROUP, _MASK, _OTHERS = 0x01, 0x04, 0x10, 0x20  # tags in it
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -253,5 +257,14 @@ def digest_of_xattrs(found: dict[str, bytes]) -> str:
         return ""
     digest = sha256()
     for name in sorted(found):
-        digest.update(b"%b\0%d\0%b" % (os.fsencode(name), len(found[name]), found[name]))
+        value = _without_mode(found[name]) if name == _ACCESS_LIST else found[name]
+        digest.update(b"%b\0%d\0%b" % (os.fsencode(name), len(value), value))
     return digest.hexdigest()
+
+
+def _without_mode(acl: bytes) -> bytes:
+    """An access list without what chmod rewrites in it: those bits are the mode's, which is compared on its own."""
+    entries = [struct.unpack_from("<HHI", acl, at) for at in range(4, len(acl), 8)]
+    masked = any(tag == _MASK for tag, _, _ in entries)
+    shown = {_OWNER, _OTHERS, _MASK if masked else _GROUP}
+    return b"".join(struct.pack("<HHI", tag, 0 if tag in shown else may, who) for tag, may, who in entries)

@@ -70,7 +70,7 @@ class Maker:
                 self._calls.chown(name, node.uid, node.gid, dir_fd)
             for key, value in self._attributes(node, content, sources).items():
                 self._calls.setxattr(path_of(name, dir_fd), key, value)
-            self._calls.chmod(fd, node.mode)
+            self._calls.fchmod(fd, node.mode)
             self._set_times(name, dir_fd, node)
         finally:
             self._calls.close(fd)
@@ -110,7 +110,7 @@ class Maker:
     def _make_tree(self, name: str, dir_fd: int, node: Node, means: Any, sources: Sources) -> None:
         """Directories stay open to us until everything beneath them is made; then they get their modes and times."""
         self._calls.mkdir(name, 0o700, dir_fd=dir_fd)
-        root = means if isinstance(means, Content) else None
+        root = means if isinstance(means, Content) else (means or {}).get("")
         if node.entries:
             top = self._calls.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=dir_fd)
             try:
@@ -177,8 +177,10 @@ class Maker:
 
 def _candidates(content: Content | None, sources: Sources) -> list[dict[str, bytes]]:
     found = [sources.replaced or {}, sources.heritage]
-    where = (content.origin or content.path) if content is not None else None
-    return [*found, xattrs_of(where)] if where else found
+    if content is None:
+        return found
+    where = content.origin or content.path
+    return [dict(content.xattrs), *found, *([xattrs_of(where)] if where else [])]
 
 
 def _content_of(means: Any) -> Callable[[str], Content | None]:

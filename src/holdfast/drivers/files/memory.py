@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from holdfast.core.change import FACTS, Change, Depth, Facts, Look, State
-from holdfast.core.errors import Failure
-from holdfast.drivers.contract import DONE, SKIPPED, UNCHANGED, Batch, Ending, Move, Outcome
+from holdfast.core.errors import Failure, WorldError
+from holdfast.drivers.contract import DONE, SKIPPED, UNCHANGED, Batch, Ending, Fetched, Move, Outcome
 from holdfast.drivers.files.forms import ATTRIBUTES, CREATE, DELETE, MOVE, NOTHING, REPLACE, difference, form_of
 from holdfast.drivers.files.values import Trouble, trouble_of
 from holdfast.drivers.files.world import LINKS_MAX, Subtree, World
@@ -97,6 +97,17 @@ class Memory:
 
     async def close(self) -> None:
         """Nothing is open; the world stays."""
+
+    async def fetch(self, key: str, into: int | None) -> Fetched:
+        real = self._world.real(key)
+        node = ABSENT if real is None else self._world.node(real)
+        if into is None:
+            return Fetched(None, {})
+        if node.content is None:
+            raise WorldError(f"{key} has no content here", code="not_found")
+        with open(into, "wb", closefd=False) as file:
+            file.write(node.content)
+        return Fetched(node.digest, {})
 
     # -- looking
 

@@ -7,7 +7,7 @@ from holdfast.drivers.files.grip import Grip, Part, Spot, foreign
 from holdfast.drivers.files.looking import TREE, deepen, fresh_limit, glance, look_for
 from holdfast.drivers.files.places import Place
 from holdfast.drivers.files.stash import slot_name
-from holdfast.drivers.files.values import IN_DOUBT, Order, Trouble
+from holdfast.drivers.files.values import IN_DOUBT, UNCHANGED, Order, Trouble
 from holdfast.kinds.content import Content
 from holdfast.kinds.node import ABSENT, Node
 
@@ -19,10 +19,10 @@ def move(grip: Grip, order: Order, part: Part | None) -> str:
         raise Trouble("source_not_found", f"{order.origin} is not there any more")
     if there is None or not stays.exists:
         grip.discard(part)
-        return _settled(grip, here, there)
+        return _settled(grip, order, here, there)
     grip.barrier.touch(there.place)
     if here.place.mount == there.place.mount:
-        if came.exists:
+        if came.exists and not _are_one(came, stays):
             raise foreign(order, came)
         _rename(grip, there, here, stays, order.after)
     else:
@@ -37,10 +37,10 @@ def move_back(grip: Grip, order: Order) -> str:
     if not came.exists and not stays.exists:
         raise foreign(order, ABSENT)
     if here is None or not came.exists:
-        return _settled(grip, there, here)
+        return _settled(grip, order, here, there)
     grip.barrier.touch(there.place)
     if here.place.mount == there.place.mount:
-        if stays.exists:
+        if stays.exists and not _are_one(came, stays):
             raise foreign(order, stays, key=there.key)
         _rename(grip, here, there, came, order.before)
     else:
@@ -60,20 +60,27 @@ def _look(spot: Spot | None, order: Order, wanted: Node, copy: bool = False) -> 
     raise foreign(order, found, key=spot.key)
 
 
-def _settled(grip: Grip, there: Spot, gone: Spot | None) -> str:
-    """It was moved before: by us, perhaps, and not yet synced."""
-    if gone is not None:
-        grip.barrier.touch(gone.place)
-    return grip.unchanged(there)
+def _are_one(came: Node, stays: Node) -> bool:
+    """Two names of one object: where a rename takes two calls, we may have been killed between them."""
+    return (came.dev, came.ino) == (stays.dev, stays.ino)
 
 
-def build_copy(grip: Grip, order: Order, place: Place) -> Part:
-    """Everything of the source, with all its metadata, next to where it shall be."""
-    assert order.origin is not None
-    source = grip.spot(order.origin)
+def _settled(grip: Grip, order: Order, here: Spot | None, there: Spot | None) -> str:
+    """It was moved before: by us, perhaps, who were killed before the last barrier."""
+    if there is not None:
+        grip.barrier.touch(there.place)
+        grip.barrier.put_back_time(there.place, order.before.around_ns if order.undo else 0)
+    return grip.unchanged(order, here) if here is not None else UNCHANGED
+
+
+def build_copy(grip: Grip, order: Order, place: Place) -> Part | None:
+    """Everything of the source, with all its metadata, next to where it shall be; None when it is not there (any more)."""
+    source = grip.reach(str(order.origin))
+    if source is None or source.place.mount == place.mount:
+        return None
     node = deepen(glance(source.name, source.place.fd, fresh_limit()), source.name, source.place.fd, TREE)
     if not node.exists:
-        raise Trouble("source_not_found", f"{order.origin} is not there any more")
+        return None
     return grip.build(order._replace(means=Content(origin=order.origin)), place, node)
 
 
@@ -94,6 +101,8 @@ def _carry_over(grip: Grip, order: Order, here: Spot, there: Spot, came: Node, s
         if part is None:
             part = build_copy(grip, order, here.place)
             grip.barrier.sync_built()
+        if part is None:
+            raise Trouble("source_not_found", f"{order.origin} is not there any more")
         grip.calls.rename_noreplace(part.name, part.stash.fd, here.name, here.place.fd)
         grip.barrier.touch(here.place)
     stash, slot = grip.stashes.near(there.place), slot_name(order.id)
@@ -112,6 +121,6 @@ def _carry_back(grip: Grip, order: Order, here: Spot, there: Spot, came: Node, s
         grip.calls.rename_noreplace(slot, stash.fd, there.name, there.place.fd)
         grip.barrier.touch(stash.place)
     stash = grip.stashes.near(here.place)
-    grip.take(here, stash, slot)
+    grip.take_again(here, stash, slot)
     if not grip.arrived(slot, stash.fd, came, came):
         grip.put_back(order, here, stash, slot)

@@ -68,7 +68,7 @@ class Switcher:
             grip.discard(part)
             found = look_for(spot.name, spot.place.fd, order.after)
             if found.same(order.after):
-                return grip.unchanged(spot)
+                return grip.unchanged(order, spot)
             raise foreign(order, found) from None
         return grip.done(spot)
 
@@ -96,7 +96,7 @@ class Switcher:
         stash = grip.stashes.holding(slot, spot.place)
         found = look_for(spot.name, spot.place.fd, order.after)
         if found.same(order.after):
-            return grip.unchanged(spot)
+            return grip.unchanged(order, spot)
         if found.exists:
             raise foreign(order, found, stash.path_of(slot) if stash else "")
         if stash is None:
@@ -116,7 +116,7 @@ class Switcher:
         found = self._find_mended(order, spot)
         if found is None:
             grip.discard(part)
-            return grip.unchanged(spot)
+            return grip.unchanged(order, spot)
         if found.type == order.after.type == "dir" and order.after.entries is None:
             raise Trouble("unsupported", f"{order.key}: attributes of a directory cannot be replaced without its entries")
         part = part or grip.build_late(order, spot)
@@ -134,7 +134,7 @@ class Switcher:
             trouble.kept = held.path_of(slot) if held else ""
             raise
         if found is None:
-            return grip.unchanged(spot)
+            return grip.unchanged(order, spot)
         stash = grip.stashes.holding(slot, spot.place)
         if stash is None:
             part = grip.build_late(order, spot)
@@ -166,7 +166,7 @@ class Switcher:
         spot = grip.spot(order.key)
         found = grip.find(order, spot)
         if found is None:
-            return grip.unchanged(spot)
+            return grip.unchanged(order, spot)
         stash = grip.stashes.near(spot.place)
         try:
             grip.take(spot, stash, slot)
@@ -184,17 +184,13 @@ class Switcher:
         spot = grip.spot(order.key)
         found = grip.find(order, spot)
         if found is None:
-            return grip.unchanged(spot)
+            return grip.unchanged(order, spot)
         if found.type == "dir" and not order.before.entries:
             self._remove_directory(spot)
             grip.left(order)
             return grip.undone(spot, order.after.around_ns)
         stash = grip.stashes.near(spot.place)
-        try:
-            grip.take(spot, stash, slot)
-        except FileExistsError:
-            remove(self._calls, slot, stash.fd)  # of an earlier undo: we made it, so it is not missed
-            grip.take(spot, stash, slot)
+        grip.take_again(spot, stash, slot)
         grip.left(order)
         if not grip.arrived(slot, stash.fd, found, order.before):
             grip.put_back(order, spot, stash, slot)

@@ -1,0 +1,51 @@
+"""A small world and one batch with every form of move in it, for tests that break off in the middle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from holdfast.core.change import Change, Depth
+from holdfast.drivers.contract import Move
+from holdfast.kinds.content import Content
+from holdfast.kinds.node import Node
+from tests.drivers.files.bench import Bench, moves_of
+
+SMALL = Content.of(b"new content\n")
+
+
+def build(root: Path) -> None:
+    (root / "file").write_bytes(b"old content\n")
+    (root / "file").chmod(0o640)
+    (root / "owned").write_bytes(b"whose?")
+    (root / "owned").chmod(0o4755)
+    (root / "link").symlink_to("file")
+    (root / "gone").write_bytes(b"to be removed")
+    (root / "wanderer").write_bytes(b"to be moved")
+    (root / "emigrant").write_bytes(b"to be moved far away")
+    (root / "tree" / "sub").mkdir(parents=True)
+    (root / "tree" / "sub" / "leaf").write_bytes(b"leaf")
+    (root / "tree" / "way").symlink_to("sub")
+
+
+def batch(bench: Bench, far: Path) -> tuple[Move, ...]:
+    tree = Node(
+        "dir",
+        0o750,
+        entries={"a": Node("dir", 0o711), "a/b": Node("file", 0o600, digest=SMALL.digest), "c": Node("link", target="a")},
+    )
+    owned, link, emigrant = bench.look("owned"), bench.look("link"), bench.look("emigrant", Depth.TREE)
+    return moves_of(
+        bench.folder("made"),
+        Change(bench.key("made/odd"), bench.look("made/odd"), Node("dir", 0o1777)),
+        Change(bench.key("made/file"), bench.look("made/file"), Node("file", 0o604, digest=SMALL.digest), means=SMALL),
+        bench.link("made/link", "file"),
+        bench.file("file", b"replaced"),
+        Change(bench.key("owned"), owned, owned._replace(uid=4321, gid=4321, mode=0o4711)),
+        Change(bench.key("link"), link, link._replace(target="made")),
+        bench.removal("gone"),
+        bench.move("wanderer", "made/wanderer"),
+        bench.removal("tree"),
+        Change(bench.key("grown"), bench.look("grown"), tree, means={"a/b": SMALL}),
+        Change(bench.key("fifo"), bench.look("fifo"), Node("fifo", 0o600)),
+        Change(str(far / "emigrant"), bench.look(far / "emigrant"), emigrant, origin=bench.key("emigrant")),
+    )
