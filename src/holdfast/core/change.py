@@ -138,7 +138,9 @@ class Change:
 
     @property
     def changes(self) -> bool:
-        return self.runs or self.origin is not None or not self.before.same(self.after)
+        if self.runs or self.origin is not None:
+            return True
+        return self.before is not self.after and not self.before.same(self.after)
 
     @property
     def action(self) -> Action:

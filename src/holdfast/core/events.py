@@ -65,7 +65,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "step.retrying": ("attempt", "until", "error[]"),
     "step.skipped": (),
     "step.undoing": (),
-    "step.undone": ("duration_s[]",),
+    "step.undone": ("duration_s[]", "made[]"),
     "step.undo_failed": ("error[]", "residue[]"),
     "step.in_doubt": ("error[]",),
     "step.resolved": ("verdict[]",),

@@ -132,7 +132,7 @@ def _steps(run: Run, task: int, stage: int) -> list[Mapping[str, Any]]:
             "id": run.ids[step],
             "kind": run.kinds[step],
             "state": _step_state(run, step),
-            "guarantee": run.guarantees.get(step, Guarantee.ATOMIC).value,
+            "guarantee": run.guarantees[step].value if step in run.guarantees else _ATOMIC,
             "attempts": run.attempts.get(step, int(run.steps[step] not in _UNTRIED)),
             "duration_s": run.durations.get(step, 0.0),
             **({"output": run.outputs[step]} if step in run.outputs else {}),
@@ -141,6 +141,7 @@ def _steps(run: Run, task: int, stage: int) -> list[Mapping[str, Any]]:
     ]
 
 
+_ATOMIC = Guarantee.ATOMIC.value
 _UNTRIED = frozenset({"pending", "skipped", "unchanged"})
 
 

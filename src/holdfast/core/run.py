@@ -311,8 +311,11 @@ def _on_resolved(run: Run, event: Event) -> None:
 
 
 def _on_undone(run: Run, event: Event) -> None:
-    for step in event.steps or ():
+    steps = event.steps or ()
+    for step in steps:
         run.residue.pop(step, None)
+    if "made[]" in event.data:
+        run.executed.update((step, None) for step, made in zip(steps, event.data["made[]"], strict=True) if made)
 
 
 def _on_undo_failed(run: Run, event: Event) -> None:

@@ -161,7 +161,12 @@ def returned(draft: Draft, results: Sequence[StepResult]) -> None:
     failed = [r for r in results if r.ending in ("failed", "in_doubt")]
     done = [r for r in results if r.ending in ("done", "unchanged")]
     flights.undo_left.difference_update(r.step for r in results if r.ending != "skipped")
-    draft.emit_steps("step.undone", [r.step for r in done], duration_s=[round(r.duration_s, 6) for r in done])
+    draft.emit_steps(
+        "step.undone",
+        [r.step for r in done],
+        duration_s=[round(r.duration_s, 6) for r in done],
+        made=[_was_made(run, r) for r in done],
+    )
     draft.emit_steps(
         "step.undo_failed",
         [r.step for r in failed],
@@ -169,6 +174,11 @@ def returned(draft: Draft, results: Sequence[StepResult]) -> None:
         residue=[r.residue for r in failed],
     )
     flights.look_at.update(run.graph.task_of[r.step] for r in results)
+
+
+def _was_made(run: Run, result: StepResult) -> bool:
+    """Nobody had heard that it was made, but there was something to undo."""
+    return result.ending == "done" and result.step not in run.executed and result.step not in run.failures
 
 
 def _end(draft: Draft) -> None:

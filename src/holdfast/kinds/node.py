@@ -45,6 +45,8 @@ class Node(NamedTuple):
 
     def same(self, other: Any) -> bool:
         """Would anybody see a difference, as far as both were looked at?"""
+        if self is other:
+            return True
         if not isinstance(other, Node) or self.type != other.type:
             return False
         if self.type == ABSENT_TYPE:

@@ -79,28 +79,32 @@ def entries_of(plan: Plan, prediction: Prediction) -> list[Entry]:
 
 def prepared_events(plan: Plan, prediction: Prediction) -> list[Event]:
     """`run.prepared`, in as many pieces as it takes; states are encoded by the journal that needs bytes."""
-    rows = [_row(entry) for entry in entries_of(plan, prediction)]
-    guarantees = [
-        (number, prediction.guarantee(number).value) for number, changes in enumerate(prediction.changes) if _noteworthy(changes)
-    ]
-    idle = [number for number, changes in enumerate(prediction.changes) if not any(change.changes for change in changes)]
+    rows: list[list[Any]] = []
+    guarantees: list[tuple[int, str]] = []
+    idle: list[int] = []
+    for number, changes in enumerate(prediction.changes):
+        found = [_row(number, plan.steps[number].target, change) for change in changes]
+        rows += found
+        if all(row[3] is SAME for row in found):
+            idle.append(number)
+        elif len(found) > 1 or found[0][5] is not _ATOMIC:
+            guarantees.append((number, prediction.guarantee(number).value))
     events = []
-    for start in range(0, len(rows), ROWS_MAX):
+    for start in range(0, max(len(rows), 1), ROWS_MAX):
         last = start + ROWS_MAX >= len(rows)
         data: dict[str, Any] = {"changes": rows[start : start + ROWS_MAX]}
         data.update({"guarantees": guarantees, "idle": idle} if last else {"more": True})
         events.append(Event("run.prepared", data))
-    return events or [Event("run.prepared", {"changes": [], "guarantees": [], "idle": idle})]
+    return events
 
 
-def _noteworthy(changes: Sequence[Change]) -> bool:
-    return len(changes) > 1 or any(change.guarantee is not Guarantee.ATOMIC for change in changes)
+_ATOMIC: Final = Guarantee.ATOMIC.value
 
 
-def _row(entry: Entry) -> list[Any]:
-    step, target, change = entry
-    before = SAME if not change.changes else change.before
-    row = [step, target, change.key, before, change.after, change.guarantee.value]
+def _row(step: int, target: str, change: Change) -> list[Any]:
+    before = change.before if change.changes else SAME
+    guarantee = _ATOMIC if change.guarantee is Guarantee.ATOMIC else change.guarantee.value
+    row = [step, target, change.key, before, change.after, guarantee]
     return row if change.origin is None and not change.runs else [*row, change.origin, change.runs]
 
 
