@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from holdfast.app.home import Home
 from holdfast.core.change import Look, State
 from holdfast.core.plan import Plan
-from holdfast.drivers.contract import Batch, Driver, Move, Outcome
+from holdfast.drivers.contract import Batch, Driver, Fetched, Keeper, Move, Outcome
 from holdfast.runtime.fleet import DriverFleet, Make
-
 
 if TYPE_CHECKING:
     from holdfast.drivers.secrets import Secrets
@@ -50,6 +49,13 @@ class Threaded:
 
     async def close(self) -> None:
         await self._inner.close()
+
+    async def fetch(self, key: str, into: int | None) -> Fetched:
+        keeper: Keeper = self._inner  # type: ignore[assignment]  # only drivers of files are asked
+        from asyncio import to_thread
+
+        found: Fetched = await to_thread(self._finish, keeper.fetch(key, into))
+        return found
 
 
 class Wiring:

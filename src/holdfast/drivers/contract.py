@@ -81,3 +81,20 @@ class Driver(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Keeper(Protocol):
+    """What a driver of files can do beside: hand over what is at a path, so that it can be kept elsewhere."""
+
+    async def fetch(self, key: str, into: int | None) -> Fetched:
+        """Copy the content of a regular file to the open file `into`; with None only its attributes are wanted.
+
+        Raises WorldError when it is not there any more, or cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    digest: str | None  # of what was copied
+    xattrs: Mapping[str, bytes]

@@ -1,7 +1,8 @@
 """What is to be in a file: the means by which a driver makes a node that has content.
 
 Pure and standard library only, because the file worker carries this module with it. Exactly one of `data`, `path`,
-`origin` and `secret` is set. Below a directory the same value means a whole tree: what stands at the same relative path.
+`origin` and `secret` is set, or none for what has no content but `xattrs`. Below a directory the same value means a
+whole tree: what stands at the same relative path.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ class Content(NamedTuple):
     digest: str | None = None  # what must have been read; the copy is refused when it differs
     size: int = 0
     secret: str | None = None  # what this reference means: the driver asks for it at the last moment
+    xattrs: tuple[tuple[str, bytes], ...] = ()  # extended attributes as they were recorded, for a node that wants them
 
     @classmethod
     def of(cls, data: bytes) -> Content:
