@@ -1,0 +1,36 @@
+"""SSH, usable on its own: commands, scripts and transfers on hosts, over connections that are shared.
+
+    async with Executor() as ssh:
+        result = await ssh.run_command(Command("uptime", host="web1"))
+
+The only package that knows asyncssh, which is loaded with the first connection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.ssh.address import Address
+    from holdfast.ssh.configuration import ExecutorConfig
+    from holdfast.ssh.pool import Pool
+    from holdfast.ssh.retry import RetryStrategy
+
+_WHERE = {
+    "Address": "holdfast.ssh.address",
+    "ExecutorConfig": "holdfast.ssh.configuration",
+    "Pool": "holdfast.ssh.pool",
+    "RetryStrategy": "holdfast.ssh.retry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    where = _WHERE.get(name)
+    if where is None:
+        raise AttributeError(f"module `holdfast.ssh` has no attribute `{name}`")
+    from importlib import import_module
+
+    return getattr(import_module(where), name)
+
+
+__all__ = ["Address", "ExecutorConfig", "Pool", "RetryStrategy"]

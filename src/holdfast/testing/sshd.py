@@ -1,0 +1,164 @@
+"""Real OpenSSH servers for tests: on loopback, with host keys, a configuration and authorized keys of their own.
+
+    with Sshd(tmp_path) as server:
+        address = server.address()
+
+A server started by root lets other users in, so `user` may be any account of this machine; `users.account` makes
+one. Everything lies in one directory; the server and its sessions are gone when the block ends.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from holdfast.ssh.address import NO_CONFIG, Address
+
+START_S: Final = 10.0
+SHELL: Final = "/bin/sh"
+SSHD: Final = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or "/usr/sbin/sshd"
+
+_SETTINGS: Final = {
+    "PidFile": "none",
+    "AuthorizedKeysFile": "{directory}/authorized_keys",
+    "PasswordAuthentication": "no",
+    "KbdInteractiveAuthentication": "no",
+    "UsePAM": "no",
+    "StrictModes": "no",  # temporary directories lie below ones that anybody may write
+    "PrintMotd": "no",
+    "MaxStartups": "200",
+    "LogLevel": "VERBOSE",
+    "Subsystem": "sftp internal-sftp",
+}
+
+
+class Sshd:
+    """One server. `settings` are lines of sshd_config that replace the ones above."""
+
+    def __init__(self, directory: Path, *, user: str = "", listen: Sequence[str] = ("127.0.0.1",), **settings: str) -> None:
+        self.directory = directory
+        self.user = user or pwd.getpwuid(os.geteuid()).pw_name
+        self.listen = tuple(listen)
+        self.settings = {**_SETTINGS, **settings}
+        self.port = 0
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Sshd:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.chmod(0o755)  # the user who comes in reads the authorized keys
+        self.make_host_key()
+        self.key = make_key(self.directory / "id_ed25519")
+        (self.directory / "authorized_keys").write_text(f"{self.key}.pub" and Path(f"{self.key}.pub").read_text())
+        self.port = self.port or free_port()
+        self.write_known_hosts()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.directory / "known_hosts"
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "log").read_text(errors="replace")
+
+    def address(self, **changes: Any) -> Address:
+        """The way in, with the key that is authorized and the host key that is known."""
+        given: dict[str, Any] = {
+            "host": self.listen[0],
+            "port": self.port,
+            "user": self.user,
+            "identity": (str(self.key),),
+            "known_hosts": str(self.known_hosts),
+            "config": NO_CONFIG,
+        }
+        return Address(**{**given, **changes})
+
+    def make_host_key(self) -> None:
+        """A new one takes the place of the old."""
+        for name in ("host_key", "host_key.pub"):
+            (self.directory / name).unlink(missing_ok=True)
+        make_key(self.directory / "host_key")
+
+    def write_known_hosts(self) -> None:
+        words = (self.directory / "host_key.pub").read_text().split()
+        lines = [f"[{host}]:{self.port} {words[0]} {words[1]}\n" for host in self.listen]
+        self.known_hosts.write_text("".join(lines))
+
+    def start(self) -> None:
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where it confines what it does before anybody is let in
+        file = self.directory / "sshd_config"
+        lines = [f"{name} {value.format(directory=self.directory)}" for name, value in self.settings.items()]
+        where = [f"ListenAddress {host}" for host in self.listen]
+        file.write_text("\n".join([f"Port {self.port}", *where, f"HostKey {self.directory}/host_key", *lines, ""]))
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", file], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._wait_until_it_listens()
+
+    def stop(self) -> None:
+        """The listener and every session of it."""
+        if self.process is None:
+            return
+        family = [self.process.pid, *descendants(self.process.pid)]
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+    def cut(self) -> None:
+        """Kill the sessions, so that their connections break; the listener stays."""
+        assert self.process is not None
+        for pid in descendants(self.process.pid):
+            with suppress(ProcessLookupError):
+                if b"sshd" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGKILL)
+
+    def _wait_until_it_listens(self) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(OSError), socket.create_connection((self.listen[-1], self.port), timeout=1):
+                return
+            time.sleep(0.01)
+        raise RuntimeError(f"sshd does not listen on port {self.port}:\n{self.log[-2000:]}")
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def make_key(path: Path, *words: str) -> Path:
+    """A key pair without a passphrase."""
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", *words, "-f", str(path)]
+    if not path.exists():
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return path
+
+
+def descendants(pid: int) -> list[int]:
+    """Children first come first."""
+    found: list[int] = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = entry.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == pid:
+                child = int(entry.parent.name)
+                found += [child, *descendants(child)]
+    return found
