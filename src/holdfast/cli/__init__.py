@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import TextIO
 
 import click
 
@@ -23,16 +25,24 @@ COMPLETE = "_HOLDFAST_COMPLETE"  # set by the completion script of a shell
 
 def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
-    invocation = Invocation(Screen(sys.stdout, sys.stderr))
+    _fill_streams()
+    invocation = Invocation(Screen(sys.stdout or _nowhere(), sys.stderr or _nowhere()))
     if os.environ.get(COMPLETE):
         return _complete(invocation, os.environ[COMPLETE])
     try:
         code = _run(invocation, words)
         invocation.screen.close()
-    except BrokenPipeError:
+        return code
+    except BrokenPipeError:  # whoever read the answer had enough of it
         invocation.screen.abandon()
         return invocation.verdict
-    return code
+    except (Exception, KeyboardInterrupt) as error:
+        from holdfast.cli.failing import failed
+
+        code = failed(invocation, error, words)
+        with suppress(OSError):
+            invocation.screen.close()
+        return code
 
 
 def _run(invocation: Invocation, words: list[str]) -> int:
@@ -40,14 +50,19 @@ def _run(invocation: Invocation, words: list[str]) -> int:
         with cli.make_context("holdfast", words, obj=invocation) as context:
             code: int = cli.invoke(context)
             return code
-    except click.exceptions.Exit as end:
+    except click.exceptions.Exit as end:  # after --help and --version
         return end.exit_code
-    except BrokenPipeError:
-        raise
-    except (Exception, KeyboardInterrupt) as error:
-        from holdfast.cli.failing import failed
 
-        return failed(invocation, error, words)
+
+def _fill_streams() -> None:
+    """Where a standard stream was closed, the next file that is opened - the journal! - would take its place."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def _complete(invocation: Invocation, instruction: str) -> int:

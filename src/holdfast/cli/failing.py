@@ -34,6 +34,9 @@ def failed(invocation: Invocation, error: BaseException, words: Sequence[str]) -
     if isinstance(error, click.ClickException):
         document, code = _usage(error), codes.USAGE
         invocation.screen.json |= "--json" in words  # what was wrong may have stood before it
+        if isinstance(error, click.exceptions.NoArgsIsHelpError) and not invocation.screen.json:
+            invocation.screen.complain(*(line(text) for text in error.format_message().splitlines()))
+            return code
     else:
         known = error if isinstance(error, HoldfastError) else _known(error)
         document, code = known.plain(), codes.of_error(known)
@@ -59,6 +62,7 @@ def _known(error: BaseException) -> HoldfastError:
 def _usage(error: click.ClickException) -> Mapping[str, Any]:
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context else "holdfast"
-    message = error.format_message()
+    no_command = isinstance(error, click.exceptions.NoArgsIsHelpError)
+    message = "a command is missing" if no_command else error.format_message()
     code = "not_found" if isinstance(error, click.FileError) else "invalid_value"
     return {"code": code, "message": message, "hint": f"`{path} --help` shows what it understands"}

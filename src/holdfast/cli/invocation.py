@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from holdfast.cli.lines import Line
@@ -70,8 +70,10 @@ class Invocation:
         return code
 
     def regret(self, error: Mapping[str, Any]) -> None:
-        """Say what went wrong."""
+        """Say what went wrong; where the answer cannot be written, beside it."""
         if self.screen.json:
-            self.screen.document({"error": error})
-        else:
-            self.screen.complain(*error_lines(error))
+            with suppress(OSError):
+                self.screen.document({"error": error})
+                self.screen.close()
+                return
+        self.screen.complain(*error_lines(error))

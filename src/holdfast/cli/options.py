@@ -62,7 +62,7 @@ def _global_option(row: Global, *, hidden: bool) -> click.Option:
             row.set(context.ensure_object(Invocation), value)
 
     kind = {"type": click.Path(file_okay=False), "metavar": row.metavar} if row.metavar else {"is_flag": True}
-    return click.Option(row.names, help=row.help, expose_value=False, callback=take, hidden=hidden, **kind)
+    return click.Option(row.names, help=row.help, expose_value=False, is_eager=True, callback=take, hidden=hidden, **kind)
 
 
 def global_options(*, hidden: bool) -> list[click.Parameter]:

@@ -65,8 +65,8 @@ class Group(click.Group):
     def _guess(self, ctx: click.Context, name: str) -> str:
         from difflib import get_close_matches
 
-        close = get_close_matches(name, self.list_commands(ctx), n=2, cutoff=0.5)
-        return f"; did you mean {' or '.join(f'`{one}`' for one in close)}?" if close else ""
+        close = get_close_matches(name, self.list_commands(ctx), n=1, cutoff=0.5)
+        return f"; did you mean `{close[0]}`?" if close else ""
 
 
 class Root(Group):
@@ -109,7 +109,7 @@ def _version(context: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 @click.command(cls=Root, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+@click.option("--version", is_flag=True, expose_value=False, callback=_version, help="Show the version.")
 def cli() -> None:
     """Apply a change to real systems the way a database commits a transaction: all of it or none of it.
 

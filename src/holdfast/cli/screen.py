@@ -105,14 +105,15 @@ class Screen:
             raise Refused("it was not confirmed", code="missing_confirmation", hint="nothing was touched")
 
     def close(self) -> None:
-        """Everything written must have arrived; if nobody reads any more, that is no mistake."""
+        """Everything written must have arrived."""
         try:
             self.out.flush()
-        except BrokenPipeError:
+        except OSError:
             self.abandon()
+            raise
 
     def abandon(self) -> None:
-        """Nobody reads any more: what is still buffered goes nowhere, also when the interpreter ends."""
+        """What could not be written goes nowhere, also when the interpreter ends and flushes once more."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.out.fileno())
         os.close(nowhere)

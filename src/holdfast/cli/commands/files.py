@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,9 @@ if TYPE_CHECKING:
 
 def read(file: str) -> tuple[Plan, SavedPlan | None]:
     from holdfast.app.preview import read_saved
-    from holdfast.planfile import load, parse
+    from holdfast.planfile import load
 
-    if file == "-":
-        return parse(sys.stdin.buffer.read()), None
-    saved = read_saved(_bytes(file))
+    saved = read_saved(_bytes(file)) if file != "-" else None
     return (saved.plan, saved) if saved else (load(file), None)
 
 

@@ -1,0 +1,90 @@
+"""The command line as a shell sees it: what it printed where, and its exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.cli import main
+
+SOURCE = str(Path(__file__).parents[2] / "src")
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+class Shell:
+    """One state directory and one working directory. `run` calls `main` here; `process` and `start` are real processes."""
+
+    def __init__(self, home: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self.home = home
+        self.state = home / "state"
+        self._capture = capture
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "USER": "alice",
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": SOURCE,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOLDFAST_STATE": str(self.state),
+        }
+        for name, value in self.environment.items():
+            patch.setenv(name, value)
+        patch.delenv("NO_COLOR", raising=False)
+        patch.chdir(home)
+
+    def write(self, name: str, text: str) -> str:
+        """A plan in the working directory."""
+        (self.home / name).write_text(text)
+        return name
+
+    def steps(self, *steps: str, name: str = "plan.yaml", plan: str = "demo", top: str = "") -> str:
+        """A plan of these steps; each is YAML."""
+        lines = "".join("  - " + step.strip().replace("\n", "\n    ") + "\n" for step in steps)
+        return self.write(
+            name, f"holdfast: 1\nname: {plan}\n{top}steps:\n{lines}" if steps else f"holdfast: 1\nname: {plan}\nsteps: []\n"
+        )
+
+    def run(self, *words: str) -> Ended:
+        self._capture.readouterr()
+        code = main(words)
+        out, err = self._capture.readouterr()
+        return Ended(code, out, err)
+
+    def json(self, *words: str) -> Any:
+        return self.run(*words, "--json").document
+
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "holdfast", *words]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
+        return subprocess.Popen(command, env=self.environment, cwd=self.home, text=True, **pipes)
+
+    def process(self, *words: str, text: str | None = None) -> Ended:
+        return ended(self.start(*words, stdin=subprocess.PIPE), text)
+
+
+def ended(process: subprocess.Popen[str], text: str | None = None) -> Ended:
+    out, err = process.communicate(text, timeout=60)
+    return Ended(process.returncode, out, err)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
+    yield Shell(tmp_path, capsys, monkeypatch)
