@@ -50,11 +50,12 @@ def build(root: Path, families: int = 1) -> None:
 
 def manifest(root: str | Path, *, inodes: bool = False) -> dict[str, Row]:
     """Every object at and beneath a path."""
-    found = {path: os.lstat(os.path.join(root, path)) for path in _paths(os.fspath(root))}
+    where = {path: os.path.normpath(os.path.join(root, path)) for path in _paths(os.fspath(root))}
+    found = {path: os.lstat(place) for path, place in where.items()}
     names: dict[tuple[int, int], list[str]] = {}
     for path, seen in found.items():
         names.setdefault((seen.st_dev, seen.st_ino), []).append(path)
-    return {path: _row(os.path.join(root, path), seen, path, names, inodes) for path, seen in found.items()}
+    return {path: _row(where[path], seen, names, inodes) for path, seen in found.items()}
 
 
 def differences(before: dict[str, Row], after: dict[str, Row]) -> list[str]:
@@ -75,7 +76,7 @@ def _paths(root: str) -> Iterator[str]:
             yield os.path.relpath(os.path.join(folder, name), root)
 
 
-def _row(where: str, seen: os.stat_result, path: str, names: dict[tuple[int, int], list[str]], inodes: bool) -> Row:
+def _row(where: str, seen: os.stat_result, names: dict[tuple[int, int], list[str]], inodes: bool) -> Row:
     kind = stat.S_IFMT(seen.st_mode)
     regular, link = kind == stat.S_IFREG, kind == stat.S_IFLNK
     twins = names[seen.st_dev, seen.st_ino] if kind != stat.S_IFDIR else []

@@ -67,7 +67,11 @@ class Bench:
 
     def kept(self) -> list[str]:
         """What lies in the stash."""
-        return sorted(path.name for path in self.stash.iterdir() if path.name != ".elsewhere") if self.stash.exists() else []
+        return (
+            sorted(path.name for path in self.stash.iterdir() if not path.name.startswith(".at-"))
+            if self.stash.exists()
+            else []
+        )
 
     # -- changes, planned as they should be
 
@@ -77,7 +81,7 @@ class Bench:
         if found.type == "file":
             after = found._replace(digest=new.digest, size=new.size, content=None)
         else:
-            after = Node("file", mode, digest=new.digest, size=new.size)
+            after = Node("file", mode, digest=new.digest, xattrs="", size=new.size)
         return Change(self.key(name), found, after, means=new)
 
     def link(self, name: str, target: str) -> Change:

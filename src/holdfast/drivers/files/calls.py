@@ -23,6 +23,7 @@ IMMUTABLE, APPEND_ONLY = 0x10, 0x20
 _UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _RENAMEAT2 = {"x86_64": 316, "aarch64": 276, "riscv64": 276, "armv7l": 382, "i686": 353, "ppc64le": 357, "s390x": 347}
 _OPENAT2 = 437
+_RESOLUTIONS_MAX = 100
 
 
 class Calls:
@@ -109,7 +110,7 @@ class Calls:
         os.sync()
 
     def renameat2(self, name: str, dir_fd: int, new: str, new_fd: int, flags: int) -> None:
-        _renameat2(dir_fd, os.fsencode(name), new_fd, os.fsencode(new), flags)
+        _renameat2(dir_fd, _as_bytes(name), new_fd, _as_bytes(new), flags)
 
     def rename(self, name: str, dir_fd: int, new: str, new_fd: int) -> None:
         os.rename(name, new, src_dir_fd=dir_fd, dst_dir_fd=new_fd)
@@ -223,6 +224,14 @@ def _last_error(what: str) -> OSError:
     return OSError(number, f"{os.strerror(number)} ({what})")
 
 
+def _as_bytes(name: str) -> bytes:
+    """For C, where a NUL byte would silently end the name."""
+    raw = os.fsencode(name)
+    if b"\0" in raw:
+        raise ValueError("embedded null byte")
+    return raw
+
+
 def _renameat2(dir_fd: int, name: bytes, new_fd: int, new: bytes, flags: int) -> None:
     libc = _libc()
     number = _RENAMEAT2.get(platform.machine())
@@ -244,10 +253,13 @@ def _open_beneath(root: int, name: str, flags: int) -> int:
     if libc is None or not os.path.exists("/proc/self/fd"):
         return _open_stepwise(root, name, flags)
     how = (ctypes.c_uint64 * 3)(flags, 0, BENEATH | NO_MAGICLINKS)
-    fd = libc.syscall(_OPENAT2, root, os.fsencode(name), ctypes.byref(how), ctypes.sizeof(how))
-    if fd >= 0:
-        return int(fd)
-    error = _last_error("openat2")
+    for _ in range(_RESOLUTIONS_MAX):
+        fd = libc.syscall(_OPENAT2, root, _as_bytes(name), ctypes.byref(how), ctypes.sizeof(how))
+        if fd >= 0:
+            return int(fd)
+        error = _last_error("openat2")
+        if error.errno != errno.EAGAIN:
+            break  # else somebody renamed something on the way while the kernel followed a `..`
     if error.errno in (errno.ENOSYS, errno.EPERM):
         return _open_stepwise(root, name, flags)
     raise error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -64,7 +65,7 @@ class Inspection:
     def _look_at(self, key: str, depth: int, around: Surroundings) -> Node:
         try:
             seen = os.lstat(key)
-            device = self._devices.get(seen.st_dev) or self._ask_device(key, seen.st_dev)
+            device = self._devices.get(seen.st_dev) or self._ask_device(key, seen)
             node = node_of(seen, key, None, self._limit, around.around_ns, device[0])
         except (FileNotFoundError, NotADirectoryError):
             return around.absent
@@ -82,13 +83,14 @@ class Inspection:
         readable = self._root or _may(key, os.R_OK | os.X_OK)
         return node._replace(writable=writable, readable=readable, readonly=readonly, free=free)
 
-    def _ask_device(self, key: str, dev: int) -> tuple[bool, int]:
+    def _ask_device(self, key: str, seen: os.stat_result) -> tuple[bool, int]:
+        """Is it mounted read-only, and how many bytes are free on it?"""
         try:
-            seen = os.statvfs(os.path.dirname(key) or "/")
-            answer = (bool(seen.f_flag & os.ST_RDONLY), seen.f_bavail * seen.f_frsize)
+            found = os.statvfs(os.path.dirname(key) if stat.S_ISLNK(seen.st_mode) else key)
+            answer = (bool(found.f_flag & os.ST_RDONLY), found.f_bavail * found.f_frsize)
         except OSError:
             answer = (False, -1)
-        self._devices[dev] = answer
+        self._devices[seen.st_dev] = answer
         return answer
 
     def _look_around(self, parent: str, key: str) -> Surroundings:
@@ -106,7 +108,7 @@ class Inspection:
             return NOWHERE
         except (OSError, ValueError):
             return FORBIDDEN
-        if (seen.st_mode & 0o170000) != 0o040000:
+        if not stat.S_ISDIR(seen.st_mode):
             return NOWHERE
         self.identities["" if parent == "/" else parent] = (seen.st_dev, seen.st_ino)
         listed = keys >= _LISTED_KEYS_MIN and seen.st_size <= keys * _ENTRY_BYTES

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from holdfast.drivers.files.calls import Calls
 from holdfast.drivers.files.copying import copy_open_file, write_all
 from holdfast.drivers.files.looking import FORMATS, digest_of_xattrs, path_of, xattrs_of
-from holdfast.drivers.files.places import Places
+from holdfast.drivers.files.places import DEFAULT_ACL, Places
 from holdfast.drivers.files.values import Trouble, trouble_of
 from holdfast.kinds.content import Content, digest_of
 from holdfast.kinds.node import Node
@@ -166,17 +166,22 @@ class Maker:
     def _attributes(self, node: Node, content: Content | None, sources: Sources) -> dict[str, bytes]:
         """The attributes whose digest the node states; where it states none, those of what it replaces."""
         if node.xattrs is None:
-            return sources.replaced if sources.replaced is not None else sources.heritage
+            return sources.replaced if sources.replaced is not None else _inherited(node, sources)
         if node.xattrs == "":
             return {}
-        for found in _candidates(content, sources):
+        for found in _candidates(node, content, sources):
             if digest_of_xattrs(found) == node.xattrs:
                 return found
         raise Trouble("unsupported", "the extended attributes that are wanted are not to be had any more")
 
 
-def _candidates(content: Content | None, sources: Sources) -> list[dict[str, bytes]]:
-    found = [sources.replaced or {}, sources.heritage]
+def _inherited(node: Node, sources: Sources) -> dict[str, bytes]:
+    """Only directories hand on further what they were handed."""
+    return {name: value for name, value in sources.heritage.items() if node.type == "dir" or name != DEFAULT_ACL}
+
+
+def _candidates(node: Node, content: Content | None, sources: Sources) -> list[dict[str, bytes]]:
+    found = [sources.replaced or {}, _inherited(node, sources)]
     if content is None:
         return found
     where = content.origin or content.path

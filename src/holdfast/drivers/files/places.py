@@ -22,8 +22,8 @@ REMEMBERED_MAX = 200_000  # paths; then we begin anew, and only lose an early wa
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _PATH_ONLY = os.O_PATH | os.O_DIRECTORY
-_DEFAULT_ACL = "system.posix_acl_default"
-_HANDED_ON = {_DEFAULT_ACL: ("system.posix_acl_access", _DEFAULT_ACL), "security.selinux": ("security.selinux",)}
+DEFAULT_ACL = "system.posix_acl_default"
+_HANDED_ON = {DEFAULT_ACL: ("system.posix_acl_access", DEFAULT_ACL), "security.selinux": ("security.selinux",)}
 
 
 class Mount(NamedTuple):
@@ -71,7 +71,7 @@ class Place:
 
     @property
     def hands_on_acl(self) -> bool:
-        return _DEFAULT_ACL in self.heritage
+        return DEFAULT_ACL in self.heritage
 
 
 class Memory:

@@ -1,8 +1,8 @@
 """Where new objects are completed and old ones are kept: private directories, one per mount, with a slot per order.
 
 The first choice is the state directory's own folder. A mount that it does not lie on gets a hidden directory (0700) as
-near to its top as we may write; `home/.elsewhere` remembers where. Slot `ID` holds a complete object; `.ID.part` one
-that is being built, worth nothing after a crash; `.ID.kept` something foreign that could not be put back.
+near to its top as we may write, and a link `.at-...` at home leads there. Slot `ID` holds a complete object;
+`.ID.part` one that is being built, worth nothing after a crash; `.ID.kept` something foreign that could not be put back.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
+from threading import Lock
 
 from holdfast.drivers.files.calls import APPEND_ONLY, IMMUTABLE, Calls, flags_of, lies, old_name
 from holdfast.drivers.files.looking import glance, open_quietly, walk
@@ -19,7 +20,7 @@ from holdfast.drivers.files.places import Mount, Place
 from holdfast.kinds.node import Node
 
 HIDDEN = ".holdfast-stash"
-_ELSEWHERE = ".elsewhere"
+_RECORD = ".at-"  # followed by a digest of the path that it leads to
 _NAME_BYTES_MAX = 200  # a name may have 255, and ours get a prefix and a suffix
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
@@ -66,13 +67,16 @@ class Stashes:
         self._home = home
         self._calls = calls
         self._by_mount: dict[Mount, list[Stash]] = {}
+        self._at_home: Stash | None = None
         self._opened = False
+        self._making = Lock()  # batches of several threads share the stashes
 
     def near(self, place: Place) -> Stash:
         """A stash that a rename from and to this directory reaches."""
         self._open_known()
-        found = self._by_mount.get(place.mount)
-        return found[0] if found else self._make_near(place)
+        with self._making:
+            found = self._by_mount.get(place.mount)
+            return found[0] if found else self._make_near(place)
 
     def holding(self, slot: str, place: Place) -> Stash | None:
         """The stash on the mount of this directory in which the slot is taken."""
@@ -93,9 +97,17 @@ class Stashes:
     def _open_known(self) -> None:
         if self._opened:
             return
+        with self._making:
+            if not self._opened:
+                self._open_home()
+                self._open_recorded()
+                self._opened = True
+
+    def _open_home(self) -> None:
         os.makedirs(os.path.dirname(self._home) or "/", mode=0o700, exist_ok=True)
-        self._enter(self._home, self._open_private(self._home, None))
-        self._opened = True
+        self._at_home = self._enter(self._home, self._open_private(self._home, None))
+
+    def _open_recorded(self) -> None:
         for path in self._recorded():
             try:
                 self._enter(path, self._open_private(path, None, make=False))
@@ -108,18 +120,16 @@ class Stashes:
         return stash
 
     def _recorded(self) -> list[str]:
-        records = os.path.join(self._home, _ELSEWHERE)
-        try:
-            return [os.readlink(os.path.join(records, name)) for name in sorted(os.listdir(records))]
-        except FileNotFoundError:
-            return []
+        names = sorted(name for name in os.listdir(self._home) if name.startswith(_RECORD))
+        return [os.readlink(os.path.join(self._home, name)) for name in names]
 
     def _record(self, path: str) -> None:
-        home = next(stash for stash in self.all() if stash.path == self._home)
-        with suppress(FileExistsError):  # not the first one
-            self._calls.mkdir(_ELSEWHERE, 0o700, dir_fd=home.fd)
+        """Remember a stash for good before anything is in it: what undo needs must be found by the next process."""
+        home = self._at_home
+        assert home is not None
         with suppress(FileExistsError):  # known since an earlier run
-            self._calls.symlink(path, f"{_ELSEWHERE}/{sha256(os.fsencode(path)).hexdigest()[:32]}", home.fd)
+            self._calls.symlink(path, _RECORD + sha256(os.fsencode(path)).hexdigest()[:32], home.fd)
+            self._calls.fsync(home.fd)
 
     def _make_near(self, place: Place) -> Stash:
         refused: OSError | None = None
