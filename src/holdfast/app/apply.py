@@ -160,12 +160,27 @@ class Session:
         if row.ending == "unchanged":
             raise Refused(f"the run {row.id} changed nothing", code="wrong_state")
         require(run.state, "rollback", row.id)
-        if row.settled:
+        self._take_over(row)
+        if self._is_settled(row):
+            self.parts.journal.unlock(row.id, at=self.parts.clock.now())
             message = f"the before-images of the run {row.id} are no longer held"
             raise Refused(message, code="no_previous", hint="restore a checkpoint instead")
-        self._take_over(row)
         await self._drive(run, book, Asked(self.parts.clock.now(), "rollback", {"by": by}))
         return await self._close(run, book)
+
+    async def let_go(self, row: RunRow) -> None:
+        """Drop what undoing this run would need; under its locks, because somebody may be about to undo it."""
+        run, book = reopen(self.parts.journal, row, self.plan)
+        self._take_over(row)
+        try:
+            if not self._is_settled(row):
+                await self.settle(run, book)
+        finally:
+            self.parts.journal.unlock(row.id, at=self.parts.clock.now())
+
+    def _is_settled(self, row: RunRow) -> bool:
+        found = self.parts.journal.run(row.id)
+        return found is None or found.settled
 
     def _take_over(self, row: RunRow) -> None:
         parts = self.parts

@@ -17,6 +17,7 @@ from holdfast.app.apply import Session, Waiting, Wishes, with_policy
 from holdfast.app.parts import Parts, who
 from holdfast.app.preview import Preview, SavedPlan
 from holdfast.app.reading import EVENT_POLL_S, Reading, home_of, is_over
+from holdfast.app.use import Use, Work
 from holdfast.app.wiring import Wiring, needs_loop
 from holdfast.core.errors import Refused
 from holdfast.core.plan import Plan
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import Meter
     from opentelemetry.trace import Tracer
+
+    from holdfast.app.checkpoints import Checkpoint
+    from holdfast.app.rehearse import Rehearsal
 
 T = TypeVar("T")
 
@@ -123,12 +127,9 @@ class Desk(Reading):
         return row
 
     def plan_of(self, row: RunRow) -> Plan:
-        from holdfast.planfile import from_canonical
+        from holdfast.app.recorded import plan_of
 
-        document = self.journal.plan(row.digest)
-        if document is None:
-            raise Refused(f"the journal no longer holds the plan of the run {row.id}", code="not_found")
-        return from_canonical(document)
+        return plan_of(self.parts, row)
 
     def dead_runs(self) -> list[RunRow]:
         """Runs without an ending whose owner does not live any more."""
@@ -138,7 +139,7 @@ class Desk(Reading):
     def session(self, plan: Plan, on_loop: bool) -> Session:
         return Session(self.parts, plan, on_loop=on_loop)
 
-    async def work(self, plan: Plan, on_loop: bool, do: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+    async def work(self, plan: Plan, on_loop: bool, do: Work[T]) -> T:
         """Do something in a session of its own, and close it whatever happens."""
         session = self.session(plan, on_loop)
         self._sessions.append(session)
@@ -153,6 +154,11 @@ class Desk(Reading):
             plan, parallel=options.parallel, on_failure=options.on_failure, confirm_within=options.confirm_within
         )
         return Wishes(source=options.source or who(), policy=policy, expect=options.expect, saved=saved, wait=options.wait)
+
+    def checkpoint_delete(self, name: str) -> None:
+        from holdfast.app import checkpoints
+
+        checkpoints.delete(self.journal, name, at=self.parts.clock.now())
 
     def close(self) -> None:
         self.parts.close()
@@ -204,7 +210,9 @@ class Engine(Desk):
     async def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS) -> Result:
         found, saved = _unpack(plan)
         await self.recover()
-        return await self.work(found, True, applying(self.wishes(found, options, saved), options.waiting))
+        result = await self.work(found, True, applying(self.wishes(found, options, saved), options.waiting))
+        await self.settle()
+        return result
 
     async def rollback(self, run: str, *, by: str = "") -> Result:
         row = self.run_row(run)
@@ -212,6 +220,49 @@ class Engine(Desk):
 
     async def recover(self, *, resume: bool = False) -> list[Result]:
         return [await self.work(self.plan_of(row), True, recovering(row, resume)) for row in self.dead_runs()]
+
+    async def use(self, use: Use[T]) -> T:
+        plan, do = use
+        return await self.work(plan, True, do)
+
+    async def settle(self, *, all_runs: bool = False) -> int:
+        """Have runs that are no longer among the newest let go of what undoing them would need; how many did."""
+        from holdfast.app import retention
+
+        due = retention.all_due(self.parts) if all_runs else retention.due(self.parts)
+        return sum([await self.use(retention.letting_go(self.parts, row)) for row in due])
+
+    async def compact(self, *, keep_runs: int) -> Mapping[str, int]:
+        from holdfast.app import retention
+
+        await self.settle(all_runs=True)
+        return retention.compact(self.parts, keep_runs)
+
+    async def drift(self, plan: str | None = None) -> list[dict[str, Any]]:
+        from holdfast.app.drift import drifting
+
+        return await self.use(drifting(self.parts, plan))
+
+    async def rehearse(self, plan: Plan, **limits: int) -> Rehearsal:
+        from holdfast.app.rehearse import rehearsing
+
+        return await self.use(rehearsing(plan, **limits))
+
+    async def checkpoint_create(self, name: str, plan: str | None = None) -> Checkpoint:
+        from holdfast.app import checkpoints
+
+        return await self.use(checkpoints.creating(self.parts, name, plan))
+
+    async def checkpoint_diff(self, name: str) -> Preview:
+        """What going back to it would do."""
+        return await self.plan(self.checkpoint(name).plan_back(self.parts.home.objects))
+
+    async def checkpoint_restore(self, name: str, options: Options = DEFAULTS) -> Result:
+        from holdfast.app import checkpoints
+
+        result = await self.apply(self.checkpoint(name).plan_back(self.parts.home.objects), options)
+        checkpoints.restored(self.journal, name, result, at=self.parts.clock.now())
+        return result
 
     async def events(self, run: str, *, since: int = 0) -> AsyncIterator[dict[str, Any]]:
         """Every event of a run, from the past and as it happens; ends after the last one."""
@@ -231,7 +282,7 @@ class Engine(Desk):
 class Holdfast(Desk):
     """The engine for programs without an event loop: the same use cases, as ordinary calls."""
 
-    def run_work(self, plan: Plan, do: Callable[[Session], Coroutine[Any, Any, T]]) -> T:
+    def run_work(self, plan: Plan, do: Work[T]) -> T:
         """Without an event loop where nothing waits; with one of its own where something does."""
         if not needs_loop(plan):
             return run_to_end(self.work(plan, False, do))
@@ -247,7 +298,9 @@ class Holdfast(Desk):
         found, saved = _unpack(plan)
         options = Options(**changes) if changes else options
         self.recover()
-        return self.run_work(found, applying(self.wishes(found, options, saved), options.waiting))
+        result = self.run_work(found, applying(self.wishes(found, options, saved), options.waiting))
+        self.settle()
+        return result
 
     def rollback(self, run: str, *, by: str = "") -> Result:
         row = self.run_row(run)
@@ -256,6 +309,49 @@ class Holdfast(Desk):
     def recover(self, *, resume: bool = False) -> list[Result]:
         rows: Iterable[RunRow] = self.dead_runs()
         return [self.run_work(self.plan_of(row), recovering(row, resume)) for row in rows]
+
+    def settle(self, *, all_runs: bool = False) -> int:
+        """Have runs that are no longer among the newest let go of what undoing them would need; how many did."""
+        from holdfast.app import retention
+
+        due = retention.all_due(self.parts) if all_runs else retention.due(self.parts)
+        return sum([self.run_work(*retention.letting_go(self.parts, row)) for row in due])
+
+    def compact(self, *, keep_runs: int) -> Mapping[str, int]:
+        """Drop the records of old runs, and whatever nobody needs any more."""
+        from holdfast.app import retention
+
+        self.settle(all_runs=True)
+        return retention.compact(self.parts, keep_runs)
+
+    def drift(self, plan: str | None = None) -> list[dict[str, Any]]:
+        """What is not as the newest run left it; of one plan, or of everything managed."""
+        from holdfast.app.drift import drifting
+
+        return self.run_work(*drifting(self.parts, plan))
+
+    def rehearse(self, plan: Plan, **limits: int) -> Rehearsal:
+        """Fail at every step of the plan, in memory."""
+        from holdfast.app.rehearse import rehearsing
+
+        return self.run_work(*rehearsing(plan, **limits))
+
+    def checkpoint_create(self, name: str, plan: str | None = None) -> Checkpoint:
+        from holdfast.app import checkpoints
+
+        return self.run_work(*checkpoints.creating(self.parts, name, plan))
+
+    def checkpoint_diff(self, name: str) -> Preview:
+        """What going back to it would do."""
+        return self.plan(self.checkpoint(name).plan_back(self.parts.home.objects))
+
+    def checkpoint_restore(self, name: str, options: Options = DEFAULTS, **changes: Any) -> Result:
+        """Go back to it, by a run of its own."""
+        from holdfast.app import checkpoints
+
+        result = self.apply(self.checkpoint(name).plan_back(self.parts.home.objects), options, **changes)
+        checkpoints.restored(self.journal, name, result, at=self.parts.clock.now())
+        return result
 
     def events(self, run: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
         """Every event of a run, from the past and as it happens; ends after the last one."""

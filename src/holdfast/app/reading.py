@@ -13,6 +13,7 @@ from holdfast.journal.contract import Journal, RunRow
 from holdfast.runtime.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
+    from holdfast.app.checkpoints import Checkpoint
     from holdfast.core.result import Result
 
 EVENT_POLL_S: Final = 0.1
@@ -59,6 +60,20 @@ class Reading:
 
     def event_documents(self, run: str | None = None, *, since: int = 0, limit: int | None = None) -> Iterator[dict[str, Any]]:
         return runs.event_documents(self.journal, None if run is None else self.run_row(run).id, since=since, limit=limit)
+
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """The newest first."""
+        from holdfast.app.checkpoints import all_of
+
+        return [checkpoint.plain() for checkpoint in all_of(self.journal)]
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        from holdfast.app.checkpoints import find
+
+        return find(self.journal, name)
+
+    def checkpoint_show(self, name: str) -> dict[str, Any]:
+        return self.checkpoint(name).plain_states()
 
     def follow(self, run: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
         """Every event of a run, from the past and as it happens; ends after the last one."""

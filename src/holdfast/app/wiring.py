@@ -110,7 +110,8 @@ def _local_files(wiring: Wiring, target: str, on_loop: bool) -> Driver:
     from holdfast.drivers.files.local import Local
     from holdfast.runtime.crew import run_to_end
 
-    driver = Local(wiring.home.stash, roots=wiring.roots, secrets=wiring.secrets)
+    kept = (wiring.home.objects,) if wiring.roots else ()  # what a restore reads, wherever plans are confined to
+    driver = Local(wiring.home.stash, roots=(*wiring.roots, *kept), secrets=wiring.secrets)
     return Threaded(driver, run_to_end) if on_loop else driver
 
 

@@ -148,13 +148,14 @@ _UNHEARD: Final = Outcome(Ending.IN_DOUBT, Failure(code="in_doubt", message="an 
 class Faulty(Wrapper):
     """Fails at the `at`-th move (the first is 1) that goes forward, or with `undo` at one that goes back; then never again.
 
+    Instead of a number `at` may be the id of the move that is meant.
     `deadly` kills instead of failing: whoever called the driver does not live to hear of it.
     """
 
     def __init__(
         self,
         inner: Driver,
-        at: int,
+        at: int | str,
         moment: Moment = Moment.BEFORE,
         *,
         deadly: bool = False,
@@ -171,11 +172,16 @@ class Faulty(Wrapper):
         self._made = 0
 
     async def apply(self, batch: Batch) -> Sequence[Outcome]:
+        place = self._place(batch)
+        return await self.inner.apply(batch) if place is None else await self._apply_around(batch, place)
+
+    def _place(self, batch: Batch) -> int | None:
+        """Where in the batch the fault strikes."""
         counted = [place for place, move in enumerate(batch.moves) if move.undo is self.undo]
+        if isinstance(self.at, str):
+            return next((place for place in counted if batch.moves[place].id == self.at and self.struck is None), None)
         first, self._made = self._made, self._made + len(counted)
-        if not first < self.at <= self._made:
-            return await self.inner.apply(batch)
-        return await self._apply_around(batch, counted[self.at - first - 1])
+        return counted[self.at - first - 1] if first < self.at <= self._made else None
 
     async def _apply_around(self, batch: Batch, place: int) -> list[Outcome]:
         outcomes = list(await self.inner.apply(replace(batch, moves=batch.moves[:place])))

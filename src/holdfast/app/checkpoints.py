@@ -1,0 +1,198 @@
+"""Checkpoints: named recorded states of what is managed, kept with their contents, to look at and to go back to.
+
+The states lie on the shelf `checkpoints` of the journal, the contents in the store of objects. Going back is a run like
+any other, of a plan that `restoring` makes.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import msgspec
+
+from holdfast.app import recorded, restoring
+from holdfast.app.objects import Adding, Objects
+from holdfast.app.use import Use
+from holdfast.core.change import Depth, Look, Resource
+from holdfast.core.errors import Refused, WorldError
+from holdfast.core.events import Event
+from holdfast.core.plan import Plan
+from holdfast.core.times import iso
+from holdfast.drivers.contract import Keeper
+from holdfast.journal.contract import Journal
+from holdfast.kinds.ground import under
+from holdfast.kinds.node import Node
+from holdfast.runtime.fleet import inspect
+
+if TYPE_CHECKING:
+    from holdfast.app.apply import Session
+    from holdfast.app.parts import Parts
+    from holdfast.core.result import Result
+
+SHELF: Final = "checkpoints"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    name: str
+    created_at: float
+    plan: str | None  # whose resources these are; None: of everything managed
+    states: Mapping[Resource, Node]
+    targets: Mapping[str, Any]  # how the targets of the resources were declared
+    xattrs: Mapping[str, Mapping[str, bytes]]  # the extended attributes that states name by digest
+
+    def plain(self) -> dict[str, Any]:
+        """As it is listed."""
+        names = [str(resource) for resource in self.states]
+        return {"name": self.name, "created_at": iso(self.created_at), "plan": self.plan, "resources": names}
+
+    def plain_states(self) -> dict[str, Any]:
+        """As it is shown: with what was recorded of each resource."""
+        return {**self.plain(), "states": {str(resource): node.plain() for resource, node in self.states.items()}}
+
+    def encoded(self) -> bytes:
+        return msgspec.json.encode(
+            {
+                "name": self.name,
+                "created_at": self.created_at,
+                "plan": self.plan,
+                "targets": dict(self.targets),
+                "states": [[target, key, node.plain()] for (target, key), node in self.states.items()],
+                "xattrs": {
+                    digest: {name: b64encode(value) for name, value in found.items()} for digest, found in self.xattrs.items()
+                },
+            }
+        )
+
+    @classmethod
+    def decoded(cls, document: bytes) -> Checkpoint:
+        found = msgspec.json.decode(document)
+        states = {Resource(target, key): Node.parse(state) for target, key, state in found.pop("states")}
+        attributes = found.pop("xattrs").items()
+        xattrs = {digest: {name: b64decode(value) for name, value in values.items()} for digest, values in attributes}
+        return cls(states=states, xattrs=xattrs, **found)
+
+    def plan_back(self, kept: str) -> Plan:
+        """The plan that goes back to it."""
+        document = restoring.document_of(restoring.PREFIX + self.name, self.states, targets=self.targets, xattrs=self.xattrs)
+        return restoring.plan_from(document, kept)
+
+
+# -- finding them
+
+
+def all_of(journal: Journal) -> list[Checkpoint]:
+    """The newest first."""
+    documents = (journal.get(SHELF, name) for name in journal.names(SHELF))
+    found = [Checkpoint.decoded(document) for document in documents if document is not None]
+    return sorted(found, key=lambda checkpoint: checkpoint.created_at, reverse=True)
+
+
+def find(journal: Journal, name: str) -> Checkpoint:
+    document = journal.get(SHELF, name)
+    if document is None:
+        raise Refused(f"there is no checkpoint `{name}`", code="not_found", hint="`holdfast checkpoint list` shows them")
+    return Checkpoint.decoded(document)
+
+
+def check_free(journal: Journal, name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        hint = "use letters, digits, `.`, `_` and `-`, and begin with a letter or a digit"
+        raise Refused(f"`{name}` cannot be the name of a checkpoint", code="invalid_value", hint=hint)
+    if journal.get(SHELF, name) is not None:
+        raise Refused(
+            f"there is a checkpoint `{name}` already", code="conflict", hint="choose another name, or delete it first"
+        )
+
+
+def delete(journal: Journal, name: str, *, at: float) -> None:
+    """Its contents go with the next `journal compact`, where nothing else needs them."""
+    find(journal, name)
+    journal.drop(SHELF, name)
+    journal.append(None, [Event("checkpoint.deleted", {"name": name})], at=at)
+
+
+def restored(journal: Journal, name: str, result: Result, *, at: float) -> None:
+    """Tell that it was gone back to, when it was."""
+    if result.success:
+        journal.append(None, [Event("checkpoint.restored", {"name": name, "run": result.run})], at=at)
+
+
+def contents(journal: Journal) -> set[str]:
+    """The objects that checkpoints need."""
+    return restoring.digests_in(node for checkpoint in all_of(journal) for node in checkpoint.states.values())
+
+
+# -- creating one
+
+
+def creating(parts: Parts, name: str, plan: str | None) -> Use[Checkpoint]:
+    """Look at everything that is managed, and keep what is in it now."""
+    check_free(parts.journal, name)
+    states = recorded.managed(parts.journal, plan)
+    survey = recorded.survey(parts, states)
+    return survey, lambda session: _create(session, name, plan, states, survey.targets)
+
+
+async def _create(
+    session: Session, name: str, plan: str | None, managed: Mapping[Resource, Node], targets: Mapping[str, Any]
+) -> Checkpoint:
+    parts = session.parts
+    states = await _states(session, managed)
+    xattrs: dict[str, Mapping[str, bytes]] = {}
+    with Objects(parts.home.objects).adding() as adding:
+        for resource, node in states.items():
+            keeper = cast(Keeper, session.fleet.driver(resource.target, "files"))
+            await _keep(keeper, adding, xattrs, resource.key, node)
+        adding.finish()
+        at = parts.clock.now()
+        checkpoint = Checkpoint(name=name, created_at=at, plan=plan, states=states, targets=targets, xattrs=xattrs)
+        parts.journal.put(SHELF, name, checkpoint.encoded())
+    created = Event("checkpoint.created", {"name": name, "plan": plan, "resources": len(states)})
+    parts.journal.append(None, [created], at=at)
+    return checkpoint
+
+
+async def _states(session: Session, managed: Mapping[Resource, Node]) -> dict[Resource, Node]:
+    found = await _look(session, {resource: _depth(node) for resource, node in managed.items()})
+    strange = [resource for resource, node in found.items() if node.type == "dir" != managed[resource].type]
+    found.update(await _look(session, dict.fromkeys(strange, Depth.TREE)))  # a directory where none was: with all it holds
+    return found
+
+
+def _depth(recorded: Node) -> Depth:
+    return Depth.TREE if recorded.entries is not None else Depth.CONTENT
+
+
+async def _look(session: Session, wanted: Mapping[Resource, Depth]) -> dict[Resource, Node]:
+    looks: dict[str, list[Look]] = {}
+    for (target, key), depth in wanted.items():
+        looks.setdefault(target, []).append(Look(key, depth))
+    seen = await inspect(session.fleet, looks, session.together)
+    return {resource: _plain_node(resource, seen[resource][1]) for resource in wanted}
+
+
+def _plain_node(resource: Resource, state: Any) -> Node:
+    """Without what is only true for now."""
+    assert isinstance(state, Node)
+    closed = not state.readable or any(not child.readable for child in (state.entries or {}).values())
+    if closed:
+        raise WorldError(f"{resource} cannot be read, so it cannot be kept", code="permission_denied")
+    return state._replace(content=None, around_ns=0)
+
+
+async def _keep(keeper: Keeper, adding: Adding, xattrs: dict[str, Mapping[str, bytes]], key: str, node: Node) -> None:
+    """The contents and attributes of a node and of what is beneath it, each once."""
+    for path, each in [(key, node), *((under(key, name), child) for name, child in (node.entries or {}).items())]:
+        if each.type == "file" and each.digest is not None and each.digest not in adding:
+            fetched = await adding.add(each.digest, partial(keeper.fetch, path))
+            if each.xattrs:
+                xattrs[each.xattrs] = fetched.xattrs
+        elif each.xattrs and each.xattrs not in xattrs:
+            xattrs[each.xattrs] = (await keeper.fetch(path, None)).xattrs

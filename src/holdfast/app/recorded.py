@@ -1,0 +1,131 @@
+"""What Holdfast manages, folded from the journal: of each plan the newest run that is in, of each resource its newest state.
+
+A run that was rolled back does not count, and of a partial one only the steps that are in. A restore manages nothing by
+itself: it only tells newer states of what plans manage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from holdfast.app import restoring
+from holdfast.app.folding import read
+from holdfast.app.parts import Parts
+from holdfast.core.change import Resource
+from holdfast.core.errors import Refused
+from holdfast.core.plan import Plan
+from holdfast.core.run import FINISHED
+from holdfast.journal.contract import Journal, RunRow
+from holdfast.kinds.node import Node
+from holdfast.kinds.states import parse_state
+from holdfast.runtime.book import entries_from, resources_of, rows_in
+
+PAGE: Final = 1000
+SHELF: Final = "recorded"  # what runs recorded whose own records were compacted away, by plan
+BUILT_IN: Final = ("local", "memory")
+
+
+class Recorded(NamedTuple):
+    """The resources that one plan manages, as its newest run left them."""
+
+    run: str
+    states: Mapping[Resource, Node]
+
+
+def plan_of(parts: Parts, row: RunRow) -> Plan:
+    """The plan of a run, as it was understood then."""
+    document = parts.journal.plan(row.digest)
+    if document is None:
+        raise Refused(f"the journal no longer holds the plan of the run {row.id}", code="not_found")
+    if restoring.is_restore(document):
+        return restoring.plan_from(document, parts.home.objects)
+    from holdfast.planfile import from_canonical
+
+    return from_canonical(document)
+
+
+def managed(journal: Journal, plan: str | None = None) -> dict[Resource, Node]:
+    """What is managed by a plan, or by all of them, in the state that its newest run recorded, whichever plan that was."""
+    by_plan = {name: _recorded(journal, row) for name, row in latest(journal).items()}
+    restores = {name for name in by_plan if name.startswith(restoring.PREFIX) and _is_restore(journal, by_plan[name].run)}
+    if plan is not None and plan not in by_plan:
+        raise Refused(f"no run of a plan `{plan}` is in", code="not_found", hint="`holdfast runs` lists them")
+    newest: dict[Resource, Node] = {}
+    for recorded in sorted(by_plan.values(), key=lambda found: found.run):
+        newest.update(recorded.states)
+    wanted = [plan] if plan is not None else [name for name in by_plan if name not in restores]
+    return {resource: newest[resource] for name in wanted for resource in by_plan[name].states}
+
+
+def survey(parts: Parts, states: Mapping[Resource, Node]) -> Plan:
+    """A plan over these resources, to look at them with; never to be applied."""
+    document = restoring.document_of("survey", states, targets=targets_of(parts, states))
+    return restoring.plan_from(document, parts.home.objects)
+
+
+def targets_of(parts: Parts, resources: Mapping[Resource, Any]) -> dict[str, Any]:
+    """How the plans in question declare the targets of these resources."""
+    missing = {resource.target for resource in resources} - set(BUILT_IN)
+    found: dict[str, Any] = {}
+    for row in latest(parts.journal).values() if missing else ():
+        found.update((name, declared) for name, declared in plan_of(parts, row).targets.items() if name in missing)
+    return found
+
+
+def latest(journal: Journal) -> dict[str, RunRow]:
+    """By plan name, the newest run whose changes are in."""
+    found: dict[str, RunRow] = {}
+    sure: set[str] = set()
+    for row in all_runs(journal):
+        known = found.get(row.plan)
+        if row.plan in sure:
+            continue
+        if row.ending in ("committed", "partial"):
+            found.setdefault(row.plan, row)
+            sure.add(row.plan)
+        elif row.ending == "unchanged":
+            found.setdefault(row.plan, row)
+        elif row.ending == "rolled_back" and known is not None and (row.ended_at or 0.0) > (known.ended_at or 0.0):
+            del found[row.plan]  # what that run found to be so already was taken back after it looked
+    return found
+
+
+def all_runs(journal: Journal) -> Iterator[RunRow]:
+    """Newest first."""
+    page = journal.runs(limit=PAGE)
+    while page:
+        yield from page
+        page = journal.runs(limit=PAGE, before=page[-1].id)
+
+
+def keep(journal: Journal, row: RunRow) -> None:
+    """Write down what a run recorded, before its records go."""
+    rows = [[resource.target, resource.key, node.plain()] for resource, node in _recorded(journal, row).states.items()]
+    journal.put(SHELF, row.plan, msgspec.json.encode({"run": row.id, "states": rows}))
+
+
+def _recorded(journal: Journal, row: RunRow) -> Recorded:
+    if row.compacted:
+        return _kept(journal, row)
+    entries = entries_from(rows_in(event for record in journal.records(row.id) for event in record.events), parse_state)
+    if row.ending == "partial":
+        steps = read(journal, row).steps
+        entries = [entry for entry in entries if steps[entry.step] in FINISHED]
+    found = resources_of(entries).items()
+    states = {Resource(target, key): state for (target, key), state in found if isinstance(state, Node)}
+    return Recorded(row.id, states)
+
+
+def _kept(journal: Journal, row: RunRow) -> Recorded:
+    document = journal.get(SHELF, row.plan)
+    rows = [] if document is None else msgspec.json.decode(document)["states"]
+    return Recorded(row.id, {Resource(target, key): Node.parse(state) for target, key, state in rows})
+
+
+def _is_restore(journal: Journal, run: str) -> bool:
+    row = journal.run(run)
+    document = None if row is None else journal.plan(row.digest)
+    return document is not None and restoring.is_restore(document)

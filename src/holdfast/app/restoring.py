@@ -1,0 +1,73 @@
+"""The plan that brings resources back to recorded states, as a document of its own kind and as a `Plan`.
+
+Its document holds the states themselves, so that a restore can be finished or undone after a crash whatever became of
+the checkpoint; only contents are looked up, in the store of objects.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from holdfast.core.change import Resource
+from holdfast.core.plan import Plan, Stage, Step, Task
+from holdfast.kinds.node import Node
+from holdfast.kinds.restored import Restored, Xattrs
+
+PREFIX: Final = "restore-"
+_KEY: Final = "holdfast_restore"
+_BEGIN: Final = b'{"holdfast_restore":1,'
+_NONE: Final[Mapping[str, Any]] = {}
+
+States = Mapping[Resource, Node]
+
+
+def document_of(
+    name: str, states: States, *, targets: Mapping[str, Any] = _NONE, xattrs: Mapping[str, Mapping[str, bytes]] = _NONE
+) -> bytes:
+    """Removals come first and from the inside out, then everything else from the outside in."""
+    rows = [[resource.target, resource.key, states[resource].plain()] for resource in _ordered(states)]
+    attributes = {digest: {key: b64encode(value).decode() for key, value in found.items()} for digest, found in xattrs.items()}
+    return msgspec.json.encode({_KEY: 1, "name": name, "states": rows, "targets": dict(targets), "xattrs": attributes})
+
+
+def is_restore(document: bytes) -> bool:
+    return document.startswith(_BEGIN)
+
+
+def plan_from(document: bytes, kept: str) -> Plan:
+    """`kept` is where the objects lie."""
+    found = msgspec.json.decode(document)
+    xattrs = {digest: _attributes(values) for digest, values in found["xattrs"].items()}
+    steps = [_step(Resource(target, key), Node.parse(state), kept, xattrs) for target, key, state in found["states"]]
+    task = Task(name="main", stages=(Stage(name="main", steps=tuple(steps)),))
+    digest = "sha256:" + sha256(document).hexdigest()
+    return Plan(name=found["name"], tasks=(task,), targets=found["targets"], document=document, digest=digest)
+
+
+def digests_in(nodes: Iterable[Node]) -> set[str]:
+    """The contents that these states are made of."""
+    every = [child for node in nodes for child in (node, *(node.entries or {}).values())]
+    return {node.digest for node in every if node.type == "file" and node.digest is not None}
+
+
+def states_in(document: bytes) -> list[Node]:
+    return [Node.parse(state) for _, _, state in msgspec.json.decode(document)["states"]]
+
+
+def _step(resource: Resource, state: Node, kept: str, xattrs: Mapping[str, Xattrs]) -> Step:
+    operation = Restored(path=resource.key, state=state, kept=kept, xattrs=xattrs)
+    return Step(id=str(resource), kind=operation.kind, operation=operation, target=resource.target)
+
+
+def _ordered(states: States) -> list[Resource]:
+    gone = sorted((resource for resource, node in states.items() if not node.exists), reverse=True)
+    return [*gone, *sorted(resource for resource, node in states.items() if node.exists)]
+
+
+def _attributes(values: Mapping[str, str]) -> Xattrs:
+    return tuple((key, b64decode(value)) for key, value in values.items())
