@@ -136,6 +136,14 @@ class Desk(Reading):
         rows = self.journal.runs(open_only=True, limit=10_000)
         return [row for row in rows if row.owner is None or not self.parts.owner.is_alive(row.owner)]
 
+    def due(self, all_runs: bool) -> list[RunRow]:
+        """Runs that hold what undoing them would need, and are not among the newest any more."""
+        if not all_runs:
+            return runs.fallen_out(self.journal, self.parts.runs_held_max)
+        from holdfast.app import retention
+
+        return list(retention.all_due(self.parts))
+
     def session(self, plan: Plan, on_loop: bool) -> Session:
         return Session(self.parts, plan, on_loop=on_loop)
 
@@ -227,9 +235,11 @@ class Engine(Desk):
 
     async def settle(self, *, all_runs: bool = False) -> int:
         """Have runs that are no longer among the newest let go of what undoing them would need; how many did."""
+        due = self.due(all_runs)
+        if not due:
+            return 0
         from holdfast.app import retention
 
-        due = retention.all_due(self.parts) if all_runs else retention.due(self.parts)
         return sum([await self.use(retention.letting_go(self.parts, row)) for row in due])
 
     async def compact(self, *, keep_runs: int) -> Mapping[str, int]:
@@ -312,9 +322,11 @@ class Holdfast(Desk):
 
     def settle(self, *, all_runs: bool = False) -> int:
         """Have runs that are no longer among the newest let go of what undoing them would need; how many did."""
+        due = self.due(all_runs)
+        if not due:
+            return 0
         from holdfast.app import retention
 
-        due = retention.all_due(self.parts) if all_runs else retention.due(self.parts)
         return sum([self.run_work(*retention.letting_go(self.parts, row)) for row in due])
 
     def compact(self, *, keep_runs: int) -> Mapping[str, int]:

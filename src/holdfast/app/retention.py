@@ -13,24 +13,17 @@ from holdfast.app import checkpoints, recorded, restoring
 from holdfast.app.apply import Session
 from holdfast.app.objects import Objects
 from holdfast.app.parts import Parts
+from holdfast.app.runs import HOLDING, holds
 from holdfast.app.use import Use
 from holdfast.core.errors import StorageFailed, WorldError
 from holdfast.journal.contract import Journal, RunRow
 
-AT_ONCE_MAX: Final = 4  # runs that let go after one run: a run takes the place of one, and a few may have been missed
-HOLDING: Final = frozenset({"committed", "partial"})  # endings with something that could be undone
 NEEDED: Final = HOLDING | {"stuck"}
-
-
-def due(parts: Parts) -> list[RunRow]:
-    """The few runs that just fell out of the newest ones."""
-    found = parts.journal.runs(limit=parts.runs_held_max + AT_ONCE_MAX)[parts.runs_held_max :]
-    return [row for row in found if _holds(row)]
 
 
 def all_due(parts: Parts) -> Iterator[RunRow]:
     for number, row in enumerate(recorded.all_runs(parts.journal)):
-        if number >= parts.runs_held_max and _holds(row):
+        if number >= parts.runs_held_max and holds(row):
             yield row
 
 
@@ -60,10 +53,6 @@ def compact(parts: Parts, keep_runs: int) -> Mapping[str, int]:
     objects, size = Objects(parts.home.objects).collect(lambda: _contents_needed(journal))
     found.update(objects=objects, slots=_sweep(parts), bytes_reclaimed=found["bytes_reclaimed"] + size)
     return found
-
-
-def _holds(row: RunRow) -> bool:
-    return row.ending in HOLDING and not row.settled
 
 
 def _contents_needed(journal: Journal) -> set[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from holdfast.core.errors import Refused
 from holdfast.core.events import Outline, singles
 from holdfast.core.times import iso
 from holdfast.journal.contract import Journal, Record, RunRow
+
+AT_ONCE_MAX: Final = 4  # runs that let go after one run: it takes the place of one, and a few may have been missed
+HOLDING: Final = frozenset({"committed", "partial"})  # endings with something that could be undone
 
 
 def find(journal: Journal, name: str) -> RunRow:
@@ -24,6 +27,16 @@ def find(journal: Journal, name: str) -> RunRow:
     if not found:
         raise Refused(f"there is no run `{name}`", code="not_found", hint="`holdfast runs` lists them")
     return found[0]
+
+
+def holds(row: RunRow) -> bool:
+    """Are before-images held for this run, so that it can be undone by hand?"""
+    return row.ending in HOLDING and not row.settled
+
+
+def fallen_out(journal: Journal, held_max: int) -> list[RunRow]:
+    """The few runs that still hold before-images though they are not among the newest any more."""
+    return [row for row in journal.runs(limit=held_max + AT_ONCE_MAX)[held_max:] if holds(row)]
 
 
 def row_document(row: RunRow) -> dict[str, Any]:
