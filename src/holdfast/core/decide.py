@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from holdfast.core import forward, unwind
+from holdfast.core import control, forward, unwind
 from holdfast.core.change import Verdict
 from holdfast.core.draft import Draft, Flights, error_of
-from holdfast.core.errors import Bug, Failure
+from holdfast.core.errors import Failure
 from holdfast.core.run import Run
-from holdfast.core.stimuli import Apply, Asked, Began, Decision, Found, Halt, Recovered, Returned, StepResult, Stimulus, Ticked
+from holdfast.core.stimuli import Apply, Asked, Began, Decision, Found, Recovered, Returned, StepResult, Stimulus, Ticked
 
 
 def decide(run: Run, flights: Flights, stimulus: Stimulus) -> Decision:
@@ -29,7 +29,7 @@ def decide(run: Run, flights: Flights, stimulus: Stimulus) -> Decision:
 def _go_on(draft: Draft) -> None:
     """Whatever was heard: what follows from where the run stands now?"""
     run = draft.run
-    if run.state == "running":
+    if run.state in forward.GOING:
         _check_deadline(draft)
         forward.go_on(draft)
     if run.state == "cancelling" and not draft.flights.by_number:
@@ -39,7 +39,7 @@ def _go_on(draft: Draft) -> None:
         unwind.begin(draft, error_of("unconfirmed", "nobody confirmed the run in time"))
     so_far = len(draft.events)
     unwind.go_on(draft)
-    if run.state == "running" and len(draft.events) > so_far:  # a task was taken back by itself: the others go on
+    if run.state in forward.GOING and len(draft.events) > so_far:  # a task was taken back by itself: the others go on
         forward.go_on(draft)
         unwind.go_on(draft)
 
@@ -50,7 +50,7 @@ def _wake_at(draft: Draft) -> float | None:
     if run.state == "confirming" and run.confirm_until is not None:
         times.append(run.confirm_until)
     deadline = _deadline(run)
-    if run.state == "running" and deadline is not None and draft.now < deadline:
+    if run.state in forward.GOING and deadline is not None and draft.now < deadline:
         times.append(deadline)
     return min(times, default=None)
 
@@ -70,7 +70,8 @@ def _check_deadline(draft: Draft) -> None:
     for number, task in enumerate(run.tasks):
         if task.state in forward.ALIVE:
             forward.fail_task(draft, number, error)
-    draft.effects.extend(Halt(number) for number in draft.flights.by_number)
+    for number in draft.flights.by_number:
+        draft.halt(number)
 
 
 # -- what was heard
@@ -116,7 +117,7 @@ _UNCLEAR: Final = {
 
 
 def _asked(draft: Draft, stimulus: Asked) -> None:
-    _ASKED[stimulus.verb](draft, stimulus.data)
+    control.asked(draft, stimulus.verb, stimulus.data)
 
 
 def _ticked(draft: Draft, stimulus: Ticked) -> None:
@@ -213,31 +214,3 @@ _LANDED: Final[Mapping[str, Callable[[Draft, Sequence[StepResult]], None]]] = {
 def _error(draft: Draft, result: StepResult) -> Mapping[str, Any]:
     failure = result.failure or Failure(code="bug", message="a driver reported a failure without a reason")
     return {"step": draft.run.ids[result.step], **failure.plain()}
-
-
-# -- what people ask
-
-
-def _cancel(draft: Draft, data: Mapping[str, Any]) -> None:
-    """What is under way is finished first; only what merely waits or watches is interrupted."""
-    draft.emit("run.cancelling", **data)
-    flights = draft.flights.by_number.items()
-    draft.effects.extend(Halt(number) for number, effect in flights if isinstance(effect, Apply) and effect.lane.family == "probe")
-
-
-def _confirm(draft: Draft, data: Mapping[str, Any]) -> None:
-    draft.emit("run.confirmed", **data)
-    forward.conclude(draft, confirmed=True)
-
-
-def _rollback(draft: Draft, data: Mapping[str, Any]) -> None:
-    if draft.flights.by_number:
-        raise Bug("a rollback was asked for while effects are in flight")
-    unwind.begin(draft, None, by=str(data.get("by", "")))
-
-
-_ASKED: Final[Mapping[str, Callable[[Draft, Mapping[str, Any]], None]]] = {
-    "cancel": _cancel,
-    "confirm": _confirm,
-    "rollback": _rollback,
-}

@@ -8,7 +8,7 @@ from typing import Any
 from holdfast.core.errors import Failure
 from holdfast.core.events import Event
 from holdfast.core.run import Run, evolve
-from holdfast.core.stimuli import Apply, Effect, Inspect, Lane
+from holdfast.core.stimuli import Apply, Effect, Halt, Inspect, Lane
 
 
 class Flights:
@@ -83,6 +83,9 @@ class Draft:
         """Have the world tell what became of these steps."""
         self.flights.last += 1
         self._launch(Inspect(self.flights.last, tuple(steps)))
+
+    def halt(self, number: int) -> None:
+        self.effects.append(Halt(number))
 
     def _launch(self, effect: Apply | Inspect) -> None:
         self.flights.by_number[effect.number] = effect

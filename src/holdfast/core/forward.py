@@ -13,8 +13,9 @@ from holdfast.core.run import Run
 from holdfast.core.stimuli import Lane
 
 BATCH_STEPS_MAX: Final = 4096
+GOING: Final = frozenset({"running", "pausing"})  # states of a run in which steps are handed out
 OVER: Final = frozenset({"completed", "failed", "cancelled", "rolled_back", "rollback_failed"})
-ALIVE: Final = frozenset({"pending", "waiting", "running"})  # tasks that can still fail
+ALIVE: Final = frozenset({"pending", "waiting", "running", "pausing", "paused"})  # tasks that can still fail
 
 
 def go_on(draft: Draft) -> None:
@@ -22,14 +23,28 @@ def go_on(draft: Draft) -> None:
     while _close_stages(draft) or _open_tasks(draft):
         pass
     run = draft.run
-    if run.state == "running" and not failing(run):
+    if run.state in GOING and not failing(run):
         _hand_out(draft)
         _take_back_failed_tasks(draft)
-    if run.state == "running" and not draft.flights.by_number and not _waits(run):
-        if _open_tasks(draft, 1):  # who is under way waits for a step of one that is not: the limit yields
-            go_on(draft)
-        else:
-            _end(draft)
+    _call_off(draft)
+    if run.state in GOING and not draft.flights.by_number and not _waits(run):
+        _stand_still(draft)
+
+
+def _stand_still(draft: Draft) -> None:
+    """Nothing is in flight and nothing goes on by itself: pause, pass a gate, yield the limit, or end."""
+    run = draft.run
+    paused = any(task.state == "paused" for task in run.tasks)
+    if run.state == "pausing" and (paused or any(task.state in ("pending", "waiting") for task in run.tasks)):
+        draft.emit("run.paused")
+    elif paused or run.questions or run.gate_waits:
+        return
+    elif _at_gate(run):
+        _pass_gate(draft)
+    elif _open_tasks(draft, 1):  # who is under way waits for a step of one that is not: the limit yields
+        go_on(draft)
+    else:
+        _end(draft)
 
 
 def failing(run: Run) -> bool:
@@ -44,7 +59,7 @@ def _waits(run: Run) -> bool:
 
 def retries(run: Run) -> list[float]:
     """When steps will be tried again; those of a task that failed meanwhile will not."""
-    if not run.retry_at or run.state != "running" or failing(run):
+    if not run.retry_at or run.state not in GOING or failing(run):
         return []
     return [at for step, at in run.retry_at.items() if run.is_open(step)]
 
@@ -59,35 +74,86 @@ def _close_stages(draft: Draft) -> bool:
     while run.closable:
         number = run.closable.popleft()
         task = run.tasks[number]
-        if task.state != "running" or task.left or task.stages[task.stage] != "committing":
+        if task.state not in STAGED or task.left or task.stages[task.stage] != "committing":
             continue
         moved = True
         if task.broken:
             fail_task(draft, number, _first_failure(run, number))
             continue
         draft.emit("stage.completed", task=number, stage=task.stage)
-        if task.stage + 1 < len(task.stages):
-            draft.emit("stage.started", task=number, stage=task.stage + 1)
-        else:
-            draft.emit("task.completed", task=number)
+        if task.state != "cancelling":
+            open_next(draft, number)
     return moved
+
+
+STAGED: Final = frozenset({"running", "pausing", "cancelling"})  # tasks with a stage that may come to its end
+
+
+def open_next(draft: Draft, number: int) -> None:
+    """After a stage, or after a pause: the next stage, or the end of the task. A pause that was asked for acts here."""
+    task = draft.run.tasks[number]
+    if task.stage >= 0 and task.stages[task.stage] == "committing":
+        return  # it was resumed before its stage came to an end
+    if task.stage + 1 >= len(task.stages):
+        complete(draft, number)
+    elif task.state == "pausing":
+        draft.emit("task.paused", task=number)
+    else:
+        draft.emit("stage.started", task=number, stage=task.stage + 1)
+
+
+def complete(draft: Draft, number: int) -> None:
+    draft.emit("task.completed", task=number)
+    if draft.run.tasks[number].retries:
+        draft.emit("task.retry_completed", task=number, success=True)
 
 
 def _open_tasks(draft: Draft, beyond: int = 0) -> bool:
     run = draft.run
     moved = False
     limit = run.policy.tasks_at_once if not beyond else run.active + beyond
-    while run.startable and run.active < limit and not failing(run):
+    while run.startable and run.active < limit and run.state == "running" and not failing(run) and not _at_gate(run):
         number = run.startable.popleft()
         if run.tasks[number].state not in ("pending", "waiting"):
             continue
         moved = True
         draft.emit("task.started", task=number)
-        if run.tasks[number].stages:
-            draft.emit("stage.started", task=number, stage=0)
-        else:
-            draft.emit("task.completed", task=number)
+        open_next(draft, number)
     return moved
+
+
+# -- gates between batches of tasks
+
+
+def batch_sizes(run: Run) -> list[int]:
+    """How many tasks may have begun before each gate: numbers, or shares of all of them."""
+    total = len(run.tasks)
+    return [max(1, -(-total * int(size.rstrip("%")) // 100)) if isinstance(size, str) else size for size in run.policy.batches]
+
+
+def _at_gate(run: Run) -> bool:
+    """Has everything begun that may begin before the next gate?"""
+    if not run.policy.batches or not run.startable:
+        return False
+    sizes = batch_sizes(run)
+    if run.gates_open >= len(sizes):
+        return False
+    return sum(1 for task in run.tasks if task.state not in ("pending", "waiting")) >= sizes[run.gates_open]
+
+
+def _pass_gate(draft: Draft) -> None:
+    """Every task of the batch is over: on to the next when all are well, and somebody agrees where that is asked for."""
+    run = draft.run
+    if run.unmet:
+        for number, task in enumerate(run.tasks):
+            if task.state in ("pending", "waiting"):
+                draft.emit("task.cancelled", task=number, by="gate", error=error_of("cancelled", "a task of an earlier batch failed"))
+        _end(draft)
+    elif run.policy.gate == "approve":
+        draft.emit("run.gate_waiting", number=run.gates_open + 1)
+    else:
+        draft.emit("run.gate_opened", number=run.gates_open + 1)
+        go_on(draft)
 
 
 def _first_failure(run: Run, task: int) -> Mapping[str, Any]:
@@ -109,7 +175,9 @@ def _hand_out(draft: Draft) -> None:
         if run.steps[step] not in ("pending", "waiting") or not run.is_open(step):
             continue
         lane = run.lanes[step]
-        if lane in groups and lane.batched and len(groups[lane]) < BATCH_STEPS_MAX:
+        if lane.family == "approval":  # nothing flies: it is in place when somebody says so
+            draft.emit_steps("step.applying", [step], {"attempt": 1})
+        elif lane in groups and lane.batched and len(groups[lane]) < BATCH_STEPS_MAX:
             groups[lane].append(step)
         elif free > 0 and lane not in flights.busy and lane not in groups:
             groups[lane] = [step]
@@ -162,7 +230,7 @@ def step_failed(draft: Draft, step: int) -> None:
         _skip_dependents(draft, step)
         return
     number = run.graph.task_of[step]
-    if run.tasks[number].state == "running":
+    if run.tasks[number].state in STAGED:
         fail_task(draft, number, run.failures[step])
 
 
@@ -186,6 +254,8 @@ def fail_task(draft: Draft, number: int, error: Mapping[str, Any]) -> None:
     if 0 <= task.stage < len(task.stages) and task.stages[task.stage] == "committing":
         draft.emit("stage.failed", task=number, stage=task.stage)
     draft.emit("task.failed", task=number, error=error)
+    if task.retries:
+        draft.emit("task.retry_completed", task=number, success=False)
     if run.policy.on_failure == "continue":
         for step in task.steps:
             if run.steps[step] == "pending":
@@ -212,6 +282,22 @@ def _take_back_failed_tasks(draft: Draft) -> None:
     for number in run.unmet:
         if run.tasks[number].state == "failed" and number not in flying and run.tasks[number].stage >= 0:
             unwind.begin_task(draft, number)
+
+
+def _call_off(draft: Draft) -> None:
+    """Tasks that somebody cancelled, as soon as nothing of them is in flight: what they did is taken back."""
+    run = draft.run
+    if not run.called_off:
+        return
+    flying = draft.flights.tasks(run)
+    for number, said in run.called_off.items():
+        task = run.tasks[number]
+        if task.state != "cancelling" or number in flying:
+            continue
+        if task.stage >= 0:
+            unwind.begin_task(draft, number)
+        else:
+            unwind.call_off(draft, number)
 
 
 # -- the end

@@ -23,6 +23,7 @@ FINISHED: Final = frozenset({"applied", "unchanged"})  # what a dependent step w
 BROKEN: Final = frozenset({"failed", "skipped"})
 SETTLED: Final = FINISHED | BROKEN  # what the end of a stage waits for
 UNDER_WAY: Final = frozenset({"running", "pausing", "cancelling", "rolling_back"})  # tasks that count against the limit
+GOING: Final = frozenset({"running", "pausing"})  # tasks whose open stage is worked on
 TOUCHED: Final = frozenset({"applying", "applied", "failed", "in_doubt", "waiting", "undoing", "undo_failed"})  # what rollback covers
 
 
@@ -87,6 +88,11 @@ class Run:
         self.active = 0  # tasks that are under way
         self.closable: deque[int] = deque()  # tasks whose open stage has nothing left to wait for
         self.startable: deque[int] = deque()  # tasks whose needs are met, in order
+        self.asks = "approve" in self.kinds
+        self.questions: dict[int, None] = {}  # steps that wait for somebody's approval
+        self.called_off: dict[int, Mapping[str, Any]] = {}  # tasks that somebody cancelled, and who
+        self.gates_open = 0  # of the batches of the policy: how many gates were passed
+        self.gate_waits = False  # for somebody's approval
         self.task_needs = task_needs
         self.task_feeds: list[list[int]] = [[] for _ in outline.tasks]
         self._add_tasks(task_needs)
@@ -126,7 +132,7 @@ class Run:
     def is_open(self, step: int) -> bool:
         """Is the stage of this step the one that is being worked on?"""
         task = self.tasks[self.graph.task_of[step]]
-        return task.state == "running" and task.stage == self.graph.stage_of[step]
+        return task.state in GOING and task.stage == self.graph.stage_of[step]
 
 
 def evolve(run: Run, event: Event) -> None:
@@ -157,6 +163,10 @@ def _evolve_run(run: Run, event: Event) -> None:
         if event.data.get("more"):  # a large plan is prepared in several records; the last one counts
             return
     run.state = after(RUN, run.state, event.type)
+    if event.type in ("run.gate_waiting", "run.gate_opened"):
+        run.gate_waits = event.type == "run.gate_waiting"
+        run.gates_open += event.type == "run.gate_opened"
+        return
     if event.type == "run.committed":
         run.ending = event.data.get("ending", "committed")
         run.state = "partial" if run.ending == "partial" else "committed"
@@ -190,11 +200,16 @@ def _evolve_task(run: Run, number: int, event: Event) -> None:
             run.tasks[follower].needs -= 1
             if not run.tasks[follower].needs:
                 run.startable.append(follower)
-    elif event.type == "task.failed":
+    elif event.type in ("task.failed", "task.cancelled"):
         run.unmet[number] = event.data.get("error", {})
-    elif event.type == "task.retry_started":
+    elif event.type == "task.cancelling":
+        run.called_off[number] = event.data
+    elif event.type in ("task.retry_started", "task.waiting"):
         run.unmet.pop(number, None)
-        task.retries += 1
+        task.retries += event.type == "task.retry_started"
+    if was == "completed":
+        for follower in run.task_feeds[number]:
+            run.tasks[follower].needs += 1
 
 
 def _open_stage(run: Run, number: int, stage: int) -> None:
@@ -305,9 +320,21 @@ def _on_retrying(run: Run, event: Event) -> None:
 def _on_resolved(run: Run, event: Event) -> None:
     """Back to the start: it was never begun, or it is to be tried again."""
     for step in event.steps or ():
+        run.questions.pop(step, None)
         run.failures.pop(step, None)
         if not run.waits[step] and run.is_open(step):
             run.ready.append(step)
+
+
+def _on_applying(run: Run, event: Event) -> None:
+    _forget_retry(run, event)
+    if run.asks:
+        run.questions.update((step, None) for step in event.steps or () if run.kinds[step] == "approve")
+
+
+def _on_approved(run: Run, event: Event) -> None:
+    for step in event.steps or ():
+        run.questions.pop(step, None)
 
 
 def _on_undone(run: Run, event: Event) -> None:
@@ -326,7 +353,8 @@ def _on_undo_failed(run: Run, event: Event) -> None:
 _STEP_EFFECTS: Final[Mapping[str, Callable[[Run, Event], None]]] = {
     "step.applied": _on_applied,
     "step.unchanged": _on_unchanged,
-    "step.applying": _forget_retry,
+    "step.applying": _on_applying,
+    "step.approved": _on_approved,
     "step.failed": _on_failed,
     "step.skipped": _on_skipped,
     "step.retrying": _on_retrying,

@@ -23,6 +23,7 @@ STEP: Final[Table] = {
     "waiting": {"step.applying": "applying", "step.skipped": "skipped", **_UNDOABLE},
     "applying": {
         "step.applied": "applied",
+        "step.approved": "applying",
         "step.unchanged": "unchanged",
         "step.failed": "failed",
         "step.retrying": "waiting",
@@ -31,7 +32,7 @@ STEP: Final[Table] = {
         **_UNDOABLE,  # the process died: undoing asks the world first
     },
     "in_doubt": {"step.applied": "applied", "step.resolved": "pending", "step.failed": "failed", **_UNDOABLE},
-    "applied": _UNDOABLE,
+    "applied": {"step.resolved": "pending", **_UNDOABLE},  # a retry from scratch does it again
     "failed": {"step.resolved": "pending", **_UNDOABLE},  # its own partial effects; or a retry
     "unchanged": {"step.resolved": "pending"},
     "skipped": {"step.resolved": "pending"},
@@ -45,7 +46,7 @@ _STAGE_BACK: Final = {"stage.rolling_back": "rolling_back"}
 STAGE: Final[Table] = {
     "pending": {"stage.started": "committing", "stage.skipped": "skipped"},
     "committing": {"stage.completed": "committed", "stage.failed": "failed", **_STAGE_BACK},
-    "committed": _STAGE_BACK,
+    "committed": {"stage.started": "committing", **_STAGE_BACK},
     "failed": {"stage.started": "committing", **_STAGE_BACK},
     "skipped": {"stage.started": "committing"},
     "rolling_back": {"stage.rolled_back": "rolled_back", "stage.rollback_failed": "rollback_failed"},
@@ -55,9 +56,17 @@ STAGE: Final[Table] = {
 
 _TASK_BACK: Final = {"task.rolling_back": "rolling_back"}
 
+_TASK_IDLE: Final = {
+    "task.started": "running",
+    "task.waiting": "waiting",
+    "task.cancelling": "cancelling",
+    "task.cancelled": "cancelled",
+    "task.failed": "failed",
+}
+
 TASK: Final[Table] = {
-    "pending": {"task.started": "running", "task.waiting": "waiting", "task.cancelled": "cancelled", "task.failed": "failed"},
-    "waiting": {"task.started": "running", "task.waiting": "waiting", "task.cancelled": "cancelled", "task.failed": "failed"},
+    "pending": _TASK_IDLE,
+    "waiting": _TASK_IDLE,
     "running": {
         "task.pausing": "pausing",
         "task.completed": "completed",
@@ -68,18 +77,19 @@ TASK: Final[Table] = {
     },
     "pausing": {
         "task.paused": "paused",
+        "task.resumed": "running",
         "task.completed": "completed",
         "task.failed": "failed",
         "task.cancelling": "cancelling",
         **_TASK_BACK,
     },
-    "paused": {"task.resumed": "running", "task.cancelled": "cancelled", **_TASK_BACK},
+    "paused": {"task.resumed": "running", "task.cancelling": "cancelling", "task.failed": "failed", **_TASK_BACK},
     "cancelling": {"task.cancelled": "cancelled", "task.failed": "failed", "task.completed": "completed", **_TASK_BACK},
     "cancelled": _TASK_BACK,  # what a cancelled task had done is taken back
     "completed": _TASK_BACK,
-    "failed": {"task.retry_started": "running", **_TASK_BACK},
+    "failed": {"task.retry_started": "running", "task.waiting": "waiting", **_TASK_BACK},
     "rolling_back": {"task.rolled_back": "rolled_back", "task.rollback_failed": "rollback_failed", "task.cancelled": "cancelled"},
-    "rolled_back": {"task.retry_started": "running"},
+    "rolled_back": {"task.retry_started": "running", "task.waiting": "waiting"},
     "rollback_failed": _TASK_BACK,
 }
 
@@ -95,6 +105,8 @@ RUN: Final[Table] = {
         "run.rolling_back": "rolling_back",
     },
     "running": {
+        "run.gate_waiting": "running",
+        "run.gate_opened": "running",
         "run.pausing": "pausing",
         "run.cancelling": "cancelling",
         "run.confirming": "confirming",
@@ -103,6 +115,8 @@ RUN: Final[Table] = {
     },
     "pausing": {
         "run.paused": "paused",
+        "run.resumed": "running",
+        "run.gate_opened": "pausing",
         "run.cancelling": "cancelling",
         "run.committed": "committed",
         "run.confirming": "confirming",
@@ -118,7 +132,7 @@ RUN: Final[Table] = {
         "run.refused": "refused",
         "run.interrupted": "interrupted",
     },
-    "committed": {"run.rolling_back": "rolling_back", "run.settled": "committed"},
+    "committed": {"run.rolling_back": "rolling_back", "run.resumed": "running", "run.settled": "committed"},
     "partial": {"run.rolling_back": "rolling_back", "run.resumed": "running", "run.settled": "partial"},
     "rolling_back": {"run.rolled_back": "rolled_back", "run.rollback_failed": "stuck", **_RUN_BACK},
     "rolled_back": {"run.resumed": "running", "run.settled": "rolled_back"},
@@ -131,12 +145,25 @@ OVER: Final = frozenset({"committed", "partial", "refused", "rolled_back", "stuc
 
 # What a person may ask of a run, and in which of its states.
 COMMANDS: Final[Mapping[str, frozenset[str]]] = {
+    "pause": frozenset({"running"}),
+    "resume": frozenset({"pausing", "paused"}),
     "cancel": frozenset({"queued", "running", "pausing", "paused", "confirming"}),
     "confirm": frozenset({"confirming"}),
+    "approve": frozenset({"running", "pausing"}),
     "rollback": frozenset({"committed", "partial", "stuck", "paused", "interrupted"}),
+    "retry": frozenset({"partial", "rolled_back"}),
     "recover": frozenset(
         {"created", "queued", "running", "pausing", "confirming", "cancelling", "cancelled", "rolling_back", "interrupted"}
     ),
+}
+
+# The same for one task of a run.
+TASK_COMMANDS: Final[Mapping[str, frozenset[str]]] = {
+    "pause": frozenset({"running"}),
+    "resume": frozenset({"pausing", "paused"}),
+    "cancel": frozenset({"pending", "waiting", "running", "pausing", "paused"}),
+    "rollback": frozenset({"completed", "failed", "paused", "rollback_failed"}),
+    "retry": frozenset({"failed", "rolled_back"}),
 }
 
 

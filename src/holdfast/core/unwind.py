@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holdfast.core.change import Guarantee
-from holdfast.core.draft import Draft
+from holdfast.core.draft import Draft, error_of
 from holdfast.core.run import TOUCHED, Run
 from holdfast.core.stimuli import Lane, StepResult
 
@@ -22,7 +22,7 @@ def begin(draft: Draft, error: Mapping[str, Any] | None, *, by: str = "") -> Non
     run = draft.run
     draft.emit("run.rolling_back", error=error, by=by or None)
     for number, task in enumerate(run.tasks):
-        if task.stage >= 0 and task.state != "rolled_back":
+        if task.stage >= 0 and task.state not in ("rolled_back", "cancelled"):
             begin_task(draft, number)
 
 
@@ -90,9 +90,22 @@ def _unwind_task(draft: Draft, number: int) -> bool:
             return False
         failed = any(run.steps[step] == "undo_failed" for step in steps)
         draft.emit("stage.rollback_failed" if failed else "stage.rolled_back", task=number, stage=stage)
-    failed = "rollback_failed" in task.stages
-    draft.emit("task.rollback_failed" if failed else "task.rolled_back", task=number)
+    if "rollback_failed" in task.stages:
+        draft.emit("task.rollback_failed", task=number)
+    elif number in run.called_off:
+        call_off(draft, number)
+    else:
+        draft.emit("task.rolled_back", task=number)
     return True
+
+
+def call_off(draft: Draft, number: int) -> None:
+    """The end of a task that somebody cancelled."""
+    run = draft.run
+    task, by = run.tasks[number], run.called_off[number].get("by")
+    last = run.outline.tasks[number].stages[task.stage].name if task.stage >= 0 else None
+    error = error_of("cancelled", f"the task `{run.outline.tasks[number].name}` was cancelled")
+    draft.emit("task.cancelled", task=number, by=by, last_stage=last, error=error)
 
 
 def _hand_out(draft: Draft, left: Sequence[int]) -> None:

@@ -1,0 +1,192 @@
+"""What people ask of a run while it lives, or when it waits for them: which commands, when, and what follows.
+
+`refusal` says why a command cannot be done to a run as it stands; every interface asks it first. A command that comes
+too late - the run has moved on since it was asked - is absorbed. Cancel beats pause. Pausing acts where a stage ends,
+so what is open is finished, and nothing new is begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from holdfast.core import forward, unwind
+from holdfast.core.draft import Draft
+from holdfast.core.run import Run
+from holdfast.core.states import COMMANDS, TASK_COMMANDS
+from holdfast.core.stimuli import Apply
+
+RETRIES_MAX: Final = 3
+
+
+def refusal(run: Run, verb: str, data: Mapping[str, Any]) -> str | None:
+    """Why this cannot be asked of the run now; None when it can."""
+    name = data.get("task")
+    if name is None:
+        allowed = COMMANDS[verb]
+        if run.state not in allowed:
+            return f"`{verb}` cannot be done to the run {run.id}: it is {run.state}, not {' or '.join(sorted(allowed))}"
+    else:
+        number = task_number(run, name)
+        if number is None:
+            return f"the run {run.id} has no task `{name}`"
+        state = run.tasks[number].state
+        if state not in TASK_COMMANDS.get(verb, ()):
+            return f"`{verb}` cannot be done to the task `{name}`: it is {state}"
+    special = _REFUSALS.get(verb)
+    return special(run, data) if special is not None else None
+
+
+def task_number(run: Run, name: Any) -> int | None:
+    """The task of this name, or of this tenant."""
+    return next((number for number, task in enumerate(run.outline.tasks) if name in (task.name, task.key)), None)
+
+
+def _no_retry(run: Run, data: Mapping[str, Any]) -> str | None:
+    numbers = failed_tasks(run, data.get("task"))
+    if not numbers:
+        return f"the run {run.id} has no failed task"
+    spent = [run.outline.tasks[number].name for number in numbers if run.tasks[number].retries >= RETRIES_MAX]
+    return f"the task `{spent[0]}` was retried {RETRIES_MAX} times already" if spent else None
+
+
+def _no_approval(run: Run, data: Mapping[str, Any]) -> str | None:
+    step = data.get("step")
+    if step == "gate":
+        return None if run.gate_waits else f"the run {run.id} does not wait at a gate"
+    waiting = {run.ids[number] for number in run.questions}
+    return None if step in waiting else f"the step `{step}` of the run {run.id} does not wait for an approval"
+
+
+_REFUSALS: Final[Mapping[str, Callable[[Run, Mapping[str, Any]], str | None]]] = {"retry": _no_retry, "approve": _no_approval}
+
+
+def failed_tasks(run: Run, name: Any = None) -> list[int]:
+    """The tasks that a retry is about."""
+    only = None if name is None else task_number(run, name)
+    return [
+        number
+        for number, task in enumerate(run.tasks)
+        if task.state in TASK_COMMANDS["retry"] and (name is None or number == only)
+    ]
+
+
+def asked(draft: Draft, verb: str, data: Mapping[str, Any]) -> None:
+    if refusal(draft.run, verb, data) is None:
+        _ASKED[verb](draft, data)
+
+
+# -- pause and resume
+
+
+def _said(data: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: data[name] for name in names if data.get(name) is not None}
+
+
+def _pause(draft: Draft, data: Mapping[str, Any]) -> None:
+    run = draft.run
+    said = _said(data, "by", "why", "until")
+    if data.get("task") is not None:
+        draft.emit("task.pausing", task=task_number(run, data["task"]), **said)
+        return
+    draft.emit("run.pausing", **said)
+    for number, task in enumerate(run.tasks):
+        if task.state == "running":
+            draft.emit("task.pausing", task=number, **said)
+
+
+def _resume(draft: Draft, data: Mapping[str, Any]) -> None:
+    run = draft.run
+    only = None if data.get("task") is None else task_number(run, data["task"])
+    if run.state in ("paused", "pausing"):
+        draft.emit("run.resumed", **_said(data, "by", "owner"))
+    for number, task in enumerate(run.tasks):
+        if task.state in ("paused", "pausing") and only in (None, number):
+            draft.emit("task.resumed", task=number)
+            forward.open_next(draft, number)
+
+
+# -- cancel
+
+
+def _cancel(draft: Draft, data: Mapping[str, Any]) -> None:
+    """What is under way is finished first; only what merely waits or watches is interrupted."""
+    run = draft.run
+    if data.get("task") is not None:
+        number = task_number(run, data["task"])
+        assert number is not None
+        draft.emit("task.cancelling", task=number, **_said(data, "by", "why"))
+        _interrupt(draft, {number})
+        return
+    draft.emit("run.cancelling", **_said(data, "by", "why"))
+    _interrupt(draft, set(range(len(run.tasks))))
+
+
+def _interrupt(draft: Draft, tasks: set[int]) -> None:
+    task_of = draft.run.graph.task_of
+    for number, effect in draft.flights.by_number.items():
+        idle = isinstance(effect, Apply) and effect.lane.family == "probe"
+        if idle and tasks.issuperset(task_of[step] for step in effect.steps):
+            draft.halt(number)
+
+
+# -- confirm, approve, roll back, retry
+
+
+def _confirm(draft: Draft, data: Mapping[str, Any]) -> None:
+    draft.emit("run.confirmed", **_said(data, "by"))
+    forward.conclude(draft, confirmed=True)
+
+
+def _approve(draft: Draft, data: Mapping[str, Any]) -> None:
+    run = draft.run
+    if data["step"] == "gate":
+        draft.emit("run.gate_opened", number=run.gates_open + 1, **_said(data, "by"))
+        return
+    step = next(number for number in run.questions if run.ids[number] == data["step"])
+    draft.emit_steps("step.approved", [step], _said(data, "by"))
+    draft.emit_steps("step.applied", [step])
+
+
+def _rollback(draft: Draft, data: Mapping[str, Any]) -> None:
+    if data.get("task") is None:
+        unwind.begin(draft, None, by=str(data.get("by", "")))
+        return
+    run = draft.run
+    number = task_number(run, data["task"])
+    assert number is not None
+    if run.over or run.state == "paused":
+        draft.emit("run.resumed", **_said(data, "by"))
+    unwind.begin_task(draft, number)
+
+
+def _retry(draft: Draft, data: Mapping[str, Any]) -> None:
+    """Failed tasks again: from the stage that is not done yet, or from scratch. What they had left is found as it is."""
+    run = draft.run
+    scratch = data.get("from") == "scratch"
+    numbers = failed_tasks(run, data.get("task"))
+    draft.emit("run.resumed", **_said(data, "by", "owner"))
+    for number in numbers:
+        task = run.tasks[number]
+        again = [step for step in task.steps if run.steps[step] in _AGAIN or (scratch and run.steps[step] in ("applied", "unchanged"))]
+        draft.emit_steps("step.resolved", again, {"verdict": "not_applied"})
+        if task.needs:
+            draft.emit("task.waiting", task=number)
+            continue
+        origin: dict[str, Any] = {"from": "scratch" if scratch else "checkpoint"}
+        draft.emit("task.retry_started", task=number, count=task.retries + 1, **origin)
+        first = 0 if scratch else next((s for s, state in enumerate(task.stages) if state != "committed"), 0)
+        draft.emit("stage.started", task=number, stage=first)
+
+
+_AGAIN: Final = frozenset({"failed", "skipped", "undone"})
+
+_ASKED: Final[Mapping[str, Callable[[Draft, Mapping[str, Any]], None]]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "cancel": _cancel,
+    "confirm": _confirm,
+    "approve": _approve,
+    "rollback": _rollback,
+    "retry": _retry,
+}
