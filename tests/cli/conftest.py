@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, TypeVar
 
 import pytest
 
 from holdfast.cli import main
 
+T = TypeVar("T")
 SOURCE = str(Path(__file__).parents[2] / "src")
 
 
@@ -36,6 +40,7 @@ class Shell:
         self.home = home
         self.state = home / "state"
         self._capture = capture
+        self._started: list[subprocess.Popen[str]] = []
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -74,10 +79,28 @@ class Shell:
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "holdfast", *words]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
-        return subprocess.Popen(command, env=self.environment, cwd=self.home, text=True, **pipes)
+        process = subprocess.Popen(command, env=self.environment, cwd=self.home, text=True, **pipes)
+        self._started.append(process)
+        return process
+
+    def until(self, so: Callable[[], T], patience_s: float = 30.0) -> T:
+        """Wait for something that another process does."""
+        deadline = monotonic() + patience_s
+        while not (found := so()):
+            assert monotonic() < deadline, "it never happened"
+        return found
 
     def process(self, *words: str, text: str | None = None) -> Ended:
         return ended(self.start(*words, stdin=subprocess.PIPE), text)
+
+    def close(self) -> None:
+        """Nothing that was started outlives its test."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
 
 
 def ended(process: subprocess.Popen[str], text: str | None = None) -> Ended:
@@ -85,6 +108,15 @@ def ended(process: subprocess.Popen[str], text: str | None = None) -> Ended:
     return Ended(process.returncode, out, err)
 
 
+def interrupt(process: subprocess.Popen[Any]) -> None:
+    """Ctrl-C, as impatient people do it: Python may miss one that comes just before it waits for input."""
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+
+
 @pytest.fixture
 def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
-    yield Shell(tmp_path, capsys, monkeypatch)
+    with closing(Shell(tmp_path, capsys, monkeypatch)) as found:
+        yield found

@@ -11,8 +11,6 @@ from holdfast.cli.manpage import page
 from holdfast.cli.root import COMMANDS
 from tests.cli.conftest import Shell
 
-LATER = ("pause", "resume", "retry", "approve", "action", "trigger", "ssh", "serve", "mcp", "tenants", "token")
-
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_lists_every_command_with_what_it_does(shell: Shell, flag: str) -> None:
@@ -30,11 +28,6 @@ def test_no_arguments_at_all_show_the_help_as_a_mistake(shell: Shell) -> None:
 def test_every_command_works_and_explains_itself(shell: Shell, name: str) -> None:
     ended = shell.run(name, "-h")
     assert ended.code == 0 and ended.out.startswith(f"Usage: holdfast {name}")
-
-
-@pytest.mark.parametrize("name", LATER)
-def test_what_does_nothing_yet_does_not_exist(shell: Shell, name: str) -> None:
-    assert shell.run(name).code == 2
 
 
 def test_the_help_of_the_table_is_the_help_of_the_command() -> None:

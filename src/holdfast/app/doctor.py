@@ -157,15 +157,15 @@ def _journal(home: Home) -> Iterator[Check]:
         return
     try:
         found = journal.verify()
-        newest = journal.runs(limit=1)
+        newest = journal.runs(limit=1) if found.ok else ()
     finally:
         journal.close()
     hint = "`holdfast journal verify` lists the damage; nothing is written to a damaged journal"
     yield Check("journal", found.ok, f"{found.records} records" if found.ok else found.problems[0], hint)
-    yield _clock(newest[0].started_at if newest else 0.0)
+    yield clock(newest[0].started_at if newest else 0.0)
 
 
-def _clock(newest: float) -> Check:
+def clock(newest: float) -> Check:
     now = time.time()
     if now < EPOCH_MIN:
         return Check("clock", False, f"it says {time.strftime('%Y-%m-%d', time.gmtime(now))}", "set the clock")

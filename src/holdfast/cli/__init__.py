@@ -18,7 +18,7 @@ import click
 
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.root import cli
-from holdfast.cli.screen import Screen
+from holdfast.cli.screen import Screen, abandon
 
 COMPLETE = "_HOLDFAST_COMPLETE"  # set by the completion script of a shell
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         invocation.screen.close()
         return code
     except BrokenPipeError:  # whoever read the answer had enough of it
-        invocation.screen.abandon()
+        abandon(invocation.screen.out)
         return invocation.verdict
     except (Exception, KeyboardInterrupt) as error:
         from holdfast.cli.failing import failed

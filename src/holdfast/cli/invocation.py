@@ -11,6 +11,8 @@ from holdfast.cli.lines import Line
 from holdfast.cli.screen import Screen, error_lines
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from holdfast.app.engine import Holdfast
     from holdfast.app.reading import Reading
     from holdfast.cli.signals import Stop
@@ -29,8 +31,24 @@ class Invocation:
     def engine(self) -> Iterator[Holdfast]:
         from holdfast.app.engine import Holdfast
 
-        with Holdfast.open(self.state, environment=self.environment) as hf:
+        with Holdfast.open(self.state, environment=self.environment, logger=self._logger()) as hf:
             yield hf
+
+    def _logger(self) -> Logger | None:
+        """With --debug every event is a line of JSON on standard error."""
+        if not self.debug:
+            return None
+        import logging
+
+        from holdfast.runtime.logs import LOGGER, JsonLines
+
+        handler = logging.StreamHandler(self.screen.err)
+        handler.setFormatter(JsonLines())
+        logger = logging.getLogger(LOGGER)
+        logger.handlers = [handler]
+        logger.propagate = False
+        logger.setLevel(logging.DEBUG)
+        return logger
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:

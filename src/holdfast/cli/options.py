@@ -52,7 +52,7 @@ GLOBALS: Final = (
     Global(("--quiet", "-q"), "No progress and no remarks.", _quiet),
     Global(("--verbose", "-v"), "Say more.", _verbose),
     Global(("--no-color",), "No colours; so does NO_COLOR in the environment.", _no_color),
-    Global(("--debug",), "Show the traceback of an unexpected error.", _debug),
+    Global(("--debug",), "Log every event, and show the traceback of an error.", _debug),
 )
 
 

@@ -105,18 +105,23 @@ class Screen:
             raise Refused("it was not confirmed", code="missing_confirmation", hint="nothing was touched")
 
     def close(self) -> None:
-        """Everything written must have arrived."""
+        """Every answer must have arrived. Of the asides nobody depends on one."""
+        try:
+            self.err.flush()
+        except OSError:
+            abandon(self.err)
         try:
             self.out.flush()
         except OSError:
-            self.abandon()
+            abandon(self.out)
             raise
 
-    def abandon(self) -> None:
-        """What could not be written goes nowhere, also when the interpreter ends and flushes once more."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.out.fileno())
-        os.close(nowhere)
+
+def abandon(stream: TextIO) -> None:
+    """What could not be written goes nowhere, also when the interpreter ends and flushes once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def error_lines(document: Mapping[str, Any]) -> list[Line]:
