@@ -31,6 +31,7 @@ class Bench:
 
     def restart(self, calls: Calls | None = None) -> None:
         """Another process takes over."""
+        asyncio.run(self.driver.close())
         self.driver = Local(self.stash, self.roots, calls=calls)
 
     def key(self, name: str | Path) -> str:

@@ -89,6 +89,7 @@ class Trial:
     def end(self) -> None:
         self.bench.restart()
         self.bench.settle(*self.moves)
+        self.bench.restart()
         assert self.bench.kept() == []
         shutil.rmtree(self.base)
         shutil.rmtree(self.far)
@@ -110,10 +111,13 @@ def _is_between_owner_and_mode(path: str) -> bool:
 
 def reference(trials: Callable[[], Trial], base: type[Calls] = Calls) -> tuple[list[str], list[str], tuple[Manifest, Manifest]]:
     """The calls of an undisturbed run, those of its undo, and the new world."""
-    trial, forward, back = trials(), [], []
-    assert set(trial.apply(counted(forward, base)) or ()) == {Ending.DONE}
-    new = trial.manifest()
-    assert set(trial.undo(counted(back, base)) or ()) == {Ending.DONE}
+    trial = trials()
+    calls: list[str] = []
+    assert set(trial.apply(counted(calls, base)) or ()) == {Ending.DONE}
+    forward, new = list(calls), trial.manifest()
+    calls = []
+    assert set(trial.undo(counted(calls, base)) or ()) == {Ending.DONE}
+    back = list(calls)
     trial.is_old()
     trial.end()
     return forward, back, new

@@ -324,6 +324,8 @@ def test_another_mount_gets_a_private_stash_of_its_own_that_the_next_process_fin
     bench.undone(move)
     assert path.read_bytes() == b"old"
     bench.settle(move)
+    bench.restart()
+    assert not held.parent.exists()
 
 
 def test_a_stash_that_others_may_read_is_not_used(tmp_path: Path) -> None:

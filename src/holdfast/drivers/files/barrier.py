@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from holdfast.drivers.files.calls import Calls
 from holdfast.drivers.files.places import Place
 from holdfast.drivers.files.stash import Stash
-from holdfast.drivers.files.values import NotDurable, os_message
+from holdfast.drivers.files.values import not_durable
 
 FEW = 8
 
@@ -85,7 +85,7 @@ class Barrier:
         except (PermissionError, FileNotFoundError):
             return  # not our directory, so nobody promised; or it is gone by now
         except OSError as error:
-            _give_up(error)
+            raise not_durable(error) from None
 
     def _sync_alone(self, objects: list[tuple[int, str]]) -> None:
         for dir_fd, name in objects:
@@ -104,7 +104,7 @@ class Barrier:
             self._calls.fsync(fd)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-                _give_up(error)
+                raise not_durable(error) from None
             self._sync_whole(fd)  # no fsync for this kind of object here
 
     def _sync_whole(self, fd: int) -> None:
@@ -112,9 +112,5 @@ class Barrier:
             self._calls.syncfs(fd)
         except OSError as error:
             if error.errno != errno.EBADF:
-                _give_up(error)
+                raise not_durable(error) from None
             self._calls.sync()  # we may work in this directory but not read it
-
-
-def _give_up(error: OSError) -> NoReturn:
-    raise NotDurable(f"a write could not be made durable: {os_message(error)}") from None

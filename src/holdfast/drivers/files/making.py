@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Callable, NamedTuple, Optional
 
 from holdfast.drivers.files.calls import Calls
 from holdfast.drivers.files.copying import copy_open_file, write_all
@@ -19,6 +19,8 @@ from holdfast.drivers.files.places import DEFAULT_ACL, Places
 from holdfast.drivers.files.values import Trouble, trouble_of
 from holdfast.kinds.content import Content, digest_of
 from holdfast.kinds.node import Node
+
+ContentAt = Callable[[str], Optional[Content]]  # by relative path
 
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
@@ -88,6 +90,8 @@ class Maker:
 
     def _open_source(self, content: Content) -> int:
         path = content.path or content.origin
+        if content.secret is not None:
+            raise Trouble("not_found", f"the secret `{content.secret}` is not there any more")
         if path is None:
             raise Trouble("before_image_lost", "nothing holds the content of this file any more")
         try:
@@ -114,24 +118,23 @@ class Maker:
         if node.entries:
             top = self._calls.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=dir_fd)
             try:
-                self._make_entries(top, node.entries, _content_of(means), Sources(sources.heritage))
+                twins = Twins(self._calls, top, means) if isinstance(means, Content) else None
+                self._make_entries(top, node.entries, _content_of(means), twins, Sources(sources.heritage))
             finally:
                 os.close(top)
         self._finish(name, dir_fd, node, self._attributes(node, root, sources))
 
     def _make_entries(
-        self, top: int, entries: Mapping[str, Node], content: Callable[[str], Content | None], sources: Sources
+        self, top: int, entries: Mapping[str, Node], content: ContentAt, twins: Twins | None, sources: Sources
     ) -> None:
         folders = []
-        twins = Twins(self._calls, top)
         for path, node in entries.items():
             if node.type == "dir":
                 self._calls.mkdir(path, 0o700, dir_fd=top)
                 folders.append((path, node))
                 continue
-            given = content(path) if node.type != "link" else None
-            if node.type != "file" or given is None or not twins.link(path, node, given):
-                self._make_one(path, top, node, given, sources)
+            if twins is None or not twins.link(path, node):
+                self._make_one(path, top, node, content(path) if node.type != "link" else None, sources)
         for path, node in reversed(folders):
             self._finish(path, top, node, self._attributes(node, content(path), sources))
 
@@ -188,7 +191,7 @@ def _candidates(node: Node, content: Content | None, sources: Sources) -> list[d
     return [dict(content.xattrs), *found, *([xattrs_of(where)] if where else [])]
 
 
-def _content_of(means: Any) -> Callable[[str], Content | None]:
+def _content_of(means: Any) -> ContentAt:
     """What is to be in each file of a tree: one by one, or the same relative path below a root."""
     if isinstance(means, Content):
         return means.below
@@ -197,17 +200,20 @@ def _content_of(means: Any) -> Callable[[str], Content | None]:
 
 
 class Twins:
-    """Names of one file in the source become names of one file in the copy."""
+    """Names of one object in the source become names of one object in the copy."""
 
-    def __init__(self, calls: Calls, top: int) -> None:
+    def __init__(self, calls: Calls, top: int, source: Content) -> None:
         self._calls = calls
         self._top = top
+        self._source = source
         self._first: dict[tuple[int, int], tuple[str, Node]] = {}
 
-    def link(self, path: str, node: Node, content: Content) -> bool:
-        where = content.origin or content.path
-        if where is None or node.nlink < 2:
+    def link(self, path: str, node: Node) -> bool:
+        """Was this object copied before, under another name?"""
+        if node.nlink < 2:
             return False
+        content = self._source.below(path)
+        where = content.origin or content.path or path
         try:
             found = os.stat(where, follow_symlinks=False)
         except OSError:

@@ -8,6 +8,7 @@ near to its top as we may write, and a link `.at-...` at home leads there. Slot 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ from threading import Lock
 from holdfast.drivers.files.calls import APPEND_ONLY, IMMUTABLE, Calls, flags_of, lies, old_name
 from holdfast.drivers.files.looking import glance, open_quietly, walk
 from holdfast.drivers.files.places import Mount, Place
+from holdfast.drivers.files.values import not_durable
 from holdfast.kinds.node import Node
 
 HIDDEN = ".holdfast-stash"
@@ -89,10 +91,20 @@ class Stashes:
             yield from stashes
 
     def close(self) -> None:
+        """Leave no empty directory behind on other people's mounts."""
         for stash in [stash for stashes in self._by_mount.values() for stash in stashes]:
+            if stash is not self._at_home:
+                self._clear_away(stash)
             os.close(stash.fd)
         self._by_mount.clear()
         self._opened = False
+
+    def _clear_away(self, stash: Stash) -> None:
+        assert self._at_home is not None
+        with suppress(OSError):  # somebody else uses it, or something is in it
+            fcntl.flock(stash.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._calls.rmdir(stash.path, dir_fd=self._at_home.fd)
+            self._calls.unlink(_record_name(stash.path), self._at_home.fd)
 
     def _open_known(self) -> None:
         if self._opened:
@@ -105,12 +117,12 @@ class Stashes:
 
     def _open_home(self) -> None:
         os.makedirs(os.path.dirname(self._home) or "/", mode=0o700, exist_ok=True)
-        self._at_home = self._enter(self._home, self._open_private(self._home, None))
+        self._at_home = self._enter(self._home, self._open_private(self._home))
 
     def _open_recorded(self) -> None:
         for path in self._recorded():
             try:
-                self._enter(path, self._open_private(path, None, make=False))
+                self._enter(path, self._open_private(path, make=False))
             except OSError:
                 continue  # a mount that is not there today; what it holds comes back with it
 
@@ -125,18 +137,20 @@ class Stashes:
 
     def _record(self, path: str) -> None:
         """Remember a stash for good before anything is in it: what undo needs must be found by the next process."""
-        home = self._at_home
-        assert home is not None
+        assert self._at_home is not None
         with suppress(FileExistsError):  # known since an earlier run
-            self._calls.symlink(path, _RECORD + sha256(os.fsencode(path)).hexdigest()[:32], home.fd)
-            self._calls.fsync(home.fd)
+            self._calls.symlink(path, _record_name(path), self._at_home.fd)
+            try:
+                self._calls.fsync(self._at_home.fd)
+            except OSError as error:
+                raise not_durable(error) from None
 
     def _make_near(self, place: Place) -> Stash:
         refused: OSError | None = None
         for above in _upwards(place):
             path = os.path.join(above, HIDDEN)
             try:
-                fd = self._open_private(path, None)
+                fd = self._open_private(path)
             except OSError as error:
                 refused = error
                 continue
@@ -145,24 +159,29 @@ class Stashes:
         assert refused is not None
         raise refused
 
-    def _open_private(self, path: str, dir_fd: int | None, make: bool = True) -> int:
+    def _open_private(self, path: str, make: bool = True) -> int:
         """Open a directory that is ours alone, making it where it is missing."""
-        if make:
+        while True:
+            made = make and self._make(path)
+            fd = self._calls.open(path, _DIRECTORY)
             try:
-                self._calls.mkdir(path, 0o700, dir_fd=dir_fd)
-            except FileExistsError:
-                make = False
-        fd = self._calls.open(path, _DIRECTORY, dir_fd=dir_fd)
-        try:
-            if make:
-                self._make_plain(fd)
-            found = os.fstat(fd)
-            if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-                raise PermissionError(errno.EACCES, "not a private directory of ours", path)
-        except OSError:
-            os.close(fd)
-            raise
-        return fd
+                if made:
+                    self._make_plain(fd)
+                found = os.fstat(fd)
+                if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+                    raise PermissionError(errno.EACCES, "not a private directory of ours", path)
+                if _hold(fd):
+                    return fd
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)  # somebody cleared it away while we opened it
+
+    def _make(self, path: str) -> bool:
+        with suppress(FileExistsError):
+            self._calls.mkdir(path, 0o700)
+            return True
+        return False
 
     def _make_plain(self, fd: int) -> None:
         """What is built here must inherit neither group nor ACL from where the stash happens to lie."""
@@ -174,6 +193,17 @@ class Stashes:
             except OSError as error:
                 if error.errno not in (errno.ENODATA, errno.ENOTSUP):
                     raise
+
+
+def _record_name(path: str) -> str:
+    return _RECORD + sha256(os.fsencode(path)).hexdigest()[:32]
+
+
+def _hold(fd: int) -> bool:
+    """While we hold it, nobody clears it away. False when that has just happened."""
+    with suppress(OSError):  # no locks here, so nobody clears anything away either
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return os.fstat(fd).st_nlink > 0
 
 
 def _upwards(place: Place) -> Iterator[str]:

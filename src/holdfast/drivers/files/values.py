@@ -75,5 +75,9 @@ def trouble_of(error: OSError, path: str, **special: str) -> Trouble:
     return Trouble(code, f"{path}: {os_message(error)}")
 
 
+def not_durable(error: OSError) -> NotDurable:
+    return NotDurable(f"a write could not be made durable: {os_message(error)}")
+
+
 def os_message(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).lower()
