@@ -160,14 +160,14 @@ class Play:
                 for moment in Moment:
                     yield Point(step, move.id, moment)
 
-    async def whole(self) -> list[Problem]:
+    async def whole(self) -> tuple[Problem, ...]:
         """Without any failure: what would keep the plan from being rehearsed at all?"""
         run, _ = await self._perform(None)
         if run.ending in ("committed", "unchanged"):
-            return []
+            return ()
         error = run.error or {}
         message = f"even without a failure it does not get through the rehearsal: {error.get('message', run.ending)}"
-        return [Problem(code=error.get("code", "bug"), message=message, step=error.get("step"))]
+        return (Problem(code=error.get("code", "bug"), message=message, step=error.get("step")),)
 
     async def fail(self, point: Point) -> list[Mapping[str, Any]]:
         """Fail at the point and go back; returns what is left then."""

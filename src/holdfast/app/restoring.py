@@ -15,6 +15,7 @@ import msgspec
 
 from holdfast.core.change import Resource
 from holdfast.core.plan import Plan, Stage, Step, Task
+from holdfast.kinds.ground import split
 from holdfast.kinds.node import Node
 from holdfast.kinds.restored import Restored, Xattrs
 
@@ -43,7 +44,9 @@ def plan_from(document: bytes, kept: str) -> Plan:
     """`kept` is where the objects lie."""
     found = msgspec.json.decode(document)
     xattrs = {digest: _attributes(values) for digest, values in found["xattrs"].items()}
-    steps = [_step(Resource(target, key), Node.parse(state), kept, xattrs) for target, key, state in found["states"]]
+    states = {Resource(target, key): Node.parse(state) for target, key, state in found["states"]}
+    needs = _needs(list(states))
+    steps = [_step(resource, state, needs[resource], kept, xattrs) for resource, state in states.items()]
     task = Task(name="main", stages=(Stage(name="main", steps=tuple(steps)),))
     digest = "sha256:" + sha256(document).hexdigest()
     return Plan(name=found["name"], tasks=(task,), targets=found["targets"], document=document, digest=digest)
@@ -59,9 +62,24 @@ def states_in(document: bytes) -> list[Node]:
     return [Node.parse(state) for _, _, state in msgspec.json.decode(document)["states"]]
 
 
-def _step(resource: Resource, state: Node, kept: str, xattrs: Mapping[str, Xattrs]) -> Step:
+def _step(resource: Resource, state: Node, needs: list[str], kept: str, xattrs: Mapping[str, Xattrs]) -> Step:
     operation = Restored(path=resource.key, state=state, kept=kept, xattrs=xattrs)
-    return Step(id=str(resource), kind=operation.kind, operation=operation, target=resource.target)
+    return Step(id=str(resource), kind=operation.kind, operation=operation, target=resource.target, needs=tuple(needs))
+
+
+def _needs(ordered: list[Resource]) -> dict[Resource, list[str]]:
+    """What lies within one another keeps this order, because both may write the same."""
+    places = {resource: place for place, resource in enumerate(ordered)}
+    needs: dict[Resource, list[str]] = {resource: [] for resource in ordered}
+    for resource in ordered:
+        above = resource
+        while above.key != split(above.key)[0]:
+            above = Resource(above.target, split(above.key)[0])
+            if above in places:
+                first, second = sorted((above, resource), key=places.__getitem__)
+                needs[second].append(str(first))
+                break
+    return needs
 
 
 def _ordered(states: States) -> list[Resource]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from holdfast.core.change import Change, Claim
+from holdfast.core.change import Change, Claim, Depth
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.content import Content
 from holdfast.kinds.ground import Ground, ground_of, split
@@ -53,7 +53,8 @@ class Restored:
             return (Change(self.path, found, ABSENT),)
         _check_may_own(ground, self.path, wanted)
         ground.spend(room, size_of(wanted))
-        return (Change(self.path, found, anew(wanted), means=self._means(view)),)
+        means, content = self._means(view), self._shown(view)
+        return (Change(self.path, found, anew(wanted)._replace(content=content), means=means),)
 
     def _wanted(self, found: Node) -> Node:
         """A directory that is there keeps its own extended attributes: it is never replaced for them."""
@@ -80,6 +81,18 @@ class Restored:
             return self._content(view, self.state)
         found = {path: self._content(view, node) for path, node in ({"": self.state} | self.state.entries).items()}
         return {path: content for path, content in found.items() if content is not None}
+
+    def _shown(self, view: View) -> bytes | None:
+        """The recorded content of a file, as far as it is small enough to be shown."""
+        if self.state.type != "file":
+            return None
+        kept = view.seen(f"{self.kept}/{self.state.digest}", Depth.CONTENT, "local")
+        assert isinstance(kept, Node)
+        if kept.digest != self.state.digest:
+            raise Unfit(
+                "before_image_lost", f"the recorded content of `{self.path}` was damaged in the store", "use another checkpoint"
+            )
+        return kept.content
 
     def _content(self, view: View, node: Node) -> Content | None:
         xattrs = self.xattrs.get(node.xattrs or "", ())
