@@ -9,12 +9,12 @@ from typing import Any
 from holdfast.app.folding import heading_of
 from holdfast.app.parts import Parts
 from holdfast.app.preview import SavedPlan, no_step, read_sources, seal
+from holdfast.core.control import refusal, task_number
 from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan, Policy
 from holdfast.core.result import Result, result_of
 from holdfast.core.run import Run, evolve, outline_of
-from holdfast.core.states import COMMANDS
 from holdfast.core.stimuli import Asked, Began, Recovered, Stimulus
 from holdfast.journal.contract import Journal, LockRow, RunRow
 from holdfast.kinds.states import parse_state
@@ -122,11 +122,11 @@ class Session:
         keys = lock_keys(self.plan)
         told = None
         while True:
-            held = parts.journal.locks()
-            dead = {lock.owner for lock in held if not parts.owner.is_alive(lock.owner)}
-            holder = parts.journal.lock(run, parts.owner.name, keys, at=parts.clock.now(), dead=dead)
+            holder = parts.journal.lock(run, parts.owner.name, keys, at=parts.clock.now(), dead=self._dead_owners(run))
             if holder is None:
                 return []
+            if self.asked:
+                return [Problem(code="cancelled", message="the run was cancelled while it waited for a lock")]
             if not wishes.wait:
                 message = f"the run {holder.run} holds a lock on {holder.keys[0] if holder.keys else 'the same resources'}"
                 return [Problem(code="locked", message=message)]
@@ -155,17 +155,22 @@ class Session:
         await self._drive(run, book, Recovered(parts.clock.now(), resume, parts.owner.name))
         return await self._close(run, book)
 
-    async def rollback(self, row: RunRow, *, by: str) -> Result:
-        run, book = reopen(self.parts.journal, row, self.plan)
-        if row.ending == "unchanged":
+    async def command(self, row: RunRow, verb: str, data: Mapping[str, Any]) -> Result:
+        """Something is asked of a run that no living process drives: this one does, until the run rests again."""
+        parts = self.parts
+        run, book = reopen(parts.journal, row, self.plan)
+        if verb == "rollback" and row.ending == "unchanged":
             raise Refused(f"the run {row.id} changed nothing", code="wrong_state")
-        require(run.state, "rollback", row.id)
+        refuse(run, verb, data)
         self._take_over(row)
-        if self._is_settled(row):
-            self.parts.journal.unlock(row.id, at=self.parts.clock.now())
+        if verb == "rollback" and self._is_settled(row):
+            parts.journal.unlock(row.id, at=parts.clock.now())
             message = f"the before-images of the run {row.id} are no longer held"
             raise Refused(message, code="no_previous", hint="restore a checkpoint instead")
-        await self._drive(run, book, Asked(self.parts.clock.now(), "rollback", {"by": by}))
+        if verb in ("resume", "retry"):
+            prepared = await prepare(self.plan, self.fleet, self.together)
+            book.renew(entries_of(self.plan, prepared.prediction))
+        await self._drive(run, book, Asked(parts.clock.now(), verb, {**data, "owner": parts.owner.name}))
         return await self._close(run, book)
 
     async def let_go(self, row: RunRow) -> None:
@@ -185,10 +190,18 @@ class Session:
     def _take_over(self, row: RunRow) -> None:
         parts = self.parts
         keys = lock_keys(self.plan)
-        dead = {lock.owner for lock in parts.journal.locks() if not parts.owner.is_alive(lock.owner)}
-        holder = parts.journal.lock(row.id, parts.owner.name, keys, at=parts.clock.now(), dead=dead)
+        holder = parts.journal.lock(row.id, parts.owner.name, keys, at=parts.clock.now(), dead=self._dead_owners(row.id))
         if holder is not None:
             raise Refused(f"the run {holder.run} holds a lock on the same resources", code="locked")
+
+    def _dead_owners(self, run: str) -> set[str]:
+        """Whose locks are free to be taken. A paused run keeps its locks, whether or not its process lives."""
+        parts = self.parts
+        dead = {lock.owner for lock in parts.journal.locks() if not parts.owner.is_alive(lock.owner)}
+        if dead:
+            resting = parts.journal.runs(open_only=True, limit=10_000)
+            dead -= {row.owner for row in resting if row.state == "paused" and row.id != run and row.owner}
+        return dead
 
     # -- common
 
@@ -297,10 +310,13 @@ def lock_keys(plan: Plan) -> list[str]:
     return sorted(keys | {lock for task in plan.tasks for lock in task.locks})
 
 
-def require(state: str, command: str, run: str) -> None:
-    if state not in COMMANDS[command]:
-        allowed = ", ".join(sorted(COMMANDS[command]))
-        raise Refused(f"`{command}` cannot be done to the run {run}: it is {state}", code="wrong_state", hint=f"it must be {allowed}")
+def refuse(run: Run, verb: str, data: Mapping[str, Any]) -> None:
+    """Raise where a run, as it stands, cannot be asked this; without any side effect."""
+    if "task" in data and task_number(run, data["task"]) is None:
+        raise Refused(f"the run {run.id} has no task `{data['task']}`", code="not_found")
+    why = refusal(run, verb, data)
+    if why is not None:
+        raise Refused(why, code="wrong_state")
 
 
 def with_policy(plan: Plan, **changes: Any) -> Policy:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from holdfast.app import apply, runs
 from holdfast.app.apply import Session, Waiting, Wishes, with_policy
+from holdfast.app.home import Home
 from holdfast.app.parts import Parts, who
 from holdfast.app.preview import Preview, SavedPlan
 from holdfast.app.reading import EVENT_POLL_S, Reading, home_of, is_over
@@ -22,7 +24,7 @@ from holdfast.app.wiring import Wiring, needs_loop
 from holdfast.core.errors import Refused
 from holdfast.core.plan import Plan
 from holdfast.core.result import Result
-from holdfast.journal.contract import RunRow
+from holdfast.journal.contract import Journal, RunRow
 from holdfast.runtime.crew import run_to_end
 
 if TYPE_CHECKING:
@@ -85,13 +87,27 @@ def open_parts(
 
 
 def looking_parts(
-    state: str | None = None, *, environment: Mapping[str, str] | None = None, roots: Sequence[str] = ()
+    state: str | None = None,
+    *,
+    remembering: bool = False,
+    environment: Mapping[str, str] | None = None,
+    roots: Sequence[str] = (),
 ) -> Parts:
-    """Parts that keep nothing and write nothing: enough to plan and to rehearse."""
+    """Parts that write nothing: enough to plan and to rehearse; and, `remembering`, to compare with what was recorded."""
+    home = home_of(state, environment)
+    return Parts(home, _remembered(home) if remembering else _blank(), Wiring(home, roots=roots))
+
+
+def _remembered(home: Home) -> Journal:
+    from holdfast.journal.sqlite import SqliteJournal
+
+    return SqliteJournal.open(home.journal, read_only=True)
+
+
+def _blank() -> Journal:
     from holdfast.journal.memory import MemoryJournal
 
-    home = home_of(state, environment)
-    return Parts(home, MemoryJournal(), Wiring(home, roots=roots))
+    return MemoryJournal()
 
 
 class Desk(Reading):
@@ -108,7 +124,7 @@ class Desk(Reading):
 
     @classmethod
     def looking(cls, state: str | None = None, **options: Any) -> Self:
-        """For plans only: nothing is kept, not even a state directory."""
+        """Nothing is kept, and no state directory is made."""
         return cls(looking_parts(state, **options))
 
     def interrupt(self, by: str = "signal") -> bool:
@@ -117,12 +133,17 @@ class Desk(Reading):
             session.asked.append(("cancel", {"by": by}))
         return bool(self._sessions)
 
-    def ask(self, run: str, verb: str, **data: Any) -> RunRow:
-        """Ask something of a run, whichever process drives it; it hears of it at its next pause for breath."""
+    def ask(self, run: str, verb: str, **data: Any) -> RunRow | None:
+        """Ask something of a run whose process lives; it hears of it at its next pause for breath.
+
+        None when no process drives the run: then it is to be done here. A command the run cannot take is refused.
+        """
+        from holdfast.app.folding import read
+
         row = self.run_row(run)
-        apply.require(row.state, verb, row.id)
-        if row.owner is not None and not self.parts.owner.is_alive(row.owner):
-            raise Refused(f"the process of the run {row.id} died", code="wrong_state", hint="`holdfast recover` finishes it")
+        apply.refuse(read(self.journal, row), verb, data)
+        if row.ending is not None or row.owner is None or not self.parts.owner.is_alive(row.owner):
+            return None
         self.journal.ask(row.id, verb, data, at=self.parts.clock.now())
         return row
 
@@ -134,7 +155,8 @@ class Desk(Reading):
     def dead_runs(self) -> list[RunRow]:
         """Runs without an ending whose owner does not live any more."""
         rows = self.journal.runs(open_only=True, limit=10_000)
-        return [row for row in rows if row.owner is None or not self.parts.owner.is_alive(row.owner)]
+        alive = self.parts.owner.is_alive
+        return [row for row in rows if row.state != "paused" and (row.owner is None or not alive(row.owner))]
 
     def due(self, all_runs: bool) -> list[RunRow]:
         """Runs that hold what undoing them would need, and are not among the newest any more."""
@@ -197,8 +219,18 @@ def recovering(row: RunRow, resume: bool) -> Callable[[Session], Coroutine[Any, 
     return lambda session: session.recover(row, resume=resume)
 
 
-def rolling_back(row: RunRow, by: str) -> Callable[[Session], Coroutine[Any, Any, Result]]:
-    return lambda session: session.rollback(row, by=by)
+def commanding(row: RunRow, verb: str, data: Mapping[str, Any]) -> Callable[[Session], Coroutine[Any, Any, Result]]:
+    return lambda session: session.command(row, verb, data)
+
+
+@contextmanager
+def someone_else_may_be_faster() -> Iterator[None]:
+    """Two processes may find the same dead run; the locks of the run decide who finishes it."""
+    try:
+        yield
+    except Refused as refusal:
+        if refusal.code != "locked":
+            raise
 
 
 class Engine(Desk):
@@ -222,12 +254,23 @@ class Engine(Desk):
         await self.settle()
         return result
 
-    async def rollback(self, run: str, *, by: str = "") -> Result:
+    async def control(self, run: str, verb: str, **data: Any) -> Result:
+        """`pause resume cancel confirm approve rollback retry`, of a run or of one `task` of it, whoever drives it."""
+        data = {"by": who(), **data}
+        if self.ask(run, verb, **data) is not None:
+            return self.show(run)
         row = self.run_row(run)
-        return await self.work(self.plan_of(row), True, rolling_back(row, by or who()))
+        return await self.work(self.plan_of(row), True, commanding(row, verb, data))
+
+    async def rollback(self, run: str, **data: Any) -> Result:
+        return await self.control(run, "rollback", **data)
 
     async def recover(self, *, resume: bool = False) -> list[Result]:
-        return [await self.work(self.plan_of(row), True, recovering(row, resume)) for row in self.dead_runs()]
+        results = []
+        for row in self.dead_runs():
+            with someone_else_may_be_faster():
+                results.append(await self.work(self.plan_of(row), True, recovering(row, resume)))
+        return results
 
     async def use(self, use: Use[T]) -> T:
         plan, do = use
@@ -312,13 +355,23 @@ class Holdfast(Desk):
         self.settle()
         return result
 
-    def rollback(self, run: str, *, by: str = "") -> Result:
+    def control(self, run: str, verb: str, **data: Any) -> Result:
+        """`pause resume cancel confirm approve rollback retry`, of a run or of one `task` of it, whoever drives it."""
+        data = {"by": who(), **data}
+        if self.ask(run, verb, **data) is not None:
+            return self.show(run)
         row = self.run_row(run)
-        return self.run_work(self.plan_of(row), rolling_back(row, by or who()))
+        return self.run_work(self.plan_of(row), commanding(row, verb, data))
+
+    def rollback(self, run: str, **data: Any) -> Result:
+        return self.control(run, "rollback", **data)
 
     def recover(self, *, resume: bool = False) -> list[Result]:
-        rows: Iterable[RunRow] = self.dead_runs()
-        return [self.run_work(self.plan_of(row), recovering(row, resume)) for row in rows]
+        results = []
+        for row in self.dead_runs():
+            with someone_else_may_be_faster():
+                results.append(self.run_work(self.plan_of(row), recovering(row, resume)))
+        return results
 
     def settle(self, *, all_runs: bool = False) -> int:
         """Have runs that are no longer among the newest let go of what undoing them would need; how many did."""

@@ -59,11 +59,11 @@ class Invocation:
             yield desk
 
     @contextmanager
-    def planning(self) -> Iterator[Holdfast]:
-        """An engine that keeps nothing, for what must not write anything."""
+    def looking(self, *, remembering: bool = False) -> Iterator[Holdfast]:
+        """An engine that writes nothing; `remembering`, it reads what was recorded."""
         from holdfast.app.engine import Holdfast
 
-        with Holdfast.looking(self.state, environment=self.environment) as hf:
+        with Holdfast.looking(self.state, environment=self.environment, remembering=remembering) as hf:
             yield hf
 
     @contextmanager

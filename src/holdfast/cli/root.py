@@ -23,10 +23,15 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
     "Change the world": {
         "plan": Entry("plan:plan", "Show what a plan would change; touch nothing"),
         "apply": Entry("apply:apply", "Carry a plan out: all of it or none of it"),
+        "rehearse": Entry("rehearse:rehearse", "Fail at every step in memory; what would rollback leave?"),
         "rollback": Entry("control:rollback", "Undo a run"),
         "recover": Entry("control:recover", "Finish what a dead process left"),
         "cancel": Entry("control:cancel", "Stop a run and roll it back"),
         "confirm": Entry("control:confirm", "Keep what a run with `confirm_within` did"),
+        "approve": Entry("control:approve", "Say yes to a step or a gate that waits for it"),
+        "pause": Entry("control:pause", "Let a run rest where its open stages end"),
+        "resume": Entry("control:resume", "Let a paused run go on"),
+        "retry": Entry("control:retry", "Try the failed tasks of a run again"),
     },
     "See what happened": {
         "runs": Entry("runs:runs", "List runs"),
@@ -36,6 +41,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "stats": Entry("tracking:stats", "Count successes and failures of every action"),
     },
     "Compare and keep": {
+        "drift": Entry("drift:drift", "Compare what was recorded with what is"),
+        "checkpoint": Entry("checkpoint:checkpoint", "Keep states under a name, and go back to them"),
         "locks": Entry("locks:locks", "Show who holds what, or break a lock"),
         "journal": Entry("journal:journal", "Verify, compact or export the journal"),
     },

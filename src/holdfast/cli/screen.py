@@ -16,7 +16,21 @@ from holdfast.cli.lines import Line, Span, coloured, line, plain
 from holdfast.core.errors import Refused
 
 _ASCII: Final = str.maketrans(
-    {"…": "...", "·": "-", "→": "->", "│": "|", "├": "|", "└": "`", "─": "-", "█": "#", "✓": "+", "✗": "x", "↶": "<"}
+    {
+        "…": "...",
+        "·": "-",
+        "→": "->",
+        "│": "|",
+        "├": "|",
+        "└": "`",
+        "─": "-",
+        "█": "#",
+        "▒": "=",
+        "░": ".",
+        "✓": "+",
+        "✗": "x",
+        "↶": "<",
+    }
 )
 
 

@@ -51,11 +51,56 @@ def recover(invocation: Invocation, resume: bool) -> int:
     return invocation.answer(document, *(lines or [line(Span("nothing to recover", "green"))]), code=code)
 
 
+task_option = click.option("--task", metavar="T", help="Only this task of the run, or the task of this tenant.")
+
+
 @command("cancel")
 @run_argument
-def cancel(invocation: Invocation, run: str) -> int:
+@task_option
+def cancel(invocation: Invocation, run: str, task: str | None) -> int:
     """Ask a run to stop: it finishes what is under way and rolls back."""
-    return _asked(invocation, run, "cancel", "it finishes what is under way, and rolls back")
+    return _asked(invocation, run, "cancel", "it finishes what is under way, and rolls back", task=task)
+
+
+@command("pause")
+@run_argument
+@task_option
+@click.option("--why", metavar="TEXT", help="Kept with the run.")
+def pause(invocation: Invocation, run: str, task: str | None, why: str | None) -> int:
+    """Ask a run to rest where its open stages end. It keeps its locks."""
+    return _asked(invocation, run, "pause", "it finishes the stages that are open, and rests", task=task, why=why)
+
+
+@command("resume")
+@run_argument
+@task_option
+def resume(invocation: Invocation, run: str, task: str | None) -> int:
+    """Let a paused run go on where it rests; here, when its process is gone."""
+    return _asked(invocation, run, "resume", "it goes on with the next stage", task=task)
+
+
+@command("retry")
+@run_argument
+@task_option
+@click.option(
+    "--from",
+    "origin",
+    type=click.Choice(["checkpoint", "scratch"]),
+    default="checkpoint",
+    show_default=True,
+    help="The stage that is not done yet, or all stages.",
+)
+def retry(invocation: Invocation, run: str, task: str | None, origin: str) -> int:
+    """Try the failed tasks of a run again, up to three times each; it stays the same run."""
+    return _asked(invocation, run, "retry", "its failed tasks are tried again", task=task, **{"from": origin})
+
+
+@command("approve")
+@run_argument
+@click.argument("step", metavar="STEP")
+def approve(invocation: Invocation, run: str, step: str) -> int:
+    """Say yes to a step that waits for it, or to the `gate` between two batches of tasks."""
+    return _asked(invocation, run, "approve", "it goes on", step=step)
 
 
 @command("confirm")
@@ -65,10 +110,9 @@ def confirm(invocation: Invocation, run: str) -> int:
     return _asked(invocation, run, "confirm", "it is kept")
 
 
-def _asked(invocation: Invocation, run: str, verb: str, consequence: str) -> int:
-    from holdfast.app.parts import who
-
-    with invocation.engine() as hf:
-        row = hf.ask(run, verb, by=who())
-        document = hf.show(row.id).plain()
-    return invocation.answer(document, line(f"asked the run {row.id} to {verb}: {consequence}"))
+def _asked(invocation: Invocation, run: str, verb: str, consequence: str, **data: str | None) -> int:
+    """The request was accepted; where no process drives the run, it was done here."""
+    given = {name: value for name, value in data.items() if value is not None}
+    with invocation.engine() as hf, invocation.driven(hf):
+        result = hf.control(run, verb, **given)
+    return invocation.answer(result.plain(), line(f"asked the run {result.run} to {verb}: {consequence}"))

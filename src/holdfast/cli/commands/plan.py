@@ -33,7 +33,7 @@ def plan(invocation: Invocation, file: str, out: str | None, detailed_exitcode: 
     """
     try:
         wanted, _ = read(file)
-        with invocation.planning() as hf:
+        with invocation.looking() as hf:
             preview = hf.plan(wanted)
         if out and not preview.problems:
             _save(out, preview.saved())

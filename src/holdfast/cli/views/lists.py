@@ -132,8 +132,8 @@ def _bar(each: Document) -> Iterator[Span]:
     total = max(each["total_executions"], 1)
     bad = -(-BAR_COLUMNS * each["failures"] // total)
     halted = min(BAR_COLUMNS - bad, -(-BAR_COLUMNS * each["interrupted"] // total))
-    for columns, style in ((BAR_COLUMNS - bad - halted, "green"), (halted, "yellow"), (bad, "red")):
-        yield Span("█" * columns, style)
+    for sign, columns, style in (("█", BAR_COLUMNS - bad - halted, "green"), ("▒", halted, "yellow"), ("░", bad, "red")):
+        yield Span(sign * columns, style)
 
 
 def _endings(by_ending: Mapping[str, int]) -> Iterator[str | Span]:
@@ -167,7 +167,7 @@ def checkpoints(found: Documents, now: float) -> Iterator[Line]:
         (
             Span(each["name"], "bold"),
             each["plan"] or "everything",
-            f"{_number(each['resources']):,}",
+            f"{len(each['resources']):,}",
             ago(seconds_of(each["created_at"]), now),
         )
         for each in found
@@ -175,8 +175,40 @@ def checkpoints(found: Documents, now: float) -> Iterator[Line]:
     return table(("checkpoint", "plan", "resources", "created"), rows, right=(2, 3))
 
 
-def _number(resources: Any) -> int:
-    return resources if isinstance(resources, int) else len(resources)
+def checkpoint(found: Document, now: float) -> Iterator[Line]:
+    created = seconds_of(found["created_at"])
+    yield line(
+        Span(found["name"], "bold"),
+        f"  {found['plan'] or 'everything'}",
+        Span(f"  {local(created)}  ({ago(created, now)})", "dim"),
+    )
+    rows = [(resource, Span(state_words(state), "dim")) for resource, state in found["states"].items()]
+    yield from list(table(("resource", "state"), rows)) if rows else ()
+
+
+def state_words(state: Any) -> str:
+    """A recorded state on one line."""
+    if not state or state.get("type") == "absent":
+        return "absent"
+    parts = [state["type"], state.get("mode", ""), f"{state.get('uid', 0)}:{state.get('gid', 0)}"]
+    if state["type"] == "link":
+        parts = ["link", "->", state["target"]]
+    if "entries" in state:
+        parts.append(f"{len(state['entries'])} entries")
+    if state.get("digest"):
+        parts.append(f"{state.get('size', 0):,} bytes  {state['digest'][:12]}")
+    return "  ".join(part for part in parts if part)
+
+
+def drifted(found: Documents) -> Iterator[Line]:
+    if not found:
+        yield line(Span("✓ no drift", "green"))
+        return
+    for each in found:
+        yield line(Span("~ ", "yellow"), Span(each["resource"], "bold"))
+        yield line(Span("    recorded  ", "dim"), state_words(each["recorded"]))
+        yield line(Span("    found     ", "dim"), Span(state_words(each["found"]), "yellow"))
+    yield line(Span(f"{counted(len(found), 'resource')} drifted", "bold"))
 
 
 def checks(found: Documents) -> Iterator[Line]:

@@ -47,7 +47,11 @@ def errors(run: Document) -> Iterator[Line]:
 def residue(run: Document) -> Iterator[Line]:
     if run["residue"]:
         yield line(Span("left behind", "alarm"))
-    for left in run["residue"]:
+        yield from left_behind(run["residue"])
+
+
+def left_behind(residue: Sequence[Document]) -> Iterator[Line]:
+    for left in residue:
         yield line("  ", Span(str(left["resource"]), "bold"), Span(f"  step {left['step']}", "dim"))
         for label, name in (("why", "reason"), ("do", "what_to_do"), ("kept", "kept")):
             if left.get(name):
