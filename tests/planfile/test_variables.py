@@ -115,6 +115,12 @@ def test_an_argument_with_an_unknown_name_hides_no_other_problem():
     assert codes_of("steps: [{dir: '${vars.x}', mode: 5}]") == ["undefined_variable", "invalid_value"]
 
 
+@pytest.mark.parametrize("tenfold", [lambda text: text * 10, lambda text: [text] * 10])
+def test_variables_cannot_be_used_to_fill_the_memory(tenfold):
+    variables = {"v0": tenfold("x")} | {f"v{n}": tenfold(f"${{vars.v{n - 1}}}") for n in range(1, 12)}
+    assert codes_of({"holdfast": 1, "name": "bomb", "vars": variables}) == ["too_large"]
+
+
 def test_nothing_in_a_value_is_ever_evaluated():
     for text in ("{{ 7 * 7 }}", "$(id)", "`id`", "%(x)s", "{0}"):
         assert step_of(f"steps: [{{file: /a, content: '{text}'}}]").operation.content == text

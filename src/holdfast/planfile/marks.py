@@ -71,7 +71,7 @@ def too_many(mark: Mark | None) -> Unreadable:
 def foreign_values(value: Any, path: Path = (), depth: int = 1) -> Iterator[Flawed]:
     """What JSON cannot hold but TOML or a Python mapping can; raises when the nesting is too deep."""
     if isinstance(value, (str, bool, int)) or value is None:
-        if isinstance(value, str) and not value.isascii() and not _encodable(value):
+        if isinstance(value, str) and not is_unicode(value):
             yield Flawed("invalid_value", "half a surrogate pair is not a character", path=path)
     elif isinstance(value, float):
         if not math.isfinite(value):
@@ -88,7 +88,10 @@ def foreign_values(value: Any, path: Path = (), depth: int = 1) -> Iterator[Flaw
         yield Flawed("invalid_value", f"a {name} has no place in a plan", path=path, hint="write it as a text in quotes")
 
 
-def _encodable(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Python's texts can hold halves of surrogate pairs, which no file can."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -20,7 +20,7 @@ from holdfast.planfile.source import Source, Spot, meant
 from holdfast.planfile.steps import StepReader
 from holdfast.planfile.targets import BUILT_IN, read_targets
 from holdfast.planfile.tasks import Copy, StageText, TaskReader
-from holdfast.planfile.variables import Scope, Variables
+from holdfast.planfile.variables import Allowance, Scope, Variables
 
 STEPS_MAX: Final = 1_000_000
 
@@ -57,8 +57,10 @@ class _Reader:
         self.literal = literal
         self.anchor = anchor
         declared = self.raw.get("vars")
-        variables = Variables(declared if isinstance(declared, dict) else {}, env, self.spot.into("vars"), self.found)
-        self.scope = Scope({"vars": variables, "env": env}, self.found)
+        declared = declared if isinstance(declared, dict) and not literal else {}
+        allowance = Allowance()
+        variables = Variables(declared, env, self.spot.into("vars"), self.found, allowance)
+        self.scope = Scope({"vars": variables, "env": env}, self.found, allowance)
         self.places: dict[str, Spot] = {}  # by step id; of two equal ids the later one
         self.tasks: set[str] = set()
         self.step_copies: dict[str, list[str]] = {}  # ids as written in repeated tasks -> as they are in each copy

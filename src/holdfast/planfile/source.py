@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from holdfast.core.errors import PlanError, Problem
-from holdfast.planfile.marks import DOCUMENT_BYTES_MAX, Flawed, Mark, Marks, Path, Unreadable, foreign_values
+from holdfast.planfile.marks import DOCUMENT_BYTES_MAX, Flawed, Mark, Marks, Path, Unreadable, foreign_values, is_unicode
 
 # A format is a module with `read(text)` and `marks(text)`; loaded when a text of that format is read.
 FORMATS: Final[dict[str, str]] = {
@@ -116,6 +116,8 @@ def _decoded(text: str | bytes) -> str:
         limit = DOCUMENT_BYTES_MAX // (1024 * 1024)
         raise Unreadable(Flawed("too_large", f"the document is larger than {limit} MiB", Mark(1, 1)))
     if isinstance(text, str):
+        if not is_unicode(text):
+            raise Unreadable(Flawed("syntax", "half a surrogate pair is not a character", Mark(1, 1)))
         return text
     try:
         return text.decode("utf-8-sig")

@@ -133,7 +133,7 @@ class StepReader:
         texts = _Texts(own, scope, spot, kind, shape.main)
         if not self.literal:
             self._place(shape, given, target, spot, texts)
-            _hand_over_variables(shape, given, scope)
+            _hand_over_variables(shape, given, scope, spot)
         made: Kind | None = fill(shape, given, spot, self.found, texts)
         return NOTHING if made is None else made
 
@@ -164,12 +164,12 @@ def _takes(kind: str, argument: str) -> bool:
     return shape is not None and kind != argument and argument in shape.known
 
 
-def _hand_over_variables(shape: Shape, given: dict[str, Any], scope: Scope) -> None:
+def _hand_over_variables(shape: Shape, given: dict[str, Any], scope: Scope, spot: Spot) -> None:
     """A template sees the variables of the plan, by their own names and as they are called in references."""
     if not shape.confined or "vars" not in shape.known or "vars" in given:
         return
     if any(way[0] in given for way in shape.confined):
-        given["vars"] = scope.plain()
+        given["vars"] = scope.plain(spot)
 
 
 class _Texts:
@@ -177,7 +177,7 @@ class _Texts:
 
     def __init__(self, written: Mapping[str, Any], scope: Scope, spot: Spot, kind: str = "", main: str = "") -> None:
         self.written = written
-        self.scope = Scope(scope.names, [])
+        self.scope = Scope(scope.names, [], scope.allowance)
         self.spot = spot
         self.names = {main: kind}
 

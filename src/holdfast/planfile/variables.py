@@ -10,8 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from holdfast.core.errors import Problem
+from holdfast.core.errors import PlanError, Problem
 from holdfast.planfile.source import Spot, meant
+
+EXPANSION_MAX: Final = 64 * 1024 * 1024  # characters of texts, and for each value:
+VALUE_SIZE: Final = 16
 
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{\s*([^{}]*?)\s*\}|\$\{")
 _NOT_HERE: Final = {
@@ -30,6 +33,29 @@ class Broken:
 BROKEN: Final = Broken()
 
 
+class Allowance:
+    """What references may still bring into a plan: without a limit a few lines could ask for all the memory there is."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = EXPANSION_MAX) -> None:
+        self.left = left
+
+    def take(self, value: Any) -> None:
+        todo = [value]
+        while todo:
+            item = todo.pop()
+            self.left -= VALUE_SIZE + (len(item) if isinstance(item, str) else 0)
+            if self.left < 0:
+                raise _Exhausted
+            if isinstance(item, (list, dict)):
+                todo += item.values() if isinstance(item, dict) else item
+
+
+class _Exhausted(Exception):
+    pass
+
+
 class _Unknown(Exception):
     def __init__(self, message: str, hint: str = "", code: str = "undefined_variable") -> None:
         super().__init__(message)
@@ -44,14 +70,15 @@ class _Known(Exception):
 class Scope:
     """What names mean at one place of a plan."""
 
-    __slots__ = ("found", "names")
+    __slots__ = ("allowance", "found", "names")
 
-    def __init__(self, names: Mapping[str, Any], found: list[Problem]) -> None:
+    def __init__(self, names: Mapping[str, Any], found: list[Problem], allowance: Allowance) -> None:
         self.names = names  # first word of a reference -> what it holds
         self.found = found
+        self.allowance = allowance
 
     def within(self, **names: Any) -> Scope:
-        return Scope({**self.names, **names}, self.found)
+        return Scope({**self.names, **names}, self.found, self.allowance)
 
     def expand(self, value: Any, spot: Spot, *, texts: bool = False) -> Any:
         """The value with all references replaced; BROKEN as a whole when one of them cannot be."""
@@ -74,10 +101,17 @@ class Scope:
                 made[key] = self.expand(value, spot.into(key))
         return made
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self, spot: Spot) -> dict[str, Any]:
         """What a template may name: each variable by its own name, and `vars`, `target` and `each` as in references."""
         roots = {root: _sound(self.names[root]) for root in ("vars", "target", "each") if root in self.names}
+        self._spend(roots, spot)
         return {**roots.get("vars", {}), **roots}
+
+    def _spend(self, value: Any, spot: Spot) -> None:
+        try:
+            self.allowance.take(value)
+        except _Exhausted:
+            raise _too_large(spot) from None
 
     def _text(self, text: str, spot: Spot, texts: bool) -> Any:
         try:
@@ -87,6 +121,8 @@ class Scope:
             return _REFERENCE.sub(self._written, text)
         except _Known:
             return BROKEN
+        except _Exhausted:
+            raise _too_large(spot) from None
         except _Unknown as unknown:
             self.found.append(spot.problem(unknown.code, str(unknown), unknown.hint))
             return BROKEN
@@ -115,6 +151,7 @@ class Scope:
             value = value[part]
         if value is BROKEN:
             raise _Known
+        self.allowance.take(value)
         return value
 
     def _hint(self, name: str) -> str:
@@ -130,6 +167,10 @@ class Scope:
         return close.replace("`", f"`{root}.", 1) or (f"define it under `{root}`" if root == "vars" else "")
 
 
+def _too_large(spot: Spot) -> PlanError:
+    return PlanError([spot.problem("too_large", "references make this plan larger than any plan may be")])
+
+
 def _sound(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not BROKEN}
 
@@ -141,12 +182,14 @@ def _missing(root: str, name: str) -> str:
 class Variables(Mapping[str, Any]):
     """`vars`, which may refer to one another and to the environment: each is worked out when it is first asked for."""
 
-    def __init__(self, raw: Mapping[str, Any], env: Mapping[str, str], spot: Spot, found: list[Problem]) -> None:
+    def __init__(
+        self, raw: Mapping[str, Any], env: Mapping[str, str], spot: Spot, found: list[Problem], allowance: Allowance
+    ) -> None:
         self._raw = raw
         self._spot = spot
         self._known: dict[str, Any] = {}
         self._open: list[str] = []
-        self._scope = Scope({"vars": self, "env": env}, found)
+        self._scope = Scope({"vars": self, "env": env}, found, allowance)
         for name in raw:
             self[name]  # so that problems are found in variables that nobody uses
 
