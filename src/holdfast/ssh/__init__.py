@@ -13,14 +13,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from holdfast.ssh.address import Address
     from holdfast.ssh.configuration import ExecutorConfig
+    from holdfast.ssh.executor import Executor
     from holdfast.ssh.pool import Pool
     from holdfast.ssh.retry import RetryStrategy
+    from holdfast.ssh.values import Command, Result, Script, Sudo, Transfer, Transferred
 
 _WHERE = {
     "Address": "holdfast.ssh.address",
+    "Command": "holdfast.ssh.values",
+    "Executor": "holdfast.ssh.executor",
     "ExecutorConfig": "holdfast.ssh.configuration",
     "Pool": "holdfast.ssh.pool",
+    "Result": "holdfast.ssh.values",
     "RetryStrategy": "holdfast.ssh.retry",
+    "Script": "holdfast.ssh.values",
+    "Sudo": "holdfast.ssh.values",
+    "Transfer": "holdfast.ssh.values",
+    "Transferred": "holdfast.ssh.values",
 }
 
 
@@ -33,4 +42,16 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(where), name)
 
 
-__all__ = ["Address", "ExecutorConfig", "Pool", "RetryStrategy"]
+__all__ = [
+    "Address",
+    "Command",
+    "Executor",
+    "ExecutorConfig",
+    "Pool",
+    "Result",
+    "RetryStrategy",
+    "Script",
+    "Sudo",
+    "Transfer",
+    "Transferred",
+]

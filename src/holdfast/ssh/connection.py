@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -38,7 +39,8 @@ class Launch:
     line: Words
     mark: str = ""  # what our own lines on its error stream begin with; empty: it writes none
     note: Note | None = field(default=None, repr=False)
-    killer: Words = ()  # words before `kill`
+    feed: Callable[[Dialogue], Awaitable[None]] | None = field(default=None, repr=False)  # says more than an input
+    killer: Sequence[str] = ()  # words before `kill`
     killer_input: bytes = field(default=b"", repr=False)
 
 
@@ -65,6 +67,7 @@ class Connection:
         timeout: float | None = None,
         grace_s: float = GRACE_S,
         output_bytes_max: int = 0,
+        watch: Hear | None = None,
     ) -> Ran:
         """Run it to its end: an argv, or one line for the remote shell.
 
@@ -74,11 +77,14 @@ class Connection:
         out, err = Kept(limit), Kept(limit)
         began = perf_counter()
         launch = command if isinstance(command, Launch) else Launch(line=command)
-        dialogue = await self.start(launch, lambda error, data: (err if error else out).feed(data))
-        if input is not None:
-            dialogue.write(input)
-        dialogue.write_eof()
-        timed_out = await self.finish(dialogue, launch, timeout, grace_s)
+
+        def hear(error: bool, data: bytes) -> None:
+            (err if error else out).feed(data)
+            if watch is not None:
+                watch(error, data)
+
+        dialogue = await self.start(launch, hear)
+        timed_out = await self.finish(dialogue, launch, input or b"", timeout, grace_s)
         return Ran(
             exit_code=dialogue.exit_code,
             signal=dialogue.signal,
@@ -104,14 +110,12 @@ class Connection:
         await self._start(dialogue, launch)
         return dialogue
 
-    async def finish(self, dialogue: Dialogue, launch: Launch, timeout: float | None, grace_s: float) -> bool:
-        """Wait for its end, or end it: was the time limit reached?"""
+    async def finish(self, dialogue: Dialogue, launch: Launch, input: bytes, timeout: float | None, grace_s: float) -> bool:
+        """Say what is to be said and wait for the end, or end it: was the time limit reached?"""
         try:
-            if timeout is None:
+            async with asyncio.timeout(timeout):
+                await _told(dialogue, launch, input)
                 await dialogue.over.wait()
-            else:
-                async with asyncio.timeout(timeout):
-                    await dialogue.over.wait()
         except TimeoutError:
             await self._stop(dialogue, launch, grace_s)
             return True
@@ -133,9 +137,10 @@ class Connection:
             with translated(self.address):
                 await self.raw.create_session(lambda: dialogue, line, encoding=None, request_pty=False)
         except WorldError as error:
-            if dialogue.channel is not None and not self.alive:
-                raise in_doubt(self.address) from error
-            raise
+            if self.alive:
+                raise
+            lost = WorldError(f"{self.address}: the connection was lost", code="unreachable")
+            raise (lost if dialogue.channel is None else in_doubt(self.address)) from error
         except asyncio.CancelledError:
             if dialogue.channel is not None:
                 await self._stop(dialogue, launch, 0.0)
@@ -191,6 +196,15 @@ class Connection:
     async def closed(self) -> None:
         with suppress(asyncssh.Error, OSError):
             await self.raw.wait_closed()
+
+
+async def _told(dialogue: Dialogue, launch: Launch, input: bytes) -> None:
+    if launch.feed is not None:
+        await launch.feed(dialogue)
+        return
+    if input:
+        dialogue.write(input)
+    dialogue.write_eof()
 
 
 def _announced(mark: str, line: bytes, *, exec_it: bool) -> bytes:

@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.core.errors import WorldError
 from holdfast.ssh.address import Address
 from holdfast.ssh.configuration import ExecutorConfig
+from holdfast.ssh.tracing import traced
+from holdfast.ssh.troubles import Crowded
 
 if TYPE_CHECKING:
     from holdfast.ssh.connecting import Ways
@@ -40,13 +42,14 @@ class Statistics:
 class _Line:
     """What the pool holds for one address: at most one connection, and who uses it."""
 
-    __slots__ = ("connection", "idle_since", "lock", "room", "users")
+    __slots__ = ("active", "connection", "idle_since", "lock", "room", "users")
 
     def __init__(self, sessions_max: int) -> None:
         self.connection: Connection | None = None
         self.lock = asyncio.Lock()  # one connects, the others wait for it
         self.room = asyncio.Semaphore(sessions_max)
-        self.users = 0
+        self.users = 0  # who have a session or wait for one
+        self.active = 0  # who have one
         self.idle_since = 0.0
 
 
@@ -59,10 +62,12 @@ class Pool:
         *,
         now: Callable[[], float] = monotonic,
         accepted: Callable[[str], None] = lambda said: None,
+        tracer: Any = None,
     ) -> None:
         self.config = config or ExecutorConfig()
         self._now = now
         self._accepted = accepted
+        self._tracer = tracer
         self._ways: Ways | None = None
         self._lines: dict[Address, _Line] = {}
         self._connecting = asyncio.Semaphore(self.config.connecting_max)
@@ -86,18 +91,34 @@ class Pool:
             raise WorldError("the pool is closed", code="wrong_state")
         line = self._lines.get(address)
         if line is None:
-            line = self._lines[address] = _Line(self.config.sessions_max)
+            # One session of a connection is held back: something may have to be ended when all others are taken.
+            line = self._lines[address] = _Line(max(1, self.config.sessions_max - 1))
         line.users += 1
+        keep_room = False
         try:
-            async with line.room:
+            await line.room.acquire()
+            line.active += 1
+            try:
                 yield await self._connected(line, address)
+            except Crowded:
+                keep_room = line.active > 1  # so many were too many: from now on one less at once
+                raise
+            finally:
+                line.active -= 1
+                if not keep_room:
+                    line.room.release()
         finally:
             line.users -= 1
             line.idle_since = self._now()
             self._look_after(line, address)
 
+    def shared(self, address: Address) -> bool:
+        """Does somebody else work on this host as well?"""
+        line = self._lines.get(address)
+        return line is not None and line.active > 0
+
     def statistics(self) -> Statistics:
-        lent = sum(line.users for line in self._lines.values())
+        lent = sum(line.active for line in self._lines.values())
         return Statistics(connections=self._open, sessions=lent, **self._counts)
 
     async def close(self) -> None:
@@ -138,7 +159,7 @@ class Pool:
         return await found.healthy(HEALTHY_S)
 
     async def _new(self, address: Address) -> Connection:
-        from holdfast.ssh.connecting import Ways, connect
+        from holdfast.ssh.connecting import Ways, connect  # loads asyncssh
 
         if self._ways is None:
             self._ways = Ways(self._accepted)
@@ -147,7 +168,8 @@ class Pool:
             per_host = self._per_host.setdefault(
                 (address.host, address.port), asyncio.Semaphore(self.config.connecting_per_host_max)
             )
-            async with self._connecting, per_host:
+            attributes = {"host": address.host, "port": address.port, "user": address.user, "jump": address.jump}
+            async with self._connecting, per_host, traced(self._tracer, "ssh.connect", attributes):
                 made = await connect(address, self.config, self._ways, lambda jump: self._tunnel(address, jump))
         except BaseException:
             self._counts["failed"] += 1
@@ -198,8 +220,8 @@ class Pool:
         """A line that nobody uses is forgotten, at once without a connection, else after a while."""
         if line.users or self._closed:
             return
-        if line.connection is None:
-            self._lines.pop(address, None)
+        if line.connection is None or not self.config.idle_s:
+            self._drop(self._lines.pop(address))
         elif self._expiry is None:
             self._expiry = asyncio.get_running_loop().call_later(self.config.idle_s, self._expire)
         if self._open >= self.config.connections_max:

@@ -23,7 +23,6 @@ _ROWS: Final[tuple[tuple[type[BaseException], str, str], ...]] = (
     (asyncssh.KeyEncryptionError, "auth_failed", "a key is encrypted, and there is nobody to ask for its passphrase"),
     (asyncssh.IllegalUserName, "auth_failed", "the user name is not allowed"),
     (asyncssh.ConfigParseError, "syntax", "ssh_config cannot be read"),
-    (asyncssh.ChannelOpenError, "unreachable", "it opened no further session"),
     (asyncssh.ConnectionLost, "unreachable", "the connection was lost"),
     (asyncssh.Error, "unreachable", "the connection failed"),
     (TimeoutError, "timeout", "it did not answer in time"),
@@ -36,11 +35,17 @@ _ROWS: Final[tuple[tuple[type[BaseException], str, str], ...]] = (
 )
 
 
+class Crowded(WorldError):
+    """The host opens no further session on this connection, which is fine otherwise: wait for one to end."""
+
+
 def as_ours(error: BaseException, host: object) -> WorldError:
     if isinstance(error, WorldError):
         return error
     if isinstance(error, asyncssh.KeyExchangeFailed) and "host key" in str(error):
         return WorldError(f"{host}: it has no host key of the kind that is known", code="host_key_mismatch")
+    if isinstance(error, asyncssh.ChannelOpenError):
+        return Crowded(f"{host}: it opens no further session{_detail(error)}", code="unreachable")
     for kind, code, said in _ROWS:
         if isinstance(error, kind):
             return WorldError(f"{host}: {said}{_detail(error)}", code=code)

@@ -1,10 +1,11 @@
 """Real OpenSSH servers for tests: on loopback, with host keys, a configuration and authorized keys of their own.
 
-    with Sshd(tmp_path) as server:
+    with Sshd() as server:
         address = server.address()
 
-A server started by root lets other users in, so `user` may be any account of this machine; `users.account` makes
-one. Everything lies in one directory; the server and its sessions are gone when the block ends.
+A server started by root lets other users in: `account` makes one for the time of a block. A server's files lie in a
+directory of its own below /tmp, because the user who comes in must be able to read the authorized keys; it is gone
+when the block ends, and so is every session.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from holdfast.ssh.address import NO_CONFIG, Address
 
 START_S: Final = 10.0
-SHELL: Final = "/bin/sh"
 SSHD: Final = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or "/usr/sbin/sshd"
 
 _SETTINGS: Final = {
@@ -44,8 +45,9 @@ _SETTINGS: Final = {
 class Sshd:
     """One server. `settings` are lines of sshd_config that replace the ones above."""
 
-    def __init__(self, directory: Path, *, user: str = "", listen: Sequence[str] = ("127.0.0.1",), **settings: str) -> None:
-        self.directory = directory
+    def __init__(self, *, user: str = "", listen: Sequence[str] = ("127.0.0.1",), **settings: str) -> None:
+        self.directory = Path("/nonexistent")
+        self.key = Path("/nonexistent")
         self.user = user or pwd.getpwuid(os.geteuid()).pw_name
         self.listen = tuple(listen)
         self.settings = {**_SETTINGS, **settings}
@@ -53,11 +55,11 @@ class Sshd:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Sshd:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.directory.chmod(0o755)  # the user who comes in reads the authorized keys
+        self.directory = Path(tempfile.mkdtemp(prefix="holdfast-sshd-"))
+        self.directory.chmod(0o755)
         self.make_host_key()
         self.key = make_key(self.directory / "id_ed25519")
-        (self.directory / "authorized_keys").write_text(f"{self.key}.pub" and Path(f"{self.key}.pub").read_text())
+        (self.directory / "authorized_keys").write_text(Path(f"{self.key}.pub").read_text())
         self.port = self.port or free_port()
         self.write_known_hosts()
         self.start()
@@ -65,6 +67,7 @@ class Sshd:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     @property
     def known_hosts(self) -> Path:
@@ -135,6 +138,30 @@ class Sshd:
                 return
             time.sleep(0.01)
         raise RuntimeError(f"sshd does not listen on port {self.port}:\n{self.log[-2000:]}")
+
+
+@contextmanager
+def account(name: str, *, password: str = "", sudo: str = "", shell: str = "/bin/sh") -> Iterator[str]:
+    """A user of this machine, with a home, for the time of the block. `sudo`: what a rule of sudoers grants to it."""
+    rule = Path("/etc/sudoers.d") / name
+    _as_root("useradd", "--create-home", "--shell", shell, "--password", "*", name)
+    try:
+        if password:
+            _as_root("chpasswd", said=f"{name}:{password}\n")
+        if sudo:
+            _as_root("sh", "-c", 'umask 227; cat >"$0"', str(rule), said=f"{name} {sudo}\n")
+        yield name
+    finally:
+        _as_root("rm", "-f", str(rule))
+        subprocess.run([*_ROOT, "pkill", "-KILL", "-u", name], check=False)
+        _as_root("userdel", "--force", "--remove", name, quiet=True)
+
+
+_ROOT: Final = [] if os.geteuid() == 0 else ["sudo", "-n"]
+
+
+def _as_root(*command: str, said: str = "", quiet: bool = False) -> None:
+    subprocess.run([*_ROOT, *command], input=said.encode(), check=True, stderr=subprocess.DEVNULL if quiet else None)
 
 
 def free_port() -> int:

@@ -1,0 +1,155 @@
+"""The executor: commands, scripts and transfers on hosts, each with its whole story in the result.
+
+Everything it needs is handed in; two of them share nothing but what both were given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from secrets import token_hex
+from time import monotonic, perf_counter
+from typing import Any, TypeVar
+
+from holdfast.core.errors import WorldError
+from holdfast.ssh.address import Address
+from holdfast.ssh.breaker import Breaker
+from holdfast.ssh.configuration import ExecutorConfig
+from holdfast.ssh.connection import Connection
+from holdfast.ssh.pool import Pool, Statistics
+from holdfast.ssh.quoting import line_of
+from holdfast.ssh.running import Done, Prepare, carry_out, limit_s, prepared, prepared_script, result_of
+from holdfast.ssh.scripts import leftovers, text_of
+from holdfast.ssh.tracing import traced
+from holdfast.ssh.trying import Attempt, Trier
+from holdfast.ssh.values import Command, Heard, Host, Result, Running, Script, Sudo
+from holdfast.ssh.wrapping import wrapped
+
+T = TypeVar("T", Command, Script)
+
+
+class Executor:
+    """Use it as an asynchronous context manager. `attempted` hears of every try, `accepted` of every new host key."""
+
+    def __init__(
+        self,
+        config: ExecutorConfig | None = None,
+        *,
+        pool: Pool | None = None,
+        now: Callable[[], float] = monotonic,
+        chance: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        tracer: Any = None,
+        attempted: Callable[[Attempt], None] = lambda attempt: None,
+        accepted: Callable[[str], None] = lambda said: None,
+    ) -> None:
+        self.config = config or (pool.config if pool is not None else ExecutorConfig())
+        self._lends = pool is not None
+        self.pool = pool or Pool(self.config, now=now, accepted=accepted, tracer=tracer)
+        self._trier = Trier(self.pool, self.config, now=now, chance=chance, sleep=sleep, attempted=attempted)
+        self._tracer = tracer
+
+    async def __aenter__(self) -> Executor:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        if not self._lends:
+            await self.pool.close()
+
+    def configure(self, config: ExecutorConfig) -> None:
+        """From the next piece of work on. Sizes of the pool stay as they were."""
+        self.config = self._trier.config = self.pool.config = config
+
+    def statistics(self) -> Statistics:
+        return self.pool.statistics()
+
+    @property
+    def retries(self) -> int:
+        return self._trier.retries
+
+    def breaker(self, host: Host) -> Breaker:
+        return self._trier.breaker(host if isinstance(host, Address) else Address.parse(host))
+
+    # -- commands and scripts
+
+    async def run_command(self, command: Command, heard: Heard | None = None) -> Result:
+        """Run it to its end. Never raises for what happens there: see `Result.error`."""
+        return await self._run("ssh.command", command, heard, lambda: prepared(command))
+
+    async def run_script(self, script: Script, heard: Heard | None = None) -> Result:
+        id = script.id or token_hex(8)
+        return await self._run("ssh.script", script, heard, lambda: prepared_script(script, text_of(script), id))
+
+    async def on_hosts(
+        self, asked: T, hosts: Iterable[Host], *, parallel: int = 32, heard: Heard | None = None
+    ) -> AsyncIterator[Result]:
+        """The same on many hosts, so many at once; results as they come."""
+        run: Any = self.run_script if isinstance(asked, Script) else self.run_command
+        queue, results = iter(hosts), asyncio.Queue[Result | None]()
+
+        async def work() -> None:
+            for host in queue:
+                await results.put(await run(asked.on(host), heard))
+            await results.put(None)
+
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(work()) for _ in range(parallel)]
+            over = 0
+            try:
+                while over < len(workers):
+                    result = await results.get()
+                    if result is None:
+                        over += 1
+                    else:
+                        yield result
+            except GeneratorExit:  # nobody wants the rest
+                for worker in workers:
+                    worker.cancel()
+
+    async def remove_leftovers(self, host: Host, id: str, sudo: Sudo | bool | str = False) -> Result:
+        """What a script with this id left when its client and its shell were both killed."""
+        return await self.run_command(Command(leftovers(id), host=host, sudo=sudo))
+
+    async def _run(self, name: str, asked: Running, heard: Heard | None, prepare: Prepare) -> Result:
+        began = perf_counter()
+        try:
+            address = asked.address
+            line_of(prepare().line)  # what cannot be said is found before anybody is called
+        except WorldError as error:
+            return Result(host=str(asked.host), error=error.as_failure())
+
+        async def work(connection: Connection) -> Done:
+            return await carry_out(connection, asked, prepare(), self.config, heard)
+
+        async with traced(self._tracer, name, _tags(asked, address, self.config)) as span:
+            tried = await self._trier.persist(address, work, self._happened(asked))
+            result = result_of(address, tried, perf_counter() - began)
+            span.add(exit_code=result.exit_code, attempts=result.attempts, stdout_bytes=len(result.output))
+            span.failed(result.error)
+        return result
+
+    def _happened(self, asked: Running) -> Callable[[Connection], Awaitable[bool]] | None:
+        check = asked.check
+        if check is None:
+            return None
+
+        async def look(connection: Connection) -> bool:
+            wrap = wrapped(check, env=asked.env, cwd=asked.cwd, sudo=Sudo.of(asked.sudo))
+            return (await carry_out(connection, asked, wrap, self.config)).ran.success
+
+        return look
+
+
+def _tags(asked: Running, address: Address, config: ExecutorConfig) -> dict[str, Any]:
+    sudo = Sudo.of(asked.sudo)
+    return {
+        "host": address.host,
+        "sudo": sudo.user if sudo else "",
+        "timeout": limit_s(asked, config) or 0.0,
+        "env_count": len(asked.env),
+        "stdin_bytes": len(asked.input),
+    }

@@ -1,0 +1,155 @@
+"""What can be asked of a host, and what comes back, as values. They are checked when they are carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, TypeVar
+
+from holdfast.core.errors import Failure, WorldError
+from holdfast.ssh.address import Address
+from holdfast.ssh.quoting import Words
+
+Host = str | Address  # a text is `[user@]host[:port]`
+Heard = Callable[[str, str, str], None]  # host, `stdout` or `stderr`, one line
+Progress = Callable[[int, int], None]  # bytes so far, bytes in all
+OnConflict = Literal["overwrite", "fail", "skip", "backup"]
+CONFIGURED: Final = -1.0  # a time limit that the configuration decides
+
+T = TypeVar("T", bound="Asked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sudo:
+    """Become somebody else. The password is only ever written to sudo's own standard input."""
+
+    user: str = "root"
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, said: Sudo | bool | str) -> Sudo | None:
+        if isinstance(said, Sudo):
+            return said
+        return cls(user="root" if said is True else said) if said else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What everything that is asked of a host has in common."""
+
+    host: Host = ""
+    user: str = ""
+    port: int = 0
+    sudo: Sudo | bool | str = False  # True: root; a text: that user
+    timeout: float | None = CONFIGURED
+
+    def on(self: T, host: Host) -> T:
+        return replace(self, host=host)
+
+    @property
+    def address(self) -> Address:
+        if isinstance(self.host, Address):
+            found = self.host
+        elif self.host:
+            found = Address.parse(self.host)
+        else:
+            raise WorldError("there is no host to do it on", code="invalid_value", hint="give `host`")
+        return replace(found, user=self.user or found.user, port=self.port or found.port)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running(Asked):
+    """A program, and what surrounds it."""
+
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cwd: str | None = None
+    stdin: bytes | str | None = field(default=None, repr=False)
+    check: Words | None = None  # ends with 0 when it has happened: asked when that is in doubt
+    output_bytes_max: int = 0  # 0: as the configuration says
+
+    @property
+    def input(self) -> bytes:
+        return self.stdin.encode("utf-8", "surrogateescape") if isinstance(self.stdin, str) else self.stdin or b""
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Running):
+    """Words that reach the program as they are, or one line for the remote user's shell."""
+
+    run: Words = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script(Running):
+    """A text that an interpreter runs: the one given, else what its first line names, else /bin/sh."""
+
+    content: str | bytes = field(default=b"", repr=False)
+    source: str = ""  # a local file instead
+    interpreter: Words = ()
+    args: tuple[str, ...] = ()
+    id: str = ""  # names its temporary directory, so that it is found again after a crash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(Asked):
+    """Bring `source` to `to`: a file or a directory with everything in it."""
+
+    source: str
+    to: str
+    download: bool = False
+    mode: int | None = None  # None: as the source has it
+    owner: str = ""
+    group: str = ""
+    times: bool = True  # keep the time of the last change
+    on_conflict: OnConflict = "overwrite"
+    resume: bool = True  # go on with what a broken upload of the same content left
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How it went on one host. Never raised, always returned."""
+
+    host: str
+    exit_code: int | None = None
+    signal: str = ""
+    stdout: str = field(default="", repr=False)
+    stderr: str = field(default="", repr=False)
+    output: bytes = field(default=b"", repr=False)  # standard output as it came
+    truncated: bool = False
+    duration_s: float = 0.0
+    attempts: int = 0
+    confirmed: bool = False  # its outcome was in doubt, and `check` said that it has happened
+    error: Failure | None = None
+
+    @property
+    def success(self) -> bool:
+        return self.error is None
+
+    def plain(self) -> dict[str, Any]:
+        names = ("host", "exit_code", "signal", "stdout", "stderr", "truncated", "duration_s", "attempts")
+        found = {name: getattr(self, name) for name in names}
+        return found | {"signal": self.signal or None, "error": self.error.plain() if self.error else None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transferred:
+    """What was brought where it should be."""
+
+    host: str
+    files: int = 0
+    bytes: int = 0
+    skipped: bool = False  # something stood there already, and was left alone
+    resumed_at: int = 0  # so many bytes were there from an upload that broke
+    checksum: str = ""  # sha256; of a directory over all its files
+    duration_s: float = 0.0
+    attempts: int = 0
+    error: Failure | None = None
+
+    @property
+    def success(self) -> bool:
+        return self.error is None
+
+    def plain(self) -> dict[str, Any]:
+        names = ("host", "files", "bytes", "duration_s", "checksum")
+        return {name: getattr(self, name) for name in names} | {"error": self.error.plain() if self.error else None}

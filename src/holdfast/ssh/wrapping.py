@@ -1,0 +1,166 @@
+"""What surrounds a command on its way: environment, working directory, another user. Written in the sh of POSIX.
+
+Values of the environment, passwords and input travel on standard input, in this order:
+
+    1. the environment, which our shell reads and exports     2. the password, when sudo asks for it
+    3. the text of a script                                   4. the input of the command itself
+
+So none of them is in an argument list. Our own lines on the error stream begin with a mark that nobody can guess.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from secrets import token_hex
+from typing import Final
+
+from holdfast.core.errors import Failure
+from holdfast.ssh.connection import Launch
+from holdfast.ssh.dialogue import Dialogue
+from holdfast.ssh.quoting import Words, assignments, joined, quote
+from holdfast.ssh.values import Sudo
+
+SHELL: Final = "/bin/sh"
+PROMPT_S: Final = 5.0  # sudo asks at once, or it does not ask
+
+# What a note of the wrapping means for the outcome: the error word and what to say.
+NOTES: Final[Mapping[str, tuple[str, str]]] = {
+    "cwd": ("not_found", "the working directory cannot be entered"),
+    "nosudo": ("not_found", "sudo is not installed"),
+    "again": ("auth_failed", "sudo did not accept the password"),
+    "asks": ("auth_failed", "sudo wants a password, and none was given"),
+    "interpreter": ("not_found", "the interpreter is not installed"),
+    "notemp": ("no_space", "there is no room for a temporary file"),
+}
+
+_READ_ENV: Final = (
+    "_hf_n={lines};_hf_e=;while [ $_hf_n -gt 0 ];do IFS= read -r _hf_l||exit 126;_hf_e=$_hf_e$_hf_l'\n'"
+    ';_hf_n=$((_hf_n-1));done;eval "$_hf_e";unset _hf_n _hf_e _hf_l\n'
+)
+_ENTER: Final = "cd -- {cwd} 2>/dev/null||{{ echo {mark} cwd >&2;exit 126;}}\n"
+_ENTER_INSIDE: Final = 'cd -- "$1" 2>/dev/null||{ echo "$2" cwd >&2;exit 126;};shift 2;exec "$@"'
+_FIND_SUDO: Final = "command -v sudo >/dev/null||{{ echo {mark} nosudo >&2;exit 127;}}\n"
+
+
+@dataclass(slots=True)
+class Wrapped:
+    """One command, ready to be started and to be talked to while it starts."""
+
+    line: str
+    mark: str = ""
+    env: bytes = field(default=b"", repr=False)
+    sudo: Sudo | None = None
+    payload: bytes = field(default=b"", repr=False)
+    notes: dict[str, str] = field(default_factory=dict)
+    _begun: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    _dialogue: Dialogue | None = field(default=None, repr=False)
+
+    @property
+    def launch(self) -> Launch:
+        if not self.mark:
+            return Launch(line=self.line)
+        killer, said = self._killer()
+        return Launch(line=self.line, mark=self.mark, note=self._note, feed=self._feed, killer=killer, killer_input=said)
+
+    def _killer(self) -> tuple[Sequence[str], bytes]:
+        """What another user runs only that user may end."""
+        if self.sudo is None:
+            return (), b""
+        if self.sudo.password:
+            return ("sudo", "-S", "-p", "", "-u", self.sudo.user, "--"), f"{self.sudo.password}\n".encode()
+        return ("sudo", "-n", "-u", self.sudo.user, "--"), b""
+
+    async def _feed(self, dialogue: Dialogue) -> None:
+        """Say everything in its order. Waits for sudo's question where it may ask one."""
+        self._dialogue = dialogue
+        dialogue.write(self.env)
+        if self.sudo is not None and self.sudo.password:
+            self._ask_again()
+            over = asyncio.create_task(dialogue.over.wait())
+            begun = asyncio.create_task(self._begun.wait())
+            try:
+                await asyncio.wait((over, begun), timeout=PROMPT_S, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                over.cancel()
+                begun.cancel()
+        dialogue.write(self.payload)
+        dialogue.write_eof()
+
+    def _ask_again(self) -> None:
+        """A note may have come before there was anybody to answer it."""
+        if "ask" in self.notes and not self._begun.is_set():
+            self._answer()
+
+    def _note(self, word: str, value: str) -> None:
+        word = "again" if word == "ask" and "ask" in self.notes else word
+        self.notes[word] = value
+        if word == "ask":
+            self._answer()
+        elif word == "again" and self._dialogue is not None:
+            self._dialogue.write_eof()
+        elif word == "go":
+            self._begun.set()
+
+    def _answer(self) -> None:
+        if self._dialogue is not None and self.sudo is not None:
+            self._dialogue.write(f"{self.sudo.password}\n".encode())
+            self._begun.set()
+
+    def trouble(self, host: object, stderr: bytes, exit_code: int | None) -> Failure | None:
+        """Why the command itself was never begun, if so."""
+        for word, (code, said) in NOTES.items():
+            if word in self.notes:
+                return Failure(code=code, message=f"{host}: {said}{f' ({value})' if (value := self.notes[word]) else ''}")
+        if self.sudo is not None and exit_code == 1 and stderr.startswith(b"sudo: "):
+            said = stderr.decode(errors="replace").strip().splitlines()[-1]
+            return Failure(code="permission_denied", message=f"{host}: {said}", hint="see `sudo -l` on the host")
+        return None
+
+
+def wrapped(
+    words: Words,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    sudo: Sudo | None = None,
+    payload: bytes = b"",
+    noted: bool = False,
+    mark: str = "",
+) -> Wrapped:
+    """`noted`: the command itself writes notes with `mark`."""
+    said = assignments(env or {})
+    if not said and cwd is None and sudo is None and not noted:
+        return Wrapped(words if isinstance(words, str) else joined(words), payload=payload)
+    mark = mark or new_mark()
+    parts = [f"echo {mark} group $$ >&2\n"]
+    if said:
+        parts.append(_READ_ENV.format(lines=said.count(b"\n")))
+    if sudo is not None:
+        parts += [_FIND_SUDO.format(mark=mark), _as_user(sudo, mark, list(env or {}), _inside(words, cwd, mark))]
+    else:
+        parts += [_ENTER.format(cwd=quote(cwd), mark=mark)] if cwd is not None else []
+        parts.append(words if isinstance(words, str) else f"exec {joined(words)}")
+    return Wrapped("".join(parts), mark=mark, env=said, sudo=sudo, payload=payload)
+
+
+def new_mark() -> str:
+    return f"hf-{token_hex(12)}"
+
+
+def _inside(words: Words, cwd: str | None, mark: str) -> list[str]:
+    """What sudo runs: the program itself wherever possible, because rules of sudo name programs."""
+    argv = [SHELL, "-c", words] if isinstance(words, str) else list(words)
+    return argv if cwd is None else [SHELL, "-c", _ENTER_INSIDE, "sh", cwd, mark, *argv]
+
+
+def _as_user(sudo: Sudo, mark: str, names: Sequence[str], argv: Sequence[str]) -> str:
+    """Without a question where that works; else with one that we recognise."""
+    keep = [f"--preserve-env={','.join(names)}"] if names else []
+    rest = joined([*keep, "-u", sudo.user, "--", *argv])
+    quiet = f"exec sudo -n {rest}"
+    if not sudo.password:
+        return quiet
+    asking = f"exec sudo -S -k -p {quote(f'{mark} ask')}'\n' {rest}"
+    return f"if sudo -n -v 2>/dev/null;then echo {mark} go >&2;{quiet}\nelse {asking}\nfi"
