@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+import pytest
 
 from holdfast.core.change import Change, Depth, Look
 from holdfast.drivers.contract import Batch, Ending, Move, Outcome
@@ -18,6 +22,15 @@ from holdfast.testing import zoo
 
 _RUN = uuid4().hex  # stashes of other mounts outlive a test run
 _NUMBERS = count(1)
+
+
+AS_ROOT = os.geteuid() == 0
+needs_root = pytest.mark.skipif(not AS_ROOT, reason="only root may do this")
+
+
+def node(kind: str, mode: int = 0o777, **more: Any) -> Node:
+    """A node as we would make it."""
+    return Node(kind, mode, **{"uid": os.geteuid(), "gid": os.getegid(), **more})
 
 
 class Bench:
@@ -82,14 +95,14 @@ class Bench:
         if found.type == "file":
             after = found._replace(digest=new.digest, size=new.size, content=None)
         else:
-            after = Node("file", mode, digest=new.digest, xattrs="", size=new.size)
+            after = node("file", mode, digest=new.digest, xattrs="", size=new.size)
         return Change(self.key(name), found, after, means=new)
 
     def link(self, name: str, target: str) -> Change:
-        return Change(self.key(name), self.look(name), Node("link", 0o777, target=target))
+        return Change(self.key(name), self.look(name), node("link", 0o777, target=target))
 
     def folder(self, name: str, mode: int = 0o755) -> Change:
-        return Change(self.key(name), self.look(name), Node("dir", mode))
+        return Change(self.key(name), self.look(name), node("dir", mode))
 
     def removal(self, name: str, depth: Depth = Depth.TREE) -> Change:
         return Change(self.key(name), self.look(name, depth), ABSENT)

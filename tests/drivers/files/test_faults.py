@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,7 +24,11 @@ Manifest = dict[str, zoo.Row]
 @pytest.fixture
 def trials(elsewhere: Path, tmp_path: Path) -> Iterator[Callable[[], Trial]]:
     """Worlds for one trial each, in memory, where a sync costs nothing; with a second file system for the far end."""
-    far = Path(tempfile.mkdtemp(dir=tmp_path))
+    far = tmp_path
+    (elsewhere / "keeper").mkdir()
+    keeper = Bench(elsewhere / "keeper")
+    (far / "held").write_bytes(b"x")  # while this is kept, the stash over there stays, and every trial makes the same calls
+    held = keeper.do(keeper.removal(str(far / "held")))
     numbers = iter(range(100_000))
 
     def begin() -> Trial:
@@ -33,6 +36,8 @@ def trials(elsewhere: Path, tmp_path: Path) -> Iterator[Callable[[], Trial]]:
         return Trial(elsewhere / str(number), far / str(number))
 
     yield begin
+    keeper.settle(*held)
+    keeper.restart()
 
 
 class Trial:

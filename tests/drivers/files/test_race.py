@@ -12,9 +12,9 @@ from holdfast.core.change import Change, Depth
 from holdfast.drivers.contract import Ending
 from holdfast.drivers.files.calls import EXCHANGE, Calls
 from holdfast.kinds.content import Content
-from holdfast.kinds.node import Node
+from holdfast.kinds.node import ABSENT
 from holdfast.testing import zoo
-from tests.drivers.files.bench import Bench, moves_of
+from tests.drivers.files.bench import Bench, moves_of, node
 
 ROUNDS = 1500
 NEW = Content.of(b"only for inside")
@@ -73,12 +73,12 @@ def attack(bench: Bench, outside: Path, look_every_time: bool) -> tuple[int, int
 
 
 def changes(bench: Bench, number: int) -> list[Change]:
-    absent = Node("absent")
+    absent = ABSENT
     victim = bench.look("target/victim", Depth.CONTENT)
     made = [
-        Change(bench.key(f"target/{number}"), absent, Node("file", 0o644, digest=NEW.digest), means=NEW),
-        Change(bench.key(f"target/link-{number}"), absent, Node("link", target="x")),
-        Change(bench.key(f"target/dir-{number}"), absent, Node("dir", 0o755)),
+        Change(bench.key(f"target/{number}"), absent, node("file", 0o644, digest=NEW.digest), means=NEW),
+        Change(bench.key(f"target/link-{number}"), absent, node("link", target="x")),
+        Change(bench.key(f"target/dir-{number}"), absent, node("dir", 0o755)),
     ]
     if victim.content == b"inside":  # planned while it was the right one
         made.append(Change(bench.key("target/victim"), victim, victim._replace(mode=victim.mode ^ 0o010)))
@@ -120,10 +120,10 @@ def test_a_link_out_of_a_declared_root_is_refused(tmp_path: Path) -> None:
     assert not bench.look("way/victim").exists
     for name in ("way/new", "../outside/new"):
         path = os.path.normpath(bench.root / name)
-        outcome = bench.apply(*moves_of(Change(path, Node("absent"), Node("link", target="x"))))[0]
+        outcome = bench.apply(*moves_of(Change(path, ABSENT, node("link", target="x"))))[0]
         assert outcome.failure is not None
         assert outcome.failure.code == "outside_root"
-    stolen = Change(bench.key("stolen"), Node("absent"), Node("file", 0o644), means=Content(path=str(outside / "victim")))
+    stolen = Change(bench.key("stolen"), ABSENT, node("file", 0o644), means=Content(path=str(outside / "victim")))
     outcome = bench.apply(*moves_of(stolen))[0]
     assert outcome.failure is not None
     assert outcome.failure.code == "outside_root"

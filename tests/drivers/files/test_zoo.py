@@ -9,9 +9,8 @@ import pytest
 from holdfast.core.change import Change, Depth
 from holdfast.drivers.contract import Ending
 from holdfast.kinds.content import Content
-from holdfast.kinds.node import Node
 from holdfast.testing import zoo
-from tests.drivers.files.bench import Bench, moves_of
+from tests.drivers.files.bench import AS_ROOT, Bench, moves_of, node
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def test_overwriting_everything_with_files_and_undoing_it_changes_nothing(bench:
     new = Content.of(b"new")
     names = names_of(bench)
     changes = [
-        Change(bench.key(name), bench.look(name, Depth.TREE), Node("file", 0o600, digest=new.digest), means=new)
+        Change(bench.key(name), bench.look(name, Depth.TREE), node("file", 0o600, digest=new.digest), means=new)
         for name in names
     ]
     moves = bench.do(*changes)
@@ -72,14 +71,13 @@ def test_overwriting_everything_with_files_and_undoing_it_changes_nothing(bench:
 
 def test_changing_owner_and_mode_of_everything_and_undoing_it_changes_nothing(bench: Bench) -> None:
     before = zoo.manifest(bench.root, inodes=True)
+    owner = {"uid": 4321, "gid": 4322} if AS_ROOT else {}
     seen = {
         name: bench.look(name)
         for name in names_of(bench)
         if (bench.root / name).lstat().st_nlink == 1 or (bench.root / name).is_dir()
     }
-    moves = bench.do(
-        *[Change(bench.key(name), node, node._replace(mode=0o711, uid=4321, gid=4322)) for name, node in seen.items()]
-    )
+    moves = bench.do(*[Change(bench.key(name), found, found._replace(mode=0o711, **owner)) for name, found in seen.items()])
     bench.undone(*moves)
     assert zoo.differences(before, zoo.manifest(bench.root, inodes=True)) == []
     assert bench.kept() == []
