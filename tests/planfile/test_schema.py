@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from holdfast import planfile
 from holdfast.kinds.registry import names
 from holdfast.planfile import schema, yaml_format
 from tests.planfile.plans import HEAD, plan_of, problems_of
@@ -27,6 +28,10 @@ def document_of(text: str) -> Any:
 def test_the_schema_is_json_and_knows_every_kind():
     json.dumps(schema())
     assert {f"step.{name}" for name in names()} <= schema()["$defs"].keys()
+
+
+def test_the_schema_can_be_asked_for_again():
+    assert planfile.schema() == planfile.schema()
 
 
 def test_what_can_be_read_is_valid(validator):

@@ -62,7 +62,7 @@ def from_canonical(document: bytes) -> Plan:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of plan files."""
-    from holdfast.planfile.schema import plan_schema
+    from holdfast.planfile.json_schema import plan_schema
 
     return plan_schema()
 
