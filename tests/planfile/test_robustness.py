@@ -81,7 +81,7 @@ def test_a_text_with_a_piece_cut_out_or_doubled_is_a_plan_or_has_places(data):
 
 
 def test_reading_needs_nothing_heavy():
-    heavy = "asyncio concurrent.futures jinja2 tomllib json.tool difflib rich click logging subprocess holdfast.planfile.json_schema"
+    heavy = "asyncio concurrent.futures jinja2 tomllib difflib rich click logging subprocess holdfast.planfile.json_schema"
     code = f"import sys, holdfast.planfile; print([name for name in {heavy.split()!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, env=environment(), check=True)
     assert done.stdout == "[]\n"
