@@ -9,7 +9,9 @@ import pytest
 from tests.cli.conftest import Shell
 
 FILE = "file: a\ncontent: x\nid: a"
-RUN = set("run plan ending source started_at duration_s executed unchanged failed rolled_back skipped residue errors tasks".split())
+RUN = set(
+    "run plan ending source started_at duration_s executed unchanged failed rolled_back skipped residue errors tasks".split()
+)
 STEP = {"id", "kind", "state", "guarantee", "attempts", "duration_s"}
 CHANGE = {"step", "resource", "action", "before", "after", "diff", "guarantee"}
 

@@ -17,6 +17,7 @@ from holdfast.core.errors import HoldfastError
 
 if TYPE_CHECKING:
     from holdfast.app.preview import Preview
+    from holdfast.core.plan import Plan
 
 
 @command("plan")
@@ -51,10 +52,19 @@ def present(invocation: Invocation, preview: Preview, *, reverse: bool = False, 
 
     document = preview.plain()
     shown = preview.reversed_changes() if reverse else document["changes"]
-    lines = list(changes.preview(document, shown, everything=invocation.screen.verbose)) if not invocation.screen.json else []
+    everything, places = invocation.screen.verbose, _places(preview.plan)
+    lines = [] if invocation.screen.json else list(changes.preview(document, shown, everything=everything, places=places))
     if saved and not preview.problems:
         lines += [EMPTY, line(f"saved; to apply exactly this: holdfast apply {saved}")]
     return invocation.answer({**document, "changes": list(shown)}, *lines, code=code)
+
+
+def _places(plan: Plan) -> dict[str, str]:
+    """Where each step of a plan with several stages belongs."""
+    stages = [(task, stage) for task in plan.tasks for stage in task.stages]
+    if len(stages) < 2:
+        return {}
+    return {step.id: f"{task.name} / {stage.name}" for task, stage in stages for step in stage.steps}
 
 
 def _code(preview: Preview, detailed: bool) -> int:

@@ -24,14 +24,18 @@ _TALLY: Final = (
 )
 
 Document = Mapping[str, Any]
+NOWHERE: Final[Mapping[str, str]] = {}
 
 
-def preview(document: Document, changes: Sequence[Document], *, everything: bool) -> Iterator[Line]:
+def preview(
+    document: Document, changes: Sequence[Document], *, everything: bool, places: Mapping[str, str] = NOWHERE
+) -> Iterator[Line]:
+    """`places` names the task and the stage of each step, where there is more than one."""
     yield heading(document["plan"], Span(f"  {short_digest(document['digest'])}", "dim"))
     yield EMPTY
     shown = changes if everything else [change for change in changes if change["action"] != "none"]
     if shown:
-        yield from blocks(shown, everything=everything)
+        yield from _blocks(shown, places, everything)
         yield EMPTY
     if document["problems"]:
         yield from (found for problem in document["problems"] for found in problem_lines(problem))
@@ -47,10 +51,13 @@ def short_digest(digest: str) -> str:
     return f"{algorithm}:{value[:12]}" if value else digest
 
 
-def blocks(changes: Sequence[Document], *, everything: bool = False) -> Iterator[Line]:
+def _blocks(changes: Sequence[Document], places: Mapping[str, str], everything: bool) -> Iterator[Line]:
     least, most = RESOURCE_COLUMNS
     columns = min(max([least, *(width(clean(change["resource"])) for change in changes)]), most)
+    here = None
     for change in changes:
+        if here != (here := places.get(change["step"])):
+            yield line(Span(f"  {here}", "cyan"))
         yield _head(change, columns)
         yield from _difference(change.get("diff") or "", everything)
 

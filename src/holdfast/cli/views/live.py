@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from holdfast.app.parts import Watch
 
 RUNNING_MAX: Final = 6  # steps under way that are named
-LINES_MAX: Final = 200  # of a larger plan only what went wrong is listed
 STYLES: Final = {"title": "bold", "alarm": "bold red"}
 MOVING: Final = ("applying", "undoing")
 
@@ -85,9 +84,7 @@ def live(screen: Screen) -> Iterator[Watch]:
 
         def watch(run: Run, events: Sequence[Event]) -> None:
             foot.hear(run, events)
-            everything = screen.verbose or len(run.steps) <= LINES_MAX
-            chosen = events if everything else [event for event in events if event.type not in ("step.applied", "step.undone")]
-            for each in told(run, chosen, everything=screen.verbose):
+            for each in told(run, events, everything=screen.verbose):
                 shown.console.print(_text(each), soft_wrap=True)
 
         yield watch

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.cli.lines import Line, Span, line
 from holdfast.cli.screen import Screen
-from holdfast.cli.words import took
+from holdfast.cli.words import counted, took
 from holdfast.core.events import Event, singles
 from holdfast.core.run import Run
 
@@ -34,6 +34,7 @@ RUNS: Final[Mapping[str, tuple[str, str]]] = {
     "run.interrupted": ("taken over", "yellow"),
 }
 COLUMN: Final = 14
+NAMED_MAX: Final = 200  # steps that moved together are named up to this number, then counted; what went wrong is always named
 
 
 @contextmanager
@@ -66,6 +67,9 @@ def _steps(run: Run, event: Event, everything: bool) -> Iterator[Line]:
     if aside and not everything:
         return
     head = Span(f"{word:<{COLUMN}}", style)
+    if event.count > NAMED_MAX and not everything and "error[]" not in event.data:
+        yield line(head, counted(event.count, "step"))
+        return
     for step, values in singles(event):
         if step is not None:
             yield line(head, run.ids[step], Span(_remark(values), "dim"))

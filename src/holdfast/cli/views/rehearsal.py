@@ -35,8 +35,7 @@ def _coverage(found: Document) -> Iterator[Line]:
     coverage = found["coverage"]
     full = int(BAR_COLUMNS * coverage / 100)
     style = "green" if coverage == 100 else "yellow"
-    yield line(
-        Span("█" * full, style), Span("░" * (BAR_COLUMNS - full), "red"), Span(f"  {coverage:g} %", "bold"), " of failures are taken back completely"
-    )  # fmt: skip
+    bar = (Span("█" * full, style), Span("░" * (BAR_COLUMNS - full), "red"))
+    yield line(*bar, Span(f"  {coverage:g} %", "bold"), " of failures are taken back completely")
     some = f" of {found['points_possible']:,}, evenly spread" if found["points"] < found["points_possible"] else ""
     yield line(Span(f"{counted(found['points'], 'failure')} rehearsed{some}: before, during and after every step", "dim"))

@@ -10,7 +10,7 @@ from holdfast.cli.lines import EMPTY, Line, Span, clean_lines, line, width
 from holdfast.cli.screen import problem_lines
 from holdfast.cli.views import marks
 from holdfast.cli.views.changes import short_digest
-from holdfast.cli.words import ago, local, took
+from holdfast.cli.words import ago, local, said, took
 from holdfast.core.times import seconds_of
 
 Document = Mapping[str, Any]
@@ -31,7 +31,7 @@ def ending(run: Document) -> Iterator[Line]:
     yield from errors(run)
     yield from residue(run)
     word = run["ending"] or run["state"]
-    counts = ", ".join(f"{len(run[name]):,} {name.replace('_', ' ')}" for name in _COUNTS if run[name])
+    counts = ", ".join(f"{len(run[name]):,} {said(name)}" for name in _COUNTS if run[name])
     spent = f"  in {took(run['duration_s'])}" if run["duration_s"] is not None else ""
     yield line(marks.state(word), f"  {run['plan']['name']}", f"  {counts}" if counts else "", Span(spent, "dim"))
     if word in _MEANINGS:
@@ -98,13 +98,13 @@ def _stage(stage: Document, rail: str, columns: int, everything: bool) -> Iterat
     shown = steps if everything else _telling(steps)
     hidden = Counter(step["state"] for step in steps)
     hidden.subtract(step["state"] for step in shown)
-    more = ", ".join(f"{number:,} {state.replace('_', ' ')}" for state, number in hidden.items() if number > 0)
+    more = ", ".join(f"{number:,} more {said(state)}" for state, number in hidden.items() if number > 0)
     for number, step in enumerate(shown):
         last = number == len(shown) - 1 and not more
         yield _step(step, f"{rail}{'└─ ' if last else '├─ '}", columns)
         yield from _output(step, f"{rail}{'   ' if last else '│  '}")
     if more:
-        yield line(Span(f"{rail}└─ … {more} more (--verbose lists all)", "dim"))
+        yield line(Span(f"{rail}└─ … {more} (--verbose lists all)", "dim"))
 
 
 def _telling(steps: Sequence[Document]) -> Sequence[Document]:
