@@ -164,7 +164,12 @@ def _hard_links(home: Path) -> None:
 
 
 def _folders(home: Path) -> None:
-    for name, mode in (("sticky", 0o1777), ("handing-on", 0o2775), ("closed", 0o500), ("hollow", 0o755)):
+    for name, mode in (
+        ("sticky", 0o1777),
+        ("handing-on", 0o2775),
+        ("closed", 0o500 if os.geteuid() == 0 else 0o700),
+        ("hollow", 0o755),
+    ):
         (home / name).mkdir()
         (home / name).chmod(mode)
     deep = home / "deep" / "er" / "and" / "deeper"

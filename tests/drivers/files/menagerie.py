@@ -8,7 +8,6 @@ from pathlib import Path
 from holdfast.core.change import Change, Depth
 from holdfast.drivers.contract import Move
 from holdfast.kinds.content import Content
-from holdfast.kinds.node import Node
 from tests.drivers.files.bench import AS_ROOT, Bench, moves_of, node
 
 SMALL = Content.of(b"new content\n")
@@ -29,7 +28,7 @@ def build(root: Path) -> None:
 
 
 def batch(bench: Bench, far: Path) -> tuple[Move, ...]:
-    tree = Node(
+    tree = node(
         "dir",
         0o750,
         entries={"a": node("dir", 0o711), "a/b": node("file", 0o600, digest=SMALL.digest), "c": node("link", target="a")},

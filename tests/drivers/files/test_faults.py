@@ -118,10 +118,10 @@ def reference(trials: Callable[[], Trial], base: type[Calls] = Calls) -> tuple[l
     """The calls of an undisturbed run, those of its undo, and the new world."""
     trial = trials()
     calls: list[str] = []
-    assert set(trial.apply(counted(calls, base)) or ()) == {Ending.DONE}
+    assert set(trial.apply(counted(calls, base)) or ()) == {Ending.DONE}, trial.failures
     forward, new = list(calls), trial.manifest()
     calls = []
-    assert set(trial.undo(counted(calls, base)) or ()) == {Ending.DONE}
+    assert set(trial.undo(counted(calls, base)) or ()) == {Ending.DONE}, trial.failures
     back = list(calls)
     trial.is_old()
     trial.end()
