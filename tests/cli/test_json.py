@@ -9,9 +9,8 @@ import pytest
 from tests.cli.conftest import Shell
 
 FILE = "file: a\ncontent: x\nid: a"
-RUN = set(
-    "run plan ending source started_at duration_s executed unchanged failed rolled_back skipped residue errors tasks".split()
-)
+LISTS = {"executed", "unchanged", "failed", "rolled_back", "skipped", "residue", "errors", "tasks"}
+RUN = {"run", "plan", "ending", "source", "started_at", "duration_s", *LISTS}
 STEP = {"id", "kind", "state", "guarantee", "attempts", "duration_s"}
 CHANGE = {"step", "resource", "action", "before", "after", "diff", "guarantee"}
 

@@ -40,9 +40,9 @@ def compact(invocation: Invocation, keep_runs: int, yes: bool) -> int:
     invocation.screen.needs_answer(yes=yes)
     with invocation.engine() as hf:
         invocation.screen.confirm(f"Drop the records of all but the newest {counted(keep_runs, 'run')}?", yes=yes)
-        found = dict(hf.journal.compact(keep_runs=keep_runs, at=hf.clock.now()))
-    words = f"{counted(found['runs'], 'run')} dropped, {counted(found['kept'], 'record')} kept"
-    return invocation.answer(found, line(words))
+        found = dict(hf.compact(keep_runs=keep_runs))
+    kept = f"{counted(found['kept'], 'record')} kept, {counted(found['bytes_reclaimed'], 'byte')} given back"
+    return invocation.answer(found, line(f"{counted(found['runs'], 'run')} dropped, {kept}"))
 
 
 @journal.command("export", cls=Command)
