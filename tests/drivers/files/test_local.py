@@ -328,7 +328,7 @@ def test_another_mount_gets_a_private_stash_of_its_own_that_the_next_process_fin
     assert path.read_bytes() == b"old"
     bench.settle(move)
     bench.restart()
-    assert not held.parent.exists()
+    assert not held.exists()
 
 
 def test_a_stash_that_others_may_read_is_not_used(tmp_path: Path) -> None:
