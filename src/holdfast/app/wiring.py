@@ -7,7 +7,7 @@ Modules of drivers are imported when a plan first needs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from holdfast.app.home import Home
 from holdfast.core.change import Look, State
@@ -16,11 +16,20 @@ from holdfast.drivers.contract import Batch, Driver, Fetched, Keeper, Move, Outc
 from holdfast.runtime.fleet import DriverFleet, Make
 
 if TYPE_CHECKING:
+    from holdfast.drivers.remote.host import Host
+    from holdfast.drivers.remote.hosts import Hosts
     from holdfast.drivers.secrets import Secrets
 
 Thing = TypeVar("Thing")
-Maker = Callable[["Wiring", str, bool], Driver]
+Maker = Callable[["Wiring", "Target", bool], Driver]
 Targets = Mapping[str, Mapping[str, Maker]]
+
+
+class Target(NamedTuple):
+    """A target by its name, and what the plan says of it."""
+
+    name: str
+    declared: Mapping[str, Any]
 
 
 class Threaded:
@@ -51,10 +60,17 @@ class Threaded:
         await self._inner.close()
 
     async def fetch(self, key: str, into: int | None) -> Fetched:
-        keeper: Keeper = self._inner  # type: ignore[assignment]  # only drivers of files are asked
         from asyncio import to_thread
 
+        keeper: Keeper = self._inner  # type: ignore[assignment]  # only drivers of files are wrapped
         found: Fetched = await to_thread(self._finish, keeper.fetch(key, into))
+        return found
+
+    async def untouched(self, moves: Sequence[Move]) -> set[str]:
+        from asyncio import to_thread
+
+        keeper: Keeper = self._inner  # type: ignore[assignment]
+        found: set[str] = await to_thread(self._finish, keeper.untouched(moves))
         return found
 
 
@@ -72,7 +88,7 @@ class Wiring:
         for target in {step.target for step in plan.steps} | {"local"}:
             kind = _type_of(plan, target)
             for family, make in self.targets[kind].items():
-                makers[target, family] = _bound(make, self, target, on_loop)
+                makers[target, family] = _bound(make, self, Target(target, plan.targets.get(target, {})), on_loop)
         return DriverFleet(makers)
 
     def remembered(self, name: str, make: Callable[[], Thing]) -> Thing:
@@ -89,8 +105,15 @@ class Wiring:
 
         return self.remembered("secrets", Secrets)
 
+    @property
+    def hosts(self) -> Hosts:
+        """Hosts over SSH, whose drivers share their connections."""
+        from holdfast.drivers.remote.hosts import Hosts
 
-def _bound(make: Maker, wiring: Wiring, target: str, on_loop: bool) -> Make:
+        return self.remembered("hosts", Hosts)
+
+
+def _bound(make: Maker, wiring: Wiring, target: Target, on_loop: bool) -> Make:
     return lambda: make(wiring, target, on_loop)
 
 
@@ -106,7 +129,7 @@ def needs_loop(plan: Plan) -> bool:
     return any(step.operation.family != "files" or step.target not in ("local", "memory") for step in plan.steps)
 
 
-def _local_files(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+def _local_files(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     from holdfast.drivers.files.local import Local
     from holdfast.runtime.crew import run_to_end
 
@@ -115,37 +138,52 @@ def _local_files(wiring: Wiring, target: str, on_loop: bool) -> Driver:
     return Threaded(driver, run_to_end) if on_loop else driver
 
 
-def _memory_files(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+def _memory_files(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     from holdfast.drivers.files.memory import Memory
 
     return wiring.remembered("files", Memory)
 
 
-def _local_processes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+def _local_processes(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     from holdfast.drivers.process.local import LocalProcesses
 
     return LocalProcesses(work=wiring.home.work, secrets=wiring.secrets)
 
 
-def _memory_processes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+def _memory_processes(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     from holdfast.drivers.process.memory import MemoryProcesses
 
     return wiring.remembered("process", MemoryProcesses)
 
 
-def _probes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+def _probes(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     from holdfast.drivers.probe.local import Probes
 
     return Probes(secrets=wiring.secrets)
 
 
-def _memory_probes(wiring: Wiring, target: str, on_loop: bool) -> Driver:
+def _memory_probes(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     from holdfast.drivers.probe.memory import MemoryProbes
 
     return MemoryProbes()
 
 
+def _host(wiring: Wiring, target: Target) -> Host:
+    from functools import partial
+
+    from holdfast.drivers.remote.way import way_of
+
+    return wiring.hosts.enter(target.name, target.declared, partial(way_of, target.declared, wiring.secrets))
+
+
+def _remote_files(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
+    from holdfast.drivers.remote.files import RemoteFiles
+
+    return RemoteFiles(_host(wiring, target), wiring.hosts, wiring.secrets)
+
+
 TARGETS: Final[Targets] = {
     "local": {"files": _local_files, "process": _local_processes, "probe": _probes},
     "memory": {"files": _memory_files, "process": _memory_processes, "probe": _memory_probes},
+    "ssh": {"files": _remote_files},
 }

@@ -1,14 +1,14 @@
 """What is to be in a file: the means by which a driver makes a node that has content.
 
 Pure and standard library only, because the file worker carries this module with it. Exactly one of `data`, `path`,
-`origin` and `secret` is set, or none for what has no content but `xattrs`. Below a directory the same value means a
+`origin`, `secret` and `feed` is set, or none for what has no content but `xattrs`. Below a directory the same value means a
 whole tree: what stands at the same relative path.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Content(NamedTuple):
@@ -19,6 +19,7 @@ class Content(NamedTuple):
     size: int = 0
     secret: str | None = None  # what this reference means: the driver asks for it at the last moment
     xattrs: tuple[tuple[str, bytes], ...] = ()  # extended attributes as they were recorded, for a node that wants them
+    feed: Any = None  # hands over to a writer what comes piece by piece, and returns its digest
 
     @classmethod
     def of(cls, data: bytes) -> Content:

@@ -6,18 +6,50 @@ type `Secret`, so that nothing else is accepted there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from holdfast.core.errors import Problem
+from holdfast.kinds.contract import Flaw, Secret
 from holdfast.planfile.arguments import fill, shape_of
 from holdfast.planfile.source import Spot, meant
 
 BUILT_IN: Final = ("local", "memory")
 NEARBY: Final = frozenset(BUILT_IN)  # targets whose paths may be relative to the plan file
-TARGETS: Final[dict[str, type[msgspec.Struct]]] = {}
+_WAY_IN: Final = re.compile(r"(?!-)[^\s@]+|(?!-)[^\s]+@(?!-)[^\s@]+")  # [user@]host[:port]
+
+
+class Ssh(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A host over SSH. What is not said here is as ssh_config says."""
+
+    ssh: str
+    key: str | None = None  # a private key file
+    password: Secret | None = None
+    known_hosts: str | None = None
+    host_key: str | None = None  # the only one that is accepted, or its fingerprint
+    config: str | None = None  # a file instead of ~/.ssh/config; `none` for no file
+    jump: str | None = None
+    sudo: bool = False
+    sudo_password: Secret | None = None
+    shell: str | None = None  # what steps with `shell: true` are handed to
+    max_sessions: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+
+    def flaws(self) -> Iterator[Flaw]:
+        for field, text in (("ssh", self.ssh), *(("jump", hop) for hop in (self.jump or "").split(",") if hop)):
+            if _WAY_IN.fullmatch(text.strip()) is None:
+                yield Flaw(field, f"{text!r} is not a host", hint="write [user@]host[:port]")
+        for field in ("key", "known_hosts", "config"):
+            path = getattr(self, field)
+            if path is not None and not path.startswith(("/", "~")) and (field, path) != ("config", "none"):
+                yield Flaw(field, f"`{path}` is relative to nothing", hint="write an absolute path, or one from `~`")
+        if self.shell is not None and not self.shell.startswith("/"):
+            yield Flaw("shell", f"`{self.shell}` is not the absolute path of a shell")
+
+
+TARGETS: Final[dict[str, type[msgspec.Struct]]] = {"ssh": Ssh}
 
 
 def read_targets(raw: Mapping[str, Any], spot: Spot, found: list[Problem]) -> dict[str, Any]:

@@ -82,6 +82,8 @@ class Maker:
         if content.data is not None:
             write_all(self._calls, fd, content.data)
             return digest_of(content.data)
+        if content.feed is not None:
+            return str(content.feed(lambda piece: write_all(self._calls, fd, piece)))
         source = self._open_source(content)
         try:
             return copy_open_file(self._calls, source, fd)

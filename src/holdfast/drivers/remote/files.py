@@ -1,0 +1,106 @@
+"""The driver of paths on a host: the local engine, carried there. One round trip looks at, or moves, a whole batch.
+
+A connection that is lost while a batch is made leaves every move of it in doubt; what became of them is found out by
+looking. Nothing is made a second time on suspicion.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from holdfast.core.change import FACTS, Look, State
+from holdfast.core.errors import Failure, StorageFailed, WorldError
+from holdfast.drivers.contract import Batch, Ending, Fetched, Move, Outcome
+from holdfast.drivers.files.local import SECRET, as_facts, as_outcome
+from holdfast.drivers.files.values import Report
+from holdfast.drivers.remote.guard import Guarding, run_of
+from holdfast.drivers.remote.host import Host, Lost, Worker
+from holdfast.drivers.remote.hosts import Hosts
+from holdfast.drivers.remote.sending import Sending
+from holdfast.drivers.remote.wire import state_from, taken
+from holdfast.drivers.secrets import Secrets
+from holdfast.kinds.content import digest_of
+from holdfast.kinds.contract import Secret
+from holdfast.kinds.node import Sealed
+
+LOST: Final = Failure(code="in_doubt", message="the connection was lost while it was made", doubtful=True)
+_IN_DOUBT: Final = Outcome(Ending.IN_DOUBT, LOST)
+
+
+class RemoteFiles(Guarding):
+    """Paths of one host."""
+
+    def __init__(self, host: Host, hosts: Hosts, secrets: Secrets) -> None:
+        super().__init__(host)
+        self._hosts = hosts
+        self._secrets = secrets
+
+    async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
+        asked = [(key, depth.value) for key, depth in looks if not key.startswith(SECRET)]
+        found: dict[str, Any] = {}
+        if asked:
+            try:
+                answer, beside = await self._host.ask("inspect", looks=asked)
+            except Lost:
+                answer, beside = await self._again("inspect", looks=asked)
+            found = {key: state_from(key, values, beside) for key, values in answer.items()}
+        if FACTS in found:
+            found[FACTS] = as_facts(found[FACTS])
+        found.update((key, self._sealed(key[len(SECRET) :])) for key, _ in looks if key.startswith(SECRET))
+        return found
+
+    async def apply(self, batch: Batch) -> Sequence[Outcome]:
+        runs = sorted({run_of(move.id) for move in batch.moves})
+        await self.hold(runs, undo=any(move.undo for move in batch.moves))
+        sending = Sending(self._secrets)
+        orders = [sending.order(move) for move in batch.moves]
+        self._host.took_over.update(runs)
+        try:
+            answer, _ = await self._host.ask("apply", sending.serve, orders=orders, keep_going=batch.keep_going, runs=runs)
+        except Lost:
+            return [_IN_DOUBT] * len(batch.moves)
+        except WorldError as error:
+            if error.code == "storage_failed":
+                raise StorageFailed(error.message) from error
+            raise
+        return [as_outcome(Report(*values)) for values in answer]
+
+    async def settle(self, moves: Sequence[Move]) -> None:
+        ids = [move.id for move in moves]
+        runs = sorted({run_of(id) for id in ids})
+        try:
+            await self._host.ask("settle", ids=ids, runs=runs)
+        except Lost:
+            await self._again("settle", ids=ids, runs=runs)
+
+    async def close(self) -> None:
+        await self._hosts.leave(self._host)
+
+    async def fetch(self, key: str, into: int | None) -> Fetched:
+        async def receive(worker: Worker, said: dict[str, Any]) -> None:
+            left = memoryview(taken(said["piece"], said["beside"]))
+            while left:
+                assert into is not None
+                left = left[os.write(into, left) :]
+
+        try:
+            (digest, xattrs), beside = await self._host.ask("fetch", receive, path=key, content=into is not None)
+        except Lost as lost:
+            raise lost.error from lost
+        return Fetched(digest, {name: taken(place, beside) for name, place in xattrs})
+
+    async def _again(self, what: str, **values: Any) -> Any:
+        """What may be asked twice is asked twice, over a new connection."""
+        try:
+            return await self._host.ask(what, **values)
+        except Lost as lost:
+            raise lost.error from lost
+
+    def _sealed(self, reference: str) -> Sealed:
+        try:
+            data = self._secrets.value(Secret(reference)).encode("utf-8", "surrogateescape")
+        except WorldError:
+            return Sealed()  # that it cannot be had is the answer
+        return Sealed(digest_of(data), len(data))

@@ -1,0 +1,45 @@
+"""The hosts of a wiring, and the connections they share: opened with the first, closed with the last who needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from holdfast.drivers.remote.host import Host, Way
+
+if TYPE_CHECKING:
+    from holdfast.ssh.configuration import ExecutorConfig
+    from holdfast.ssh.pool import Pool
+
+
+class Hosts:
+    """One event loop at a time: every driver of a host enters, and leaves when it is closed."""
+
+    def __init__(self, config: ExecutorConfig | None = None) -> None:
+        self._config = config
+        self._pool: Pool | None = None
+        self._users: dict[str, list[Host]] = {}  # by what was declared: the host, once for every driver
+
+    def enter(self, name: str, declared: Mapping[str, Any], way: Callable[[], Way]) -> Host:
+        users = self._users.setdefault(repr((name, sorted(declared.items()))), [])
+        users.append(users[0] if users else Host(name, way, self))
+        return users[0]
+
+    async def leave(self, host: Host) -> None:
+        key = next(key for key, users in self._users.items() if users[0] is host)
+        self._users[key].pop()
+        if self._users[key]:
+            return
+        del self._users[key]
+        await host.close()
+        if not self._users and self._pool is not None:
+            pool, self._pool = self._pool, None
+            await pool.close()
+
+    def pool(self) -> Pool:
+        """Loaded with the first connection: who plans for local files only never pays for it."""
+        if self._pool is None:
+            from holdfast.ssh.pool import Pool
+
+            self._pool = Pool(self._config)
+        return self._pool

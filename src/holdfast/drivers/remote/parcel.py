@@ -1,0 +1,99 @@
+"""What is sent to a host so that a worker runs there: the modules it needs, in one piece, and the few words that start them.
+
+The modules travel as source and as the byte code of this Python; a host with the same one saves the compiling. Nothing
+of it is written to the host's disk.
+"""
+
+from __future__ import annotations
+
+import marshal
+import zlib
+from functools import lru_cache
+from importlib.resources import files
+from importlib.util import MAGIC_NUMBER
+from typing import Final
+
+START: Final = b"holdfast begins here\n"  # what stands before it was meant for sudo
+OLDEST: Final = (3, 8)
+TOO_OLD: Final = 86  # exit code of a Python that is older
+
+_PACKAGES: Final = (
+    "holdfast",
+    "holdfast.core",
+    "holdfast.drivers",
+    "holdfast.drivers.files",
+    "holdfast.drivers.remote",
+    "holdfast.kinds",
+)
+_MODULES: Final = (
+    *(f"holdfast.kinds.{name}" for name in ("node", "content")),
+    *(
+        f"holdfast.drivers.files.{name}"
+        for name in (
+            *("calls", "values", "forms", "looking", "places", "copying", "stash", "barrier", "making", "grip"),
+            *("attributes", "moving", "switching", "inspecting", "engine"),
+        )
+    ),
+    *(f"holdfast.drivers.remote.{name}" for name in ("wire", "keeping", "switch", "asking", "worker")),
+)
+
+# It takes no byte more than it needs, because what follows are frames.
+_BOOT: Final = """\
+import os,sys
+def take(n):
+ b=b""
+ while len(b)<n:
+  p=os.read(0,n-len(b))
+  if not p:sys.exit(0)
+  b+=p
+ return b
+line=b""
+while not line.endswith({start!r}):line+=take(1)
+if sys.version_info<{oldest!r}:sys.exit({too_old})
+import marshal,zlib
+parts=[take(int(take(10)))for _ in range(4)]
+exec(zlib.decompress(parts[0]))
+"""
+
+_LOADER: Final = """\
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import MAGIC_NUMBER
+packages = {packages!r}
+known = marshal.loads(zlib.decompress(parts[3 if parts[1] == MAGIC_NUMBER else 2]))
+class Carried:
+    def find_spec(self, name, path=None, target=None):
+        if name in known or name in packages:
+            return ModuleSpec(name, self, is_package=name in packages)
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        code = known.get(module.__name__, "")
+        exec(compile(code, module.__name__, "exec", dont_inherit=True) if isinstance(code, str) else code, module.__dict__)
+sys.meta_path.insert(0, Carried())
+from holdfast.drivers.remote.worker import main
+main()
+"""
+
+
+def command(python: str = "python3") -> tuple[str, ...]:
+    """The words that start a worker, which then waits for its parcel."""
+    return (python, "-I", "-S", "-X", "utf8", "-c", _BOOT.format(start=START, oldest=OLDEST, too_old=TOO_OLD))
+
+
+@lru_cache(maxsize=1)
+def parcel() -> bytes:
+    """Everything the worker is made of. Byte code of another Python is not looked at."""
+    sources = {name: _source(name) for name in _MODULES}
+    codes = {name: compile(source, name, "exec", dont_inherit=True, optimize=2) for name, source in sources.items()}
+    parts = (
+        zlib.compress(_LOADER.format(packages=_PACKAGES).encode()),
+        MAGIC_NUMBER,
+        zlib.compress(marshal.dumps(sources, 2)),
+        zlib.compress(marshal.dumps(codes)),
+    )
+    return START + b"".join(b"%010d" % len(part) + part for part in parts)
+
+
+def _source(name: str) -> str:
+    package, _, module = name.rpartition(".")
+    return files(package).joinpath(f"{module}.py").read_text(encoding="utf-8")
