@@ -1,0 +1,114 @@
+"""One kind of item in the configuration: its fields, its rules, and where it answers. A row of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast.testing.opnsense.fields import AutoNumber, Field, Sequence, ServerId
+from holdfast.testing.opnsense.profile import Profile
+from holdfast.testing.opnsense.store import Item
+from holdfast.testing.opnsense.world import World
+
+Complaint = tuple[str, str]
+Check = Callable[[Mapping[str, str], str, World], Iterator[Complaint]]
+
+
+@dataclass(frozen=True)
+class Resource:
+    """`unique` holds groups of fields whose values together occur once; `actions` how the verbs are spelled."""
+
+    path: str
+    at: str  # module/controller
+    wrapper: str
+    fields: tuple[Field, ...]
+    suffix: str = "item"
+    searches: str = ""  # "search_items" where the search has a name of its own
+    unique: tuple[tuple[str, ...], ...] = ()
+    checks: tuple[Check, ...] = ()
+    columns: tuple[str, ...] = ("enabled", "name", "description")  # what a search shows before 25.7
+    since: str = ""
+    toggles: str = "enabled"
+
+    def fields_of(self, profile: Profile) -> dict[str, Field]:
+        return {field.name: field for field in self.fields if profile.has(field.since, field.until)}
+
+    def stored_fields(self, profile: Profile) -> dict[str, Field]:
+        return {name: field for name, field in self.fields_of(profile).items() if not field.volatile}
+
+    def defaults(self, profile: Profile) -> dict[str, str]:
+        return {name: field.default for name, field in self.stored_fields(profile).items()}
+
+    def taken_in(self, item: Item, payload: Mapping[str, Any], profile: Profile) -> dict[str, str]:
+        """The item with what the payload says; unknown fields, null and what only the server sets are passed over."""
+        given = flat(payload)
+        known = self.stored_fields(profile)
+        values = {
+            name: known[name].normalise(text(value))
+            for name, value in given.items()
+            if name in known and value is not None and not isinstance(known[name], ServerId)
+        }
+        if any(name.rpartition(".")[0] in known for name in given):
+            raise TypeError("a map where a value belongs")
+        return {**item, **values}
+
+    def problems(self, item: Item, uuid: str, world: World) -> dict[str, list[str]]:
+        """Everything that is wrong with one item, by field."""
+        found: dict[str, list[str]] = {}
+        for name, field in self.stored_fields(world.profile).items():
+            for problem in field.problems(item.get(name, ""), world):
+                found.setdefault(name, []).append(problem)
+        for check in (self._unique, *self.checks):
+            for name, problem in check(item, uuid, world):
+                found.setdefault(name, []).append(problem)
+        return found
+
+    def numbered(self, item: dict[str, str], world: World) -> dict[str, str]:
+        """A new item with the numbers that the server gives where the client gave none."""
+        others = world.listing(self.path).values()
+        for name, field in self.stored_fields(world.profile).items():
+            taken = {int(other[name]) for other in others if other.get(name, "").isdecimal()}
+            if isinstance(field, Sequence) and not item.get(name):
+                item[name] = str(max(taken, default=1) + 100)
+            elif isinstance(field, AutoNumber) and not item.get(name):
+                item[name] = str(next(number for number in range(1, len(taken) + 2) if number not in taken))
+        return item
+
+    def _unique(self, item: Item, uuid: str, world: World) -> Iterator[Complaint]:
+        others = [other for key, other in world.listing(self.path).items() if key != uuid]
+        for group in self.unique:
+            mine = [item.get(name, "") for name in group]
+            if mine[0] and any([other.get(name, "") for name in group] == mine for other in others):
+                yield group[0], "is already in use"
+
+
+def flat(payload: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested containers as dotted names; a list counts as a container, as it does for the appliance."""
+    found: dict[str, Any] = {}
+    for name, value in payload.items():
+        if isinstance(value, list):
+            value = {str(index): entry for index, entry in enumerate(value)}
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.") or {f"{prefix}{name}.": ""}
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        *outer, last = name.split(".")
+        place = tree
+        for key in outer:
+            place = place.setdefault(key, {})
+        place[last] = value
+    return tree
+
+
+def text(value: object) -> str:
+    """A JSON scalar as the appliance casts it: true is 1, false is nothing."""
+    if isinstance(value, bool):
+        return "1" if value else ""
+    return str(value)

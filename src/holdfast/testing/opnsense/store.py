@@ -1,0 +1,106 @@
+"""The configuration: an immutable tree, its history, and the lock that most writers take and some do not.
+
+A save replaces the whole tree, as the appliance rewrites its file. Whoever read the tree before somebody else saved,
+and saves without having read again, takes the other's change away; nothing here prevents it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+from xml.sax.saxutils import escape, quoteattr
+
+from holdfast.testing.opnsense.clock import Clock
+
+Item = Mapping[str, str]
+Listing = Mapping[str, Item]
+Config = Mapping[str, Listing]
+
+RETENTION: Final = 100
+NOTHING: Final[Listing] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote, and through which call: what the history says about a revision."""
+
+    user: str
+    address: str
+    key: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class Revision:
+    time: float
+    author: Author
+    config: Config
+
+    @property
+    def id(self) -> str:
+        return f"config-{self.time:.4f}.xml"
+
+    @property
+    def description(self) -> str:
+        return f"{self.author.uri} made changes"
+
+    @property
+    def username(self) -> str:
+        return f"{self.author.user}@{self.author.address}"
+
+    @cached_property
+    def xml(self) -> str:
+        return as_xml(self)
+
+
+class Store:
+    def __init__(self, config: Config, clock: Clock, retention: int = RETENTION) -> None:
+        self.lock = threading.Lock()
+        self.clock = clock
+        self.retention = retention
+        self.config = config
+        self.previous = config
+        self.revisions: list[Revision] = []
+        self.save(config, Author("root", "127.0.0.1", "", "/system_initial"))
+
+    def save(self, config: Config, author: Author) -> Revision:
+        """Make this the configuration; the newest revision stands first."""
+        self.previous, self.config = self.config, config
+        revision = Revision(self.clock.advance(0.0001), author, config)
+        self.revisions = [revision, *self.revisions][: self.retention]
+        return revision
+
+    def revision(self, name: str) -> Revision | None:
+        return next((revision for revision in self.revisions if revision.id == name), None)
+
+    def prune(self, keep: int) -> None:
+        self.revisions = self.revisions[:keep]
+
+
+def replaced(config: Config, path: str, listing: Listing) -> Config:
+    return {**config, path: listing}
+
+
+def as_xml(revision: Revision) -> str:
+    """A text of the tree in the manner of the appliance's file: complete, one line per value, good for comparing."""
+    lines = ['<?xml version="1.0"?>', "<opnsense>"]
+    for path, listing in sorted(revision.config.items()):
+        lines.append(f"  <model path={quoteattr(path)}>")
+        for uuid, item in listing.items():
+            lines.append(f"    <item uuid={quoteattr(uuid)}>")
+            lines += (f"      <value name={quoteattr(name)}>{escape(value)}</value>" for name, value in item.items())
+            lines.append("    </item>")
+        lines.append("  </model>")
+    lines += [
+        "  <revision>",
+        f"    <username>{escape(revision.username)}</username>",
+        f"    <description>{escape(revision.description)}</description>",
+        f"    <time>{revision.time:.4f}</time>",
+        "  </revision>",
+        "</opnsense>",
+        "",
+    ]
+    return "\n".join(lines)
