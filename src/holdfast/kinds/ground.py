@@ -269,7 +269,7 @@ class Ground:
             self._rebase(key, Base(entries=after.entries))
         elif before.type in ("dir", "link") if after.type != "dir" else before.type != "dir":
             self._rebase(key, NOTHING)
-        self.nodes[key] = after
+        self.nodes[key] = after if change.origin is None else after._replace(around_ns=0)  # that was of its old place
         if isinstance(change.means, Content):
             self.means[key] = change.means
         elif self.means and change.origin is None and before.digest != after.digest:

@@ -67,7 +67,7 @@ class MoveKind(Files, frozen=True, kw_only=True):
     def _placed(self, ground: Ground, room: Room, standing: Node, found: Node, copied: bool) -> Sequence[Change]:
         """What is in the way is put aside first; the move itself finds nothing there."""
         guarantee = Guarantee.REVERSIBLE if copied else Guarantee.ATOMIC
-        after = anew(found) if copied else moved(found)
+        after = anew(found)._replace(around_ns=found.around_ns) if copied else moved(found)
         if not standing.exists:
             return (Change(self.to, standing, after, guarantee, origin=self.source),)
         aside = [change for change in put(ground, room, self.to, standing, ABSENT, self.on_conflict) if change.changes]

@@ -29,7 +29,7 @@ class Node(NamedTuple):
     ctime_ns: int = 0
     nlink: int = 1
     # -- what surrounds it
-    around_ns: int = 0  # mtime of the parent directory, so that undo can put it back
+    around_ns: int = 0  # mtime of the parent directory, so that undo can put it back; after a move: of the one it left
     writable: bool = True  # may the effective user write: create and replace entries in a directory, or open a file
     readable: bool = True  # may the effective user read it (and pass through it, if a directory)
     readonly: bool = False  # the file system is mounted read-only

@@ -146,8 +146,8 @@ def put(
 
 
 def moved(node: Node) -> Node:
-    """The same object at another place."""
-    return node._replace(around_ns=0)
+    """The same object at another place. What it says of its surroundings is of the old one: that is put back by an undo."""
+    return node
 
 
 def copied(facts: Facts, node: Node, gid: int) -> Node:

@@ -153,7 +153,7 @@ class _Merge:
         elif parent in self.left:
             self.left.add(name)
         else:
-            found = self.have.get(name, ABSENT)
+            found = self.have.get(name) or ABSENT._replace(around_ns=self._folder(parent).mtime_ns)
             if not found.exists:
                 self._put(name, parent, found, node)
             elif found.type != "dir" or node.type != "dir":
@@ -210,7 +210,7 @@ class _Merge:
         """An existing directory of the destination, as it was seen with the whole tree."""
         found = self.rooms.get(parent)
         if found is None:
-            node = self.have[parent] if parent else self.standing
+            node = self._folder(parent)
             if not parent or not may_write(self.facts, node):  # an access list may still allow it: look more closely
                 room = self.ground.room(under(self._path(parent), "-"))
             else:
@@ -219,6 +219,9 @@ class _Merge:
                 room = top._replace(path=self._path(parent), node=node, gid=gid, handed_on=setgid)
             found = self.rooms[parent] = room, self.kind.form_in(self.facts, room, self.source)
         return found
+
+    def _folder(self, parent: str) -> Node:
+        return self.have[parent] if parent else self.standing
 
     def _path(self, name: str) -> str:
         return under(self.kind.path, name) if name else self.kind.path

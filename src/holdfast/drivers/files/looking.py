@@ -136,9 +136,9 @@ def walk(name: str, dir_fd: int | None, look: Callable[[str, int, int], Node]) -
     entries: dict[str, Node] = {}
     top = open_quietly(name, _LIST, dir_fd)
     try:
-        below = [""]
+        below = [("", os.fstat(top).st_mtime_ns)]
         while below:
-            parent = below.pop()
+            parent, around_ns = below.pop()
             names = _names(parent or ".", top)
             if names is None:
                 entries[parent] = entries[parent]._replace(readable=False)
@@ -147,9 +147,9 @@ def walk(name: str, dir_fd: int | None, look: Callable[[str, int, int], Node]) -
                 path = f"{parent}/{entry}" if parent else entry
                 node = look(path, top, limit)
                 if node.exists:
-                    entries[path] = node
+                    entries[path] = node._replace(around_ns=around_ns)
                     if node.type == "dir":
-                        below.append(path)
+                        below.append((path, node.mtime_ns))
     finally:
         os.close(top)
     return entries
