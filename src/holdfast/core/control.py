@@ -150,13 +150,13 @@ def _approve(draft: Draft, data: Mapping[str, Any]) -> None:
 
 def _rollback(draft: Draft, data: Mapping[str, Any]) -> None:
     if data.get("task") is None:
-        unwind.begin(draft, None, by=str(data.get("by", "")))
+        unwind.begin(draft, None, **_said(data, "by", "owner"))
         return
     run = draft.run
     number = task_number(run, data["task"])
     assert number is not None
     if run.over or run.state == "paused":
-        draft.emit("run.resumed", **_said(data, "by"))
+        draft.emit("run.resumed", **_said(data, "by", "owner"))
     unwind.begin_task(draft, number)
 
 

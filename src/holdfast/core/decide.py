@@ -7,7 +7,6 @@ events were persisted; where that fails the run object is thrown away, and the j
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -133,7 +132,6 @@ def _recovered(draft: Draft, stimulus: Recovered) -> None:
         unwind.begin(draft, run.error or error_of("cancelled", "the process that ran it died"))
         return
     draft.emit("run.resumed", owner=stimulus.owner, by="recover")
-    run.ready = deque(dict.fromkeys(run.ready))  # while the run lived, handing out removed what folding has left in there
     doubtful = [step for step, state in enumerate(run.steps) if state in ("applying", "in_doubt")]
     if doubtful:
         draft.ask(doubtful)

@@ -26,7 +26,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "run.resumed": ("by", "owner"),
     "run.cancelling": ("by", "why"),
     "run.cancelled": (),
-    "run.rolling_back": ("by", "why", "error"),
+    "run.rolling_back": ("by", "owner", "error"),
     "run.rolled_back": ("error",),
     "run.rollback_failed": ("residue",),
     "run.committed": ("ending",),

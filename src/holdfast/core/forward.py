@@ -133,7 +133,7 @@ def batch_sizes(run: Run) -> list[int]:
 
 def _at_gate(run: Run) -> bool:
     """Has everything begun that may begin before the next gate?"""
-    if not run.policy.batches or not run.startable:
+    if not run.policy.batches or not any(run.tasks[number].state in ("pending", "waiting") for number in run.startable):
         return False
     sizes = batch_sizes(run)
     if run.gates_open >= len(sizes):
@@ -170,8 +170,7 @@ def _hand_out(draft: Draft) -> None:
     free = run.policy.parallel - len(flights.by_number)
     groups: dict[Lane, list[int]] = {}
     held: deque[int] = deque()
-    while run.ready:
-        step = run.ready.popleft()
+    for step in dict.fromkeys(run.ready):  # folding and reopening may name one twice
         if run.steps[step] not in ("pending", "waiting") or not run.is_open(step):
             continue
         lane = run.lanes[step]

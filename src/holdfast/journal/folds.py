@@ -170,7 +170,8 @@ def _run_changed(sheets: Sheets, record: Record, event: Event, seq: int, ring: i
         "state": state,
         "ending": ending,
         "ended_at": record.at if ending else None,
-        "owner": event.data.get("owner", before["owner"]) if event.type == "run.resumed" else before["owner"],
+        "owner": event.data.get("owner", before["owner"]),  # whoever goes on with it
+        "settled": before["settled"] and event.type != "run.resumed",
         "error": _error_code(event.data) or before["error"],
     }
     if event.type == "run.started" and before["state"] == "queued":

@@ -22,6 +22,7 @@ KINDS: Final[dict[str, str]] = {
     "script": "holdfast.kinds.script:Script",
     "wait": "holdfast.kinds.wait:Wait",
     "health": "holdfast.kinds.health:Health",
+    "approve": "holdfast.kinds.approve:Approve",
 }
 
 
