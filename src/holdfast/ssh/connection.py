@@ -26,6 +26,7 @@ from holdfast.ssh.troubles import in_doubt, translated
 
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
 GRACE_S: Final = 5.0
+HASTE_S: Final = 0.5  # the same, when nobody waits for it any more
 KILL_S: Final = 5.0  # what no signal ends sleeps in the kernel: do not wait for it
 DRAIN_S: Final = 0.5  # a daemon left behind may hold the streams open for ever
 _OPENSSH: Final = re.compile(r"SSH-2\.0-OpenSSH_(\d+)\.(\d+)")
@@ -119,8 +120,8 @@ class Connection:
         except TimeoutError:
             await self._stop(dialogue, launch, grace_s)
             return True
-        except asyncio.CancelledError:
-            await self._stop(dialogue, launch, 0.0)
+        except BaseException:
+            await self._stop(dialogue, launch, min(grace_s, HASTE_S))
             raise
         if not dialogue.answered:
             raise in_doubt(self.address)

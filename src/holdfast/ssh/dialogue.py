@@ -176,6 +176,15 @@ class Dialogue(asyncssh.SSHClientSession[bytes]):
         with suppress(OSError):
             self.channel.write_eof()
 
+    def pause(self, paused: bool) -> None:
+        """Ask the host to wait, or to go on."""
+        if self.over.is_set():
+            return
+        if paused:
+            self.channel.pause_reading()
+        else:
+            self.channel.resume_reading()
+
     def close(self) -> None:
         if self.channel is not None:
             self.channel.close()

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import replace
 from secrets import token_hex
-from time import monotonic, perf_counter
+from time import gmtime, monotonic, perf_counter, strftime
 from typing import Any, TypeVar
 
 from holdfast.core.errors import WorldError
@@ -17,13 +18,16 @@ from holdfast.ssh.address import Address
 from holdfast.ssh.breaker import Breaker
 from holdfast.ssh.configuration import ExecutorConfig
 from holdfast.ssh.connection import Connection
+from holdfast.ssh.downloads import Download
+from holdfast.ssh.far_side import FarSide
 from holdfast.ssh.pool import Pool, Statistics
 from holdfast.ssh.quoting import line_of
 from holdfast.ssh.running import Done, Prepare, carry_out, limit_s, prepared, prepared_script, result_of
 from holdfast.ssh.scripts import leftovers, text_of
 from holdfast.ssh.tracing import traced
 from holdfast.ssh.trying import Attempt, Trier
-from holdfast.ssh.values import Command, Heard, Host, Result, Running, Script, Sudo
+from holdfast.ssh.uploads import Upload
+from holdfast.ssh.values import CONFIGURED, Command, Heard, Host, Progress, Result, Running, Script, Sudo, Transfer, Transferred
 from holdfast.ssh.wrapping import wrapped
 
 T = TypeVar("T", Command, Script)
@@ -109,6 +113,32 @@ class Executor:
             except GeneratorExit:  # nobody wants the rest
                 for worker in workers:
                     worker.cancel()
+
+    # -- transfers
+
+    async def transfer(self, asked: Transfer, progress: Progress = lambda done, whole: None) -> Transferred:
+        """Bring it there, or fetch it. `progress` hears bytes done and bytes in all."""
+        began = perf_counter()
+        try:
+            address = asked.address
+        except WorldError as error:
+            return Transferred(host=str(asked.host), error=error.as_failure())
+        timeout = self.config.transfer_timeout_s if asked.timeout == CONFIGURED else asked.timeout
+        stamp = strftime("%Y%m%dT%H%M%SZ", gmtime())
+
+        async def work(connection: Connection) -> Transferred:
+            side = FarSide(connection, Sudo.of(asked.sudo), timeout)
+            return await (Download if asked.download else Upload)(side, asked, progress, stamp).carry()
+
+        tags = {"host": address.host, "direction": "download" if asked.download else "upload", "timeout": timeout or 0.0}
+        async with traced(self._tracer, "ssh.transfer", tags) as span:
+            tried = await self._trier.persist(address, work)
+            found = tried.value or Transferred(host=str(address), error=tried.failure)
+            span.add(files=found.files, bytes=found.bytes, attempts=tried.attempts)
+            span.failed(found.error)
+        return replace(found, duration_s=perf_counter() - began, attempts=tried.attempts)
+
+    # -- hosts
 
     async def remove_leftovers(self, host: Host, id: str, sudo: Sudo | bool | str = False) -> Result:
         """What a script with this id left when its client and its shell were both killed."""

@@ -25,7 +25,7 @@ RUNNER: Final = """\
 mark=$1 id=$2 size=$3 where=$4 mask=$(umask); shift 4; umask 077
 command -v "$1" >/dev/null || { echo "$mark interpreter $1" >&2; exit 127; }
 d=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-script-$id.XXXXXXXX") || { echo "$mark notemp" >&2; exit 126; }
-trap 'rm -rf -- "$d"' EXIT; trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
+trap 'rm -rf -- "$d"; echo "$mark gone" >&2' EXIT; trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
 echo "$mark at $d" >&2
 if [ -n "$size" ]; then dd bs=1 count="$size" 2>/dev/null; else cat; fi >"$d/script" \
 || { echo "$mark notemp" >&2; exit 126; }

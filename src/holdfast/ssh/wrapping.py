@@ -11,7 +11,7 @@ So none of them is in an argument list. Our own lines on the error stream begin 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Final
@@ -53,8 +53,10 @@ class Wrapped:
     env: bytes = field(default=b"", repr=False)
     sudo: Sudo | None = None
     payload: bytes = field(default=b"", repr=False)
+    pour: Callable[[Dialogue], Awaitable[None]] | None = field(default=None, repr=False)  # says what is not known before
     notes: dict[str, str] = field(default_factory=dict)
     _begun: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    _news: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _dialogue: Dialogue | None = field(default=None, repr=False)
 
     @property
@@ -78,15 +80,18 @@ class Wrapped:
         dialogue.write(self.env)
         if self.sudo is not None and self.sudo.password:
             self._ask_again()
-            over = asyncio.create_task(dialogue.over.wait())
-            begun = asyncio.create_task(self._begun.wait())
-            try:
-                await asyncio.wait((over, begun), timeout=PROMPT_S, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                over.cancel()
-                begun.cancel()
+            await first_of(self._begun, dialogue.over, within_s=PROMPT_S)
+        if self.pour is not None:
+            await self.pour(dialogue)
         dialogue.write(self.payload)
         dialogue.write_eof()
+
+    async def heard_of(self, word: str, dialogue: Dialogue) -> bool:
+        """Wait for this note, or for the end."""
+        while word not in self.notes and not dialogue.exited.is_set():
+            self._news.clear()
+            await first_of(self._news, dialogue.exited)
+        return word in self.notes
 
     def _ask_again(self) -> None:
         """A note may have come before there was anybody to answer it."""
@@ -96,6 +101,7 @@ class Wrapped:
     def _note(self, word: str, value: str) -> None:
         word = "again" if word == "ask" and "ask" in self.notes else word
         self.notes[word] = value
+        self._news.set()
         if word == "ask":
             self._answer()
         elif word == "again" and self._dialogue is not None:
@@ -143,6 +149,15 @@ def wrapped(
         parts += [_ENTER.format(cwd=quote(cwd), mark=mark)] if cwd is not None else []
         parts.append(words if isinstance(words, str) else f"exec {joined(words)}")
     return Wrapped("".join(parts), mark=mark, env=said, sudo=sudo, payload=payload)
+
+
+async def first_of(*events: asyncio.Event, within_s: float | None = None) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
 
 
 def new_mark() -> str:

@@ -1,0 +1,61 @@
+# Put before every other text. What we say to the client are lines on the error stream that begin with the mark.
+mark=$1
+shift
+
+say() { echo "$mark $*" >&2; }
+
+no() {
+    say "$@"
+    exit 1
+}
+
+# What a tool complained about, as one of our words.
+fail() {
+    case $1 in
+    *"No space left"*) no nospace "$1" ;;
+    *"ermission denied"* | *"not permitted"*) no denied "$1" ;;
+    *"ead-only"*) no readonly "$1" ;;
+    *) no failed "$1" ;;
+    esac
+}
+
+try() { said=$("$@" 2>&1) || fail "$said"; }
+
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+
+directory() { [ -d "$1" ] && [ ! -L "$1" ]; }
+
+digest() {
+    if command -v sha256sum >/dev/null; then
+        sha256sum "$@"
+    elif command -v shasum >/dev/null; then
+        shasum -a 256 "$@"
+    else
+        openssl dgst -sha256 -r "$@"
+    fi
+}
+
+# Where something goes: into a directory that is there, under the name it has, or to the path itself.
+place() {
+    case $to in
+    */) [ -d "$to" ] || no noparent "$to" ;;
+    esac
+    if [ -n "$base" ] && [ -d "$to" ]; then
+        to=${to%/}/$base
+        say inside
+    fi
+    case $to in
+    */*) parent=${to%/*}/ ;;
+    *) parent=./ ;;
+    esac
+    [ -d "$parent" ] || no noparent "$parent"
+    if there "$to"; then
+        case $policy in
+        fail) no exists "$to" ;;
+        skip)
+            say skipped "$to"
+            exit 0
+            ;;
+        esac
+    fi
+}

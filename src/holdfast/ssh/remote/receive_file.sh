@@ -1,0 +1,30 @@
+# Receive one file on standard input into a temporary file beside its place, make it durable and tell its digest.
+to=$1 base=$2 policy=$3 size=$4 key=$5
+umask 077
+place
+trap 'exit 143' TERM HUP INT
+if [ -n "$key" ]; then # an upload that broke is gone on with
+    file=${parent}.holdfast-$key.part
+    if [ -L "$file" ] || { [ -e "$file" ] && [ ! -O "$file" ]; }; then no failed "$file is not ours"; fi
+else
+    file=$(mktemp "${parent}.holdfast-XXXXXXXXXX" 2>&1) || fail "$file"
+    trap '[ -n "$complete" ] || rm -f -- "$file"' EXIT
+fi
+say at "${file##*/}"
+have=0
+[ ! -e "$file" ] || have=$(($(wc -c <"$file")))
+if [ "$have" -gt "$size" ]; then
+    rm -f -- "$file"
+    have=0
+fi
+say have "$have"
+said=$( { cat >>"$file"; } 2>&1) || {
+    rm -f -- "$file"
+    fail "$said"
+}
+got=$(($(wc -c <"$file")))
+[ "$got" = "$size" ] || no short "$got"
+sync "$file" 2>/dev/null || sync
+found=$(digest <"$file") || no failed "no program for checksums"
+complete=1
+say sum "${found%% *}"
