@@ -50,7 +50,7 @@ def test_a_plan_that_fails_at_its_end_leaves_no_difference(tmp_path: Path) -> No
     home = root / "family-0"
     used = ("rewrite", "remove", "change modes", "link", "move over something", "a tree of links")
     steps = "".join(f"  - {STEPS[name].format(home, root)}\n" for name in used)
-    plan = holdfast.parse(f"holdfast: 1\nname: trial\nsteps:\n{steps}  - command: [\"false\"]\n    irreversible: true\n")
+    plan = holdfast.parse(f'holdfast: 1\nname: trial\nsteps:\n{steps}  - command: ["false"]\n    irreversible: true\n')
     with holdfast.open(str(tmp_path / "state")) as hf:
         assert hf.apply(plan).ending == "rolled_back"
     assert zoo.differences(before, zoo.manifest(root)) == []

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Mapping
-from typing import Any, Callable, NamedTuple, Optional
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from holdfast.drivers.files.calls import Calls
 from holdfast.drivers.files.copying import copy_open_file, write_all
@@ -19,8 +19,6 @@ from holdfast.drivers.files.places import DEFAULT_ACL, Places
 from holdfast.drivers.files.values import Trouble, trouble_of
 from holdfast.kinds.content import Content, digest_of
 from holdfast.kinds.node import Node
-
-ContentAt = Callable[[str], Optional[Content]]  # by relative path
 
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
@@ -127,7 +125,12 @@ class Maker:
         self._finish(name, dir_fd, node, self._attributes(node, root, sources))
 
     def _make_entries(
-        self, top: int, entries: Mapping[str, Node], content: ContentAt, twins: Twins | None, sources: Sources
+        self,
+        top: int,
+        entries: Mapping[str, Node],
+        content: Callable[[str], Content | None],
+        twins: Twins | None,
+        sources: Sources,
     ) -> None:
         folders = []
         for path, node in entries.items():
@@ -193,7 +196,7 @@ def _candidates(node: Node, content: Content | None, sources: Sources) -> list[d
     return [dict(content.xattrs), *found, *([xattrs_of(where)] if where else [])]
 
 
-def _content_of(means: Any) -> ContentAt:
+def _content_of(means: Any) -> Callable[[str], Content | None]:
     """What is to be in each file of a tree: one by one, or the same relative path below a root."""
     if isinstance(means, Content):
         return means.below
