@@ -60,9 +60,7 @@ def test_it_is_understood_by_an_old_python(path: Path) -> None:
 def _annotations(tree: ast.AST) -> Iterator[ast.AST]:
     """What is never evaluated, thanks to `from __future__ import annotations`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.AnnAssign):
-            yield node.annotation
-        elif isinstance(node, ast.arg) and node.annotation is not None:
+        if isinstance(node, (ast.AnnAssign, ast.arg)) and node.annotation is not None:
             yield node.annotation
         elif isinstance(node, ast.FunctionDef) and node.returns is not None:
             yield node.returns
