@@ -33,6 +33,9 @@ def node(kind: str, mode: int = 0o777, **more: Any) -> Node:
     return Node(kind, mode, **{"uid": os.geteuid(), "gid": os.getegid(), **more})
 
 
+OPEN: list[Bench] = []  # closed after each test, so that no stash stays behind on another mount
+
+
 class Bench:
     def __init__(self, base: Path, calls: Calls | None = None, roots: Sequence[Path] = ()) -> None:
         self.base = base
@@ -41,10 +44,14 @@ class Bench:
         self.stash = base / "stash"
         self.roots = [str(root) for root in roots]
         self.driver = Local(self.stash, self.roots, calls=calls)
+        OPEN.append(self)
+
+    def close(self) -> None:
+        asyncio.run(self.driver.close())
 
     def restart(self, calls: Calls | None = None) -> None:
         """Another process takes over."""
-        asyncio.run(self.driver.close())
+        self.close()
         self.driver = Local(self.stash, self.roots, calls=calls)
 
     def key(self, name: str | Path) -> str:

@@ -8,6 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.drivers.files.bench import OPEN
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open() -> Iterator[None]:
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Path]:
