@@ -46,6 +46,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "locks": Entry("locks:locks", "Show who holds what, or break a lock"),
         "journal": Entry("journal:journal", "Verify, compact or export the journal"),
     },
+    "Work on hosts": {
+        "ssh": Entry("ssh:ssh", "Run commands and scripts on hosts, copy files to them and back"),
+    },
     "Set up": {
         "schema": Entry("setup:schema", "Print the JSON Schema of plan files"),
         "doctor": Entry("setup:doctor", "Check this installation"),

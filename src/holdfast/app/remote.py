@@ -1,0 +1,162 @@
+"""The SSH executor for people: what they said about hosts, made into addresses, and carried out.
+
+A face hands over plain words; what comes back are the executor's own results.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from holdfast.app import hosts
+from holdfast.core.errors import PlanError, Problem
+from holdfast.drivers.secrets import Secrets
+from holdfast.kinds.contract import Secret
+from holdfast.ssh import Command, Executor, ExecutorConfig, Result, Script, Sudo, Transfer, Transferred
+from holdfast.ssh.values import CONFIGURED, Heard, Progress
+
+A = TypeVar("A", Command, Script)
+
+# `HOST:PATH`; with a slash before the colon it is a local path.
+_FAR: Final = re.compile(r"(?P<host>(?:[^/:@\[\]]+@)?(?:\[[^\]]+\]|[^/:\[\]]+)):(?P<path>.*)", re.DOTALL)
+_LOOK: Final = "id -un; uname -sr; command -v python3 || echo; command -v sudo || echo"
+
+Tell = Callable[[str], None]
+
+
+class Reach:
+    """How hosts are to be reached, as somebody said it on the command line."""
+
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        self._said = said
+        self._secrets = Secrets()
+        inventory = said.get("inventory")
+        self._inventory = hosts.read(inventory, self._secrets) if inventory else hosts.Inventory()
+
+    # -- what is asked
+
+    def command(self, words: str | Sequence[str]) -> Command:
+        return Command(words if isinstance(words, str) else tuple(words), **self._around())
+
+    def script(self, source: str, interpreter: str, args: Sequence[str]) -> Script:
+        return Script(source=source, interpreter=interpreter, args=tuple(args), **self._around())
+
+    def transfer(self, source: str, destination: str) -> Transfer:
+        """One of the two is on a host."""
+        up, down = _FAR.fullmatch(destination), _FAR.fullmatch(source)
+        if (up is None) == (down is None):
+            raise _wrong("one of SRC and DST is on a host, written HOST:PATH, and the other is here")
+        far = up or down
+        assert far is not None
+        (host,) = self.meant([far["host"]])
+        path = far["path"] or "."
+        ends: dict[str, Any] = {"source": source, "to": path} if up else {"source": path, "to": destination}
+        said: dict[str, Any] = {name: self._said[name] for name in ("owner", "group", "on_conflict")}
+        mode = _mode(self._said.get("mode"))
+        return Transfer(**ends, **said, mode=mode, download=up is None, host=host.address, sudo=self._sudo(host) or False)
+
+    def _around(self) -> dict[str, Any]:
+        """What surrounds a program."""
+        timeout = self._said.get("timeout")
+        return {
+            "env": dict(_pair(each) for each in self._said.get("env", ())),
+            "cwd": self._said.get("cwd"),
+            "stdin": sys.stdin.buffer.read() if self._said.get("stdin") else None,
+            "timeout": CONFIGURED if timeout is None else timeout,
+        }
+
+    # -- where
+
+    def meant(self, names: Sequence[str]) -> list[hosts.Host]:
+        given = {name: self._said[name] for name in ("user", "port", "known_hosts", "accept_new") if self._said.get(name)}
+        if self._said.get("key"):
+            given["identity"] = (self._said["key"],)
+        if self._said.get("password"):
+            given["password"] = self._secrets.value(_reference(self._said["password"]))
+        return [replace(host, address=replace(host.address, **given)) for host in self._inventory.meant(names)]
+
+    def _sudo(self, host: hosts.Host) -> Sudo | None:
+        user, password = self._said.get("sudo"), self._said.get("sudo_password")
+        found = Sudo(user=user) if user else host.sudo
+        if found is None or not password:
+            return found
+        return replace(found, password=self._secrets.value(_reference(password)))
+
+    # -- doing it
+
+    def everywhere(self, asked: A, meant: Sequence[hosts.Host], parallel: int, heard: Heard | None, tell: Tell) -> list[Result]:
+        """On every host, so many at once; the results in the order of the hosts."""
+        results: list[Result | None] = [None] * len(meant)
+        waiting = iter(enumerate(meant))
+
+        async def work(ssh: Executor) -> None:
+            run: Any = ssh.run_script if isinstance(asked, Script) else ssh.run_command
+            for place, host in waiting:
+                results[place] = await run(replace(asked, host=host.address, sudo=self._sudo(host) or False), heard)
+
+        async def whole() -> None:
+            # Each host is used once: a connection is closed as soon as nobody uses it.
+            config = ExecutorConfig().changed(idle_s=0.0, connecting_max=parallel)
+            async with Executor(config, accepted=tell) as ssh, asyncio.TaskGroup() as group:
+                for _ in range(min(parallel, len(meant))):
+                    group.create_task(work(ssh))
+
+        asyncio.run(whole())
+        return [result for result in results if result is not None]
+
+    def carry(self, asked: Transfer, progress: Progress, tell: Tell) -> Transferred:
+        timeout = self._said.get("timeout")
+
+        async def whole() -> Transferred:
+            async with Executor(ExecutorConfig(transfer_timeout_s=timeout), accepted=tell) as ssh:
+                return await ssh.transfer(asked, progress)
+
+        return asyncio.run(whole())
+
+    def check(self, names: Sequence[str], parallel: int, tell: Tell) -> list[dict[str, Any]]:
+        """Who we are there, and what is there."""
+        asked = replace(self.command(_LOOK), timeout=self._said.get("timeout") or 30.0)
+        return [_seen(result) for result in self.everywhere(asked, self.meant(names), parallel, None, tell)]
+
+
+def _seen(result: Result) -> dict[str, Any]:
+    user, system, python, sudo = [*result.stdout.splitlines(), "", "", "", ""][-8:][:4] if result.stdout else [""] * 4
+    return {
+        "host": result.host,
+        "ok": result.success,
+        "user": user or None,
+        "system": system or None,
+        "python": python or None,
+        "sudo": sudo or None,
+        "duration_s": result.duration_s,
+        "error": result.error.plain() if result.error else None,
+    }
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise _wrong(f"`{text}` is not a variable: write NAME=VALUE")
+    return name, value
+
+
+def _reference(text: str) -> Secret:
+    if not text.startswith(("env:", "file:")):
+        raise _wrong("a password is never written down: say `env:NAME` or `file:PATH`", code="literal_secret")
+    return Secret(secret=text)
+
+
+def _mode(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if re.fullmatch("[0-7]{3,4}", text) is None:
+        raise _wrong(f"`{text}` is not a mode: write it as in 0644")
+    return int(text, 8)
+
+
+def _wrong(message: str, *, code: str = "invalid_value") -> PlanError:
+    return PlanError([Problem(code=code, message=message, hint="`holdfast ssh --help` shows what it understands")])
