@@ -25,6 +25,7 @@ from holdfast.runtime.executor import drive
 from holdfast.runtime.fleet import Fleet, Together, one_after_the_other
 from holdfast.runtime.perform import Performer
 from holdfast.runtime.prepare import Prepared, prepare
+from holdfast.runtime.switches import Switches, guarded_events
 
 LOCK_POLL_S = 0.2
 Waiting = Callable[[LockRow], None]  # told whose lock a run waits for
@@ -88,6 +89,7 @@ class Session:
         if problems:
             return self._refuse(run, problems), None, ()
         first = prepared_events(plan, prepared.prediction)
+        first += guarded_events(plan, self.fleet, run.policy)
         for event in first:
             evolve(run, event)
         self.parts.watch(run, first)
@@ -208,7 +210,8 @@ class Session:
     async def _drive(self, run: Run, book: Book, stimulus: Stimulus, first: Sequence[Event] = ()) -> None:
         parts = self.parts
         keep_going = run.policy.on_failure == "continue" or run.policy.scope == "task"
-        performer = Performer(self.plan, book, self.fleet, keep_going=keep_going)
+        switches = Switches(self.plan, book, self.fleet, run) if run.guarded else None
+        performer = Performer(self.plan, book, self.fleet, keep_going=keep_going, switches=switches)
         asks = self._asks(run.id)
         row = parts.journal.run(run.id)
         crew: Crew = SideBySide(performer, parts.clock, asks) if self.on_loop else Inline(performer, parts.clock, asks)
@@ -219,7 +222,7 @@ class Session:
                 journal=parts.journal,
                 crew=crew,
                 clock=parts.clock,
-                watch=parts.watch,
+                watch=switches.watching(parts.watch) if switches else parts.watch,
                 first=first,
                 fence=row.fence if row else None,
             )

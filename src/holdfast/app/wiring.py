@@ -182,8 +182,20 @@ def _remote_files(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     return RemoteFiles(_host(wiring, target), wiring.hosts, wiring.secrets)
 
 
+def _remote_processes(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
+    from holdfast.drivers.remote.processes import RemoteProcesses
+
+    return RemoteProcesses(_host(wiring, target), wiring.hosts, wiring.secrets)
+
+
+def _remote_probes(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
+    from holdfast.drivers.remote.probes import RemoteProbes
+
+    return RemoteProbes(_host(wiring, target), wiring.hosts, wiring.secrets)
+
+
 TARGETS: Final[Targets] = {
     "local": {"files": _local_files, "process": _local_processes, "probe": _probes},
     "memory": {"files": _memory_files, "process": _memory_processes, "probe": _memory_probes},
-    "ssh": {"files": _remote_files},
+    "ssh": {"files": _remote_files, "process": _remote_processes, "probe": _remote_probes},
 }

@@ -135,7 +135,10 @@ def _interrupt(draft: Draft, tasks: set[int]) -> None:
 
 def _confirm(draft: Draft, data: Mapping[str, Any]) -> None:
     draft.emit("run.confirmed", **_said(data, "by"))
-    forward.conclude(draft, confirmed=True)
+    if draft.run.guarded:
+        draft.disarm()  # what hosts would take back by themselves is not committed yet
+    else:
+        forward.conclude(draft, confirmed=True)
 
 
 def _approve(draft: Draft, data: Mapping[str, Any]) -> None:

@@ -15,7 +15,19 @@ from holdfast.core.change import Verdict
 from holdfast.core.draft import Draft, Flights, error_of
 from holdfast.core.errors import Failure
 from holdfast.core.run import Run
-from holdfast.core.stimuli import Apply, Asked, Began, Decision, Found, Recovered, Returned, StepResult, Stimulus, Ticked
+from holdfast.core.stimuli import (
+    Apply,
+    Asked,
+    Began,
+    Decision,
+    Disarmed,
+    Found,
+    Recovered,
+    Returned,
+    StepResult,
+    Stimulus,
+    Ticked,
+)
 
 
 def decide(run: Run, flights: Flights, stimulus: Stimulus) -> Decision:
@@ -137,6 +149,15 @@ def _recovered(draft: Draft, stimulus: Recovered) -> None:
         draft.ask(doubtful)
 
 
+def _disarmed(draft: Draft, stimulus: Disarmed) -> None:
+    """Only a run that no host takes back any more is committed; else none of it stays."""
+    draft.flights.land(stimulus.effect)
+    if stimulus.failure is None:
+        forward.conclude(draft, confirmed=True)
+    else:
+        unwind.begin(draft, {"step": None, **stimulus.failure.plain()})
+
+
 _HEARD: Final[Mapping[type, Callable[[Draft, Any], None]]] = {
     Began: _began,
     Returned: _returned,
@@ -144,6 +165,7 @@ _HEARD: Final[Mapping[type, Callable[[Draft, Any], None]]] = {
     Asked: _asked,
     Ticked: _ticked,
     Recovered: _recovered,
+    Disarmed: _disarmed,
 }
 
 

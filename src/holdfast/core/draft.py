@@ -8,7 +8,7 @@ from typing import Any
 from holdfast.core.errors import Failure
 from holdfast.core.events import Event
 from holdfast.core.run import Run, evolve
-from holdfast.core.stimuli import Apply, Effect, Halt, Inspect, Lane
+from holdfast.core.stimuli import Apply, Disarm, Effect, Halt, Inspect, Lane
 
 
 class Flights:
@@ -17,7 +17,7 @@ class Flights:
     __slots__ = ("busy", "by_number", "last", "look_at", "undo_left")
 
     def __init__(self) -> None:
-        self.by_number: dict[int, Apply | Inspect] = {}
+        self.by_number: dict[int, Apply | Inspect | Disarm] = {}
         self.busy: set[Lane] = set()  # batched lanes with a batch under way: one at a time
         self.last = 0
         self.undo_left: set[int] = set()  # steps that this rollback has not undone yet
@@ -26,7 +26,7 @@ class Flights:
     def tasks(self, run: Run) -> set[int]:
         return {run.graph.task_of[step] for effect in self.by_number.values() for step in effect.steps}
 
-    def land(self, number: int) -> Apply | Inspect:
+    def land(self, number: int) -> Apply | Inspect | Disarm:
         effect = self.by_number.pop(number)
         if isinstance(effect, Apply):
             self.busy.discard(effect.lane)
@@ -84,10 +84,15 @@ class Draft:
         self.flights.last += 1
         self._launch(Inspect(self.flights.last, tuple(steps)))
 
+    def disarm(self) -> None:
+        """Turn off what would take the run back by itself."""
+        self.flights.last += 1
+        self._launch(Disarm(self.flights.last, self.run.guarded))
+
     def halt(self, number: int) -> None:
         self.effects.append(Halt(number))
 
-    def _launch(self, effect: Apply | Inspect) -> None:
+    def _launch(self, effect: Apply | Inspect | Disarm) -> None:
         self.flights.by_number[effect.number] = effect
         self.effects.append(effect)
 

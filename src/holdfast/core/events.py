@@ -34,6 +34,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "run.interrupted": ("owner",),
     "run.gate_waiting": ("number",),
     "run.gate_opened": ("number", "by"),
+    "run.guarded": ("targets", "within"),
     "run.confirming": ("until",),
     "run.confirmed": ("by",),
     "run.progress": ("done", "total", "percent"),

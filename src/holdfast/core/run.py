@@ -71,6 +71,7 @@ class Run:
         self.source = ""
         self.started_at: float | None = None
         self.confirm_until: float | None = None
+        self.guarded: tuple[str, ...] = ()  # targets that take the run back by themselves, unless it is confirmed
         self.steps: list[str] = ["pending"] * len(graph.order)
         self.tasks: list[TaskRun] = []
         self.attempts: dict[int, int] = {}  # only where more than one was needed
@@ -156,6 +157,9 @@ def evolve(run: Run, event: Event) -> None:
 def _evolve_run(run: Run, event: Event) -> None:
     if event.type == "run.created":
         run.source = event.data.get("source", "")
+        return
+    if event.type == "run.guarded":
+        run.guarded = tuple(event.data["targets"])
         return
     if event.type == "run.prepared":
         run.guarantees.update((step, Guarantee(label)) for step, label in event.data.get("guarantees", ()))

@@ -82,7 +82,16 @@ class Recovered:
     owner: str  # who goes on with it
 
 
-Stimulus = Began | Returned | Found | Asked | Ticked | Recovered
+@dataclass(frozen=True, slots=True)
+class Disarmed:
+    """The switches of the run are off; or one of them is not, or has fired already."""
+
+    now: float
+    effect: int
+    failure: Failure | None = None
+
+
+Stimulus = Began | Returned | Found | Asked | Ticked | Recovered | Disarmed
 
 
 # -- effects
@@ -107,13 +116,22 @@ class Inspect:
 
 
 @dataclass(frozen=True, slots=True)
+class Disarm:
+    """Turn off the dead man's switches of the run: it was confirmed."""
+
+    number: int
+    targets: tuple[str, ...]
+    steps: tuple[int, ...] = ()  # none: it is about the run
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """Interrupt an effect in flight; it still returns."""
 
     number: int
 
 
-Effect = Apply | Inspect | Halt
+Effect = Apply | Inspect | Disarm | Halt
 
 
 @dataclass(frozen=True, slots=True)

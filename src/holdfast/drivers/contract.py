@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from holdfast.core.change import Change, Look, State
 from holdfast.core.errors import Failure
@@ -83,14 +83,43 @@ class Driver(Protocol):
     async def close(self) -> None: ...
 
 
+@runtime_checkable
 class Keeper(Protocol):
-    """What a driver of files can do beside: hand over what is at a path, so that it can be kept elsewhere."""
+    """What a driver of files can do beside, because it keeps what it replaces, and can hand over what is at a path."""
 
     async def fetch(self, key: str, into: int | None) -> Fetched:
         """Copy the content of a regular file to the open file `into`; with None only its attributes are wanted.
 
         Raises WorldError when it is not there any more, or cannot be read.
         """
+        ...
+
+    async def untouched(self, moves: Sequence[Move]) -> set[str]:
+        """The ids of those moves that were surely never made: nothing is kept of what they would have replaced."""
+        ...
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """What a driver of a host can do beside: have the host take a run back by itself, unless it hears from us in time.
+
+    A switch is quiet while we work. After the last word it waits as long as people have to confirm.
+    """
+
+    async def arm(self, run: str, within: float, moves: Sequence[Move]) -> None:
+        """Before the first change there. `moves` are those of all families, as they are undone. Raises WorldError."""
+        ...
+
+    def expect(self, run: str, within: float) -> None:
+        """A process that is no more has armed a switch for this run, perhaps."""
+        ...
+
+    def last_word(self, run: str) -> None:
+        """Everything is in place: from here on only a confirmation counts."""
+        ...
+
+    async def disarm(self, run: str) -> None:
+        """Turn it off, over a connection that proves that the host still lets us in. Raises WorldError; also when it fired."""
         ...
 
 

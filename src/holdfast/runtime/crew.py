@@ -12,7 +12,20 @@ from typing import Any, Final, Protocol, TypeVar
 
 from holdfast.core.change import Verdict
 from holdfast.core.errors import Bug, Failure
-from holdfast.core.stimuli import Apply, Asked, Effect, Found, Halt, Inspect, Returned, StepResult, Stimulus, Ticked
+from holdfast.core.stimuli import (
+    Apply,
+    Asked,
+    Disarm,
+    Disarmed,
+    Effect,
+    Found,
+    Halt,
+    Inspect,
+    Returned,
+    StepResult,
+    Stimulus,
+    Ticked,
+)
 from holdfast.journal.contract import Persisted
 from holdfast.runtime.clock import Clock
 from holdfast.runtime.perform import Performer
@@ -43,7 +56,9 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     raise Bug("something waited where no event loop runs")
 
 
-async def perform(performer: Performer, effect: Apply | Inspect, clock: Clock) -> Stimulus:
+async def perform(performer: Performer, effect: Apply | Inspect | Disarm, clock: Clock) -> Stimulus:
+    if isinstance(effect, Disarm):
+        return Disarmed(clock.now(), effect.number, await performer.disarm(effect))
     if isinstance(effect, Inspect):
         verdicts = await performer.look(effect)
         return Found(clock.now(), effect.number, verdicts)
@@ -51,8 +66,10 @@ async def perform(performer: Performer, effect: Apply | Inspect, clock: Clock) -
     return Returned(clock.now(), effect.number, results)
 
 
-def _interrupted(effect: Apply | Inspect, now: float) -> Stimulus:
+def _interrupted(effect: Apply | Inspect | Disarm, now: float) -> Stimulus:
     """What a halted effect returns when its driver had nothing to say."""
+    if isinstance(effect, Disarm):
+        return Disarmed(now, effect.number, Failure(code="cancelled", message="it was interrupted"))
     if isinstance(effect, Inspect):
         return Found(now, effect.number, dict.fromkeys(effect.steps, Verdict.UNKNOWN))
     failure = Failure(code="cancelled", message="it was interrupted")
@@ -67,7 +84,7 @@ class Inline:
         self._clock = clock
         self._asks = asks
         self._asked: deque[tuple[str, dict[str, Any]]] = deque()
-        self._todo: deque[Apply | Inspect] = deque()
+        self._todo: deque[Apply | Inspect | Disarm] = deque()
 
     def start(self, effects: Sequence[Effect], receipt: Persisted) -> None:
         self._todo.extend(effect for effect in effects if not isinstance(effect, Halt))
@@ -110,7 +127,7 @@ class SideBySide:
             else:
                 self._tasks[effect.number] = self._asyncio.create_task(self._work(effect))
 
-    async def _work(self, effect: Apply | Inspect) -> None:
+    async def _work(self, effect: Apply | Inspect | Disarm) -> None:
         """Whatever happens, something comes back; an exception - a disk that failed, a mistake of ours - ends the run."""
         try:
             await self._inbox.put(await perform(self._performer, effect, self._clock))

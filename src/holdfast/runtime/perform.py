@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from holdfast.core.change import Change, Depth, Look, Verdict, classify
-from holdfast.core.errors import WorldError
+from holdfast.core.errors import Failure, WorldError
 from holdfast.core.plan import Plan
-from holdfast.core.stimuli import Apply, Inspect, StepResult
-from holdfast.drivers.contract import UNCHANGED, Batch, Ending, Move, Outcome
+from holdfast.core.stimuli import Apply, Disarm, Inspect, Lane, StepResult
+from holdfast.drivers.contract import UNCHANGED, Batch, Ending, Keeper, Move, Outcome
 from holdfast.kinds.states import depth_of
 from holdfast.runtime.book import Book
 from holdfast.runtime.chains import Chains, chains_of, never_made
 from holdfast.runtime.fleet import Fleet, family_of
 
+if TYPE_CHECKING:
+    from holdfast.runtime.switches import Switches
+
 
 class Performer:
     """Performs the effects of one run."""
 
-    def __init__(self, plan: Plan, book: Book, fleet: Fleet, *, keep_going: bool) -> None:
+    def __init__(self, plan: Plan, book: Book, fleet: Fleet, *, keep_going: bool, switches: Switches | None = None) -> None:
         self.plan = plan
         self.book = book
         self.fleet = fleet
         self.keep_going = keep_going
-        self._chains: dict[str, Chains] = {}
+        self._switches = switches
+        self._chains: dict[Lane, Chains] = {}
 
     async def apply(self, effect: Apply) -> list[StepResult]:
         moves, spans = self._moves(effect)
@@ -38,7 +43,12 @@ class Performer:
             outcomes = [Outcome(Ending.FAILED, error.as_failure())] * len(moves)
         return [self._result(effect, step, moves[span], outcomes[span]) for step, span in zip(effect.steps, spans, strict=True)]
 
+    async def disarm(self, effect: Disarm) -> Failure | None:
+        return None if self._switches is None else await self._switches.disarm(effect.targets)
+
     async def _make(self, effect: Apply, moves: Sequence[Move], idle: set[str]) -> Sequence[Outcome]:
+        if self._switches is not None and not effect.undo:
+            await self._switches.arm(effect.lane.target)
         driver = self.fleet.driver(effect.lane.target, effect.lane.family)
         wanted = tuple(move for move in moves if move.id not in idle) if idle else tuple(moves)
         made = iter(await driver.apply(Batch(wanted, effect.undo or self.keep_going))) if wanted else iter(())

@@ -15,7 +15,7 @@ from holdfast.core.errors import Failure, StorageFailed, WorldError
 from holdfast.drivers.contract import Batch, Ending, Fetched, Move, Outcome
 from holdfast.drivers.files.local import SECRET, as_facts, as_outcome
 from holdfast.drivers.files.values import Report
-from holdfast.drivers.remote.guard import Guarding, run_of
+from holdfast.drivers.remote.guard import Guards, run_of
 from holdfast.drivers.remote.host import Host, Lost, Worker
 from holdfast.drivers.remote.hosts import Hosts
 from holdfast.drivers.remote.sending import Sending
@@ -29,7 +29,7 @@ LOST: Final = Failure(code="in_doubt", message="the connection was lost while it
 _IN_DOUBT: Final = Outcome(Ending.IN_DOUBT, LOST)
 
 
-class RemoteFiles(Guarding):
+class RemoteFiles(Guards):
     """Paths of one host."""
 
     def __init__(self, host: Host, hosts: Hosts, secrets: Secrets) -> None:

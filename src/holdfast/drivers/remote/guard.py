@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from holdfast.core.errors import WorldError
+from holdfast.drivers.contract import Move
 from holdfast.drivers.remote.host import Host, Lost
+from holdfast.drivers.remote.sending import undoing
+from holdfast.drivers.secrets import Secrets
+from holdfast.kinds.running import Running
 
 AFTERWARDS_S: Final = 15.0  # how long we go on trying to reach a host after its switch should have fired
+GRACE_S: Final = 5.0  # after people's time is over we are the first to take the run back, if we still can
 PAUSE_S: Final = 0.5
 
 
@@ -24,7 +30,7 @@ def run_of(move: str) -> str:
 
 
 class Guarding:
-    """What the drivers of a host have in common about its switch."""
+    """What the drivers of a host have in common about its switches."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -43,7 +49,15 @@ class Guarding:
             raise lost.error from lost
         if answer == "fired":
             self._host.armed.pop(run, None)
-        return str(answer)
+
+    async def note(self, move: Move, *, begun: bool) -> None:
+        """Tell the switch that a command is about to be run, or was taken back."""
+        run = run_of(move.id)
+        if run in self._host.armed:
+            try:
+                await self._host.ask("mark", run=run, step=move.id, begun=begun)
+            except Lost as lost:
+                raise lost.error from lost
 
     async def _reach(self, run: str, within: float) -> None:
         """A host that we cut off comes back by itself when its switch fires; until then there is nothing to be done."""
@@ -56,3 +70,71 @@ class Guarding:
                 if not error.retryable or monotonic() > until:
                     raise
             await asyncio.sleep(PAUSE_S)
+
+
+class Guards(Guarding):
+    """The switches themselves: the part of a driver of files that is a `Guard`."""
+
+    def __init__(self, host: Host, secrets: Secrets) -> None:
+        super().__init__(host)
+        self._secrets = secrets
+        self._beats: dict[str, asyncio.Task[None]] = {}
+
+    async def arm(self, run: str, within: float, moves: Sequence[Move]) -> None:
+        undo = [self._taken_back(move) for move in moves]
+        try:
+            answer, _ = await self._host.ask("arm", run=run, seconds=within, undo=[each for each in undo if each is not None])
+        except Lost as lost:
+            raise lost.error from lost
+        if answer != "armed":
+            raise WorldError(f"{self._host.name}: its switch has fired already", code="unconfirmed")
+        self._host.armed[run] = within
+        self._beats[run] = asyncio.create_task(self._beat(run, within))
+
+    def expect(self, run: str, within: float) -> None:
+        self._host.armed.setdefault(run, within)
+
+    def last_word(self, run: str) -> None:
+        self._hush(run)
+        within = self._host.armed.get(run)
+        if within is not None:
+            self._beats[run] = asyncio.create_task(self._say(run, within + GRACE_S))
+
+    async def disarm(self, run: str) -> None:
+        self._hush(run)
+        answer = await self._host.renewed("disarm", run=run)
+        self._host.armed.pop(run, None)
+        if answer == "fired":
+            message = f"{self._host.name} heard nothing for too long, and has taken the run back by itself"
+            raise WorldError(message, code="unconfirmed")
+
+    def _hush(self, run: str) -> None:
+        beat = self._beats.pop(run, None)
+        if beat is not None:
+            beat.cancel()
+
+    def hush(self) -> None:
+        for run in list(self._beats):
+            self._hush(run)
+
+    async def _beat(self, run: str, within: float) -> None:
+        while run in self._host.armed:
+            await asyncio.sleep(within / 3)
+            await self._say(run, within)
+
+    async def _say(self, run: str, seconds: float) -> None:
+        with suppress(WorldError):  # the host is out of reach: that is what its switch is for
+            await self.word(run, seconds)
+
+    def _taken_back(self, move: Move) -> Any:
+        """An order for the engine, or a command; None for what leaves nothing behind."""
+        means = move.change.means
+        if not move.change.runs:
+            return undoing(move)
+        if not isinstance(means, Running) or means.undoes is None:
+            return None
+        undo = means.undoes
+        user = undo.sudo if isinstance(undo.sudo, str) else "root" if undo.sudo and not self._host.way.sudo else ""
+        prefix = ("sudo", "-n", "-u", user, "--") if user else ()
+        env = {name: self._secrets.value(value) for name, value in undo.env.items()}
+        return {"id": move.id, "argv": [*prefix, *undo.argv], "env": env, "cwd": undo.cwd}

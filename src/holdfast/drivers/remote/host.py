@@ -80,12 +80,13 @@ class Worker:
 class Host:
     """One way in and at most one worker; shared by the drivers of a target."""
 
-    def __init__(self, name: str, way: Callable[[], Way], hosts: Hosts) -> None:
+    def __init__(self, name: str, way: Callable[[], Way], hosts: Hosts, pool: Pool | None = None) -> None:
         self.name = name
         self.took_over: set[str] = set()  # runs that this process works for here
-        self.armed: dict[str, float] = {}  # runs with a switch, and when it fires at the latest
+        self.armed: dict[str, float] = {}  # runs with a switch, and how long it waits for a word
         self._way = way
         self._hosts = hosts
+        self._pool = pool  # None: the one that all hosts share
         self._found: Way | None = None
         self._worker: Worker | None = None
         self._stack = AsyncExitStack()
