@@ -5,7 +5,6 @@ A face hands over plain words; what comes back are the executor's own results.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,8 @@ from holdfast.app import hosts
 from holdfast.core.errors import PlanError, Problem
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.contract import Secret
-from holdfast.ssh import Command, Executor, ExecutorConfig, Result, Script, Sudo, Transfer, Transferred
+from holdfast.ssh import Command, ExecutorConfig, Result, Script, Sudo, Transfer, Transferred
+from holdfast.ssh import open as open_executor
 from holdfast.ssh.values import CONFIGURED, Heard, Progress
 
 A = TypeVar("A", Command, Script)
@@ -90,32 +90,15 @@ class Reach:
 
     def everywhere(self, asked: A, meant: Sequence[hosts.Host], parallel: int, heard: Heard | None, tell: Tell) -> list[Result]:
         """On every host, so many at once; the results in the order of the hosts."""
-        results: list[Result | None] = [None] * len(meant)
-        waiting = iter(enumerate(meant))
-
-        async def work(ssh: Executor) -> None:
-            run: Any = ssh.run_script if isinstance(asked, Script) else ssh.run_command
-            for place, host in waiting:
-                results[place] = await run(replace(asked, host=host.address, sudo=self._sudo(host) or False), heard)
-
-        async def whole() -> None:
-            # Each host is used once: a connection is closed as soon as nobody uses it.
-            config = ExecutorConfig().changed(idle_s=0.0, connecting_max=parallel)
-            async with Executor(config, accepted=tell) as ssh, asyncio.TaskGroup() as group:
-                for _ in range(min(parallel, len(meant))):
-                    group.create_task(work(ssh))
-
-        asyncio.run(whole())
-        return [result for result in results if result is not None]
+        each = [replace(asked, host=host.address, sudo=self._sudo(host) or False) for host in meant]
+        # Each host is used once: a connection is closed as soon as nobody uses it.
+        config = ExecutorConfig(idle_s=0.0, connecting_max=parallel)
+        with open_executor(config, accepted=tell) as ssh:
+            return ssh.run_all(each, parallel=parallel, heard=heard)
 
     def carry(self, asked: Transfer, progress: Progress, tell: Tell) -> Transferred:
-        timeout = self._said.get("timeout")
-
-        async def whole() -> Transferred:
-            async with Executor(ExecutorConfig(transfer_timeout_s=timeout), accepted=tell) as ssh:
-                return await ssh.transfer(asked, progress)
-
-        return asyncio.run(whole())
+        with open_executor(ExecutorConfig(transfer_timeout_s=self._said.get("timeout")), accepted=tell) as ssh:
+            return ssh.transfer(asked, progress)
 
     def check(self, names: Sequence[str], parallel: int, tell: Tell) -> list[dict[str, Any]]:
         """Who we are there, and what is there."""

@@ -3,6 +3,9 @@
     async with Executor() as ssh:
         result = await ssh.run_command(Command("uptime", host="web1"))
 
+    with holdfast.ssh.open() as ssh:  # the same, synchronous
+        result = ssh.run_command(Command("uptime", host="web1"))
+
 The only package that knows asyncssh, which is loaded with the first connection.
 """
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from holdfast.ssh.address import Address
     from holdfast.ssh.configuration import ExecutorConfig
     from holdfast.ssh.executor import Executor
+    from holdfast.ssh.front import Front
     from holdfast.ssh.pool import Pool
     from holdfast.ssh.retry import RetryStrategy
     from holdfast.ssh.values import Command, Result, Script, Sudo, Transfer, Transferred
@@ -31,6 +35,13 @@ _WHERE = {
     "Transfer": "holdfast.ssh.values",
     "Transferred": "holdfast.ssh.values",
 }
+
+
+def open(config: ExecutorConfig | None = None, **parts: Any) -> Front:
+    """An executor for synchronous use; `parts` are those of `Executor`."""
+    from holdfast.ssh.front import Front
+
+    return Front(config, **parts)
 
 
 def __getattr__(name: str) -> Any:
@@ -54,4 +65,5 @@ __all__ = [
     "Sudo",
     "Transfer",
     "Transferred",
+    "open",
 ]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from secrets import token_hex
 from time import gmtime, monotonic, perf_counter, strftime
-from typing import Any, TypeVar
+from typing import Any
 
 from holdfast.core.errors import WorldError
 from holdfast.ssh.address import Address
@@ -29,8 +29,6 @@ from holdfast.ssh.trying import Attempt, Trier
 from holdfast.ssh.uploads import Upload
 from holdfast.ssh.values import CONFIGURED, Command, Heard, Host, Progress, Result, Running, Script, Sudo, Transfer, Transferred
 from holdfast.ssh.wrapping import wrapped
-
-T = TypeVar("T", Command, Script)
 
 
 class Executor:
@@ -88,31 +86,22 @@ class Executor:
         id = script.id or token_hex(8)
         return await self._run("ssh.script", script, heard, lambda: prepared_script(script, text_of(script), id))
 
-    async def on_hosts(
-        self, asked: T, hosts: Iterable[Host], *, parallel: int = 32, heard: Heard | None = None
-    ) -> AsyncIterator[Result]:
-        """The same on many hosts, so many at once; results as they come."""
-        run: Any = self.run_script if isinstance(asked, Script) else self.run_command
-        queue, results = iter(hosts), asyncio.Queue[Result | None]()
+    async def run_all(
+        self, asked: Sequence[Command | Script], *, parallel: int = 32, heard: Heard | None = None
+    ) -> list[Result]:
+        """Many at once, on as many hosts as they name, but never more than `parallel`; results in their order."""
+        results: dict[int, Result] = {}
+        waiting = iter(enumerate(asked))
 
         async def work() -> None:
-            for host in queue:
-                await results.put(await run(asked.on(host), heard))
-            await results.put(None)
+            for place, each in waiting:
+                run = self.run_script(each, heard) if isinstance(each, Script) else self.run_command(each, heard)
+                results[place] = await run
 
         async with asyncio.TaskGroup() as group:
-            workers = [group.create_task(work()) for _ in range(parallel)]
-            over = 0
-            try:
-                while over < len(workers):
-                    result = await results.get()
-                    if result is None:
-                        over += 1
-                    else:
-                        yield result
-            except GeneratorExit:  # nobody wants the rest
-                for worker in workers:
-                    worker.cancel()
+            for _ in range(min(parallel, len(asked))):
+                group.create_task(work())
+        return [results[place] for place in range(len(asked))]
 
     # -- transfers
 
