@@ -72,9 +72,9 @@ class Draft:
         evolve(self.run, event)
         self.events.append(event)
 
-    def send(self, lane: Lane, steps: Sequence[int], *, undo: bool = False) -> None:
+    def send(self, lane: Lane, steps: Sequence[int], *, undo: bool = False, doubtful: frozenset[int] = frozenset()) -> None:
         self.flights.last += 1
-        effect = Apply(self.flights.last, lane, tuple(steps), undo)
+        effect = Apply(self.flights.last, lane, tuple(steps), undo, doubtful)
         if lane.batched:
             self.flights.busy.add(lane)
         self._launch(effect)

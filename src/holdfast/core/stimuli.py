@@ -99,12 +99,16 @@ Stimulus = Began | Returned | Found | Asked | Ticked | Recovered | Disarmed
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Make the changes of these steps in this order; with `undo` take them back."""
+    """Make the changes of these steps in this order; with `undo` take them back.
+
+    Of `doubtful` steps nobody knows how far they came: before they are undone, the world is asked.
+    """
 
     number: int
     lane: Lane
     steps: tuple[int, ...]
     undo: bool = False
+    doubtful: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

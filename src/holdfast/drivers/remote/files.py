@@ -33,9 +33,8 @@ class RemoteFiles(Guards):
     """Paths of one host."""
 
     def __init__(self, host: Host, hosts: Hosts, secrets: Secrets) -> None:
-        super().__init__(host)
+        super().__init__(host, secrets)
         self._hosts = hosts
-        self._secrets = secrets
 
     async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
         asked = [(key, depth.value) for key, depth in looks if not key.startswith(SECRET)]
@@ -55,6 +54,7 @@ class RemoteFiles(Guards):
         runs = sorted({run_of(move.id) for move in batch.moves})
         await self.hold(runs, undo=any(move.undo for move in batch.moves))
         sending = Sending(self._secrets)
+        # Nobody else may work for these runs from here on, not even a worker that a broken connection left behind.
         orders = [sending.order(move) for move in batch.moves]
         self._host.took_over.update(runs)
         try:
@@ -76,6 +76,7 @@ class RemoteFiles(Guards):
             await self._again("settle", ids=ids, runs=runs)
 
     async def close(self) -> None:
+        self.hush()
         await self._hosts.leave(self._host)
 
     async def fetch(self, key: str, into: int | None) -> Fetched:

@@ -1,7 +1,7 @@
 """The near end of the dead man's switch: arm it before the first change, keep it quiet while we work, disarm it.
 
 A switch fires when nobody has said anything for as long as the plan gives people to confirm. While a run works, every
-batch is such a word, and between them a heartbeat is. Once everything is in place only a confirmation counts.
+batch is such a word, and a heartbeat between them. Once everything is in place only a confirmation counts.
 """
 
 from __future__ import annotations
@@ -40,11 +40,12 @@ class Guarding:
         for run in runs:
             within = self._host.armed.get(run)
             if within is not None:
-                await (self._reach(run, within) if undo else self._extend(run, within))
+                await (self._reach(run, within) if undo else self.word(run, within))
 
-    async def _extend(self, run: str, within: float) -> str:
+    async def word(self, run: str, seconds: float) -> None:
+        """From now on it is quiet for so long."""
         try:
-            answer, _ = await self._host.ask("extend", run=run, seconds=within)
+            answer, _ = await self._host.ask("extend", run=run, seconds=seconds)
         except Lost as lost:
             raise lost.error from lost
         if answer == "fired":
@@ -64,8 +65,7 @@ class Guarding:
         until = monotonic() + within + AFTERWARDS_S
         while True:
             try:
-                await self._extend(run, within)
-                return
+                return await self.word(run, within)
             except WorldError as error:
                 if not error.retryable or monotonic() > until:
                     raise

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from holdfast.ssh.address import Address
     from holdfast.ssh.connection import Connection
     from holdfast.ssh.dialogue import Process
+    from holdfast.ssh.pool import Pool
 
 START_S: Final = 30.0
 END_S: Final = 5.0
@@ -104,7 +105,7 @@ class Host:
         """A connection for one command. Raises WorldError when there is none to be had, at once when that is known."""
         if self._refused is not None and monotonic() < self._refused[0]:
             raise self._refused[1]
-        lent = self._hosts.pool().session(self.way.address)
+        lent = (self._pool or self._hosts.pool()).session(self.way.address)
         try:
             connection = await lent.__aenter__()
         except WorldError as error:
@@ -133,6 +134,20 @@ class Host:
             code, message = said["error"]
             raise WorldError(f"{self.name}: {message}", code=code)
         return said["answer"], beside
+
+    async def renewed(self, what: str, **values: Any) -> Any:
+        """The same over a connection that is made for it: who answers proves that the host still lets people in."""
+        from holdfast.ssh.pool import Pool
+
+        async with Pool(self._hosts.config) as pool:
+            fresh = Host(self.name, self._way, self._hosts, pool)
+            try:
+                answer, _ = await fresh.ask(what, **values)
+            except Lost as lost:
+                raise lost.error from lost
+            finally:
+                await fresh.close()
+        return answer
 
     async def close(self) -> None:
         """Let the worker end by itself: it tidies up behind it."""

@@ -9,6 +9,7 @@ from holdfast.drivers.remote.host import Host, Way
 
 if TYPE_CHECKING:
     from holdfast.ssh.configuration import ExecutorConfig
+    from holdfast.ssh.executor import Executor
     from holdfast.ssh.pool import Pool
 
 
@@ -16,8 +17,9 @@ class Hosts:
     """One event loop at a time: every driver of a host enters, and leaves when it is closed."""
 
     def __init__(self, config: ExecutorConfig | None = None) -> None:
-        self._config = config
+        self.config = config
         self._pool: Pool | None = None
+        self._executor: Executor | None = None
         self._users: dict[str, list[Host]] = {}  # by what was declared: the host, once for every driver
 
     def enter(self, name: str, declared: Mapping[str, Any], way: Callable[[], Way]) -> Host:
@@ -33,7 +35,7 @@ class Hosts:
         del self._users[key]
         await host.close()
         if not self._users and self._pool is not None:
-            pool, self._pool = self._pool, None
+            pool, self._pool, self._executor = self._pool, None, None
             await pool.close()
 
     def pool(self) -> Pool:
@@ -41,5 +43,12 @@ class Hosts:
         if self._pool is None:
             from holdfast.ssh.pool import Pool
 
-            self._pool = Pool(self._config)
+            self._pool = Pool(self.config)
         return self._pool
+
+    def executor(self) -> Executor:
+        if self._executor is None:
+            from holdfast.ssh.executor import Executor
+
+            self._executor = Executor(self.config, pool=self.pool())
+        return self._executor

@@ -27,6 +27,14 @@ FRAME_BYTES_MAX: Final = 32 * 1024 * 1024  # and all of them together
 _NOT_THERE: Final = {"ENOENT": "source_not_found", "ENOTDIR": "source_not_found"}
 
 
+def undoing(move: Move) -> Order:
+    """An order to take something back: whatever it needs is kept on the host."""
+    change = move.change
+    assert isinstance(change.before, Node) and isinstance(change.after, Node)
+    before, after = change.before._replace(content=None), change.after._replace(content=None)
+    return Order(move.id, change.key, before, after, change.origin, None, True, ())
+
+
 class Sending:
     """The contents of one batch."""
 
