@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from holdfast.core.errors import WorldError
-from holdfast.core.plan import Policy
 from holdfast.core.result import Heading, Result, result_of
 from holdfast.core.run import Run, evolve
 from holdfast.journal.contract import Journal, RunRow
@@ -18,7 +17,7 @@ def read(journal: Journal, row: RunRow) -> Run:
     outline = journal.outline(row.id)
     if outline is None:
         raise WorldError(f"the journal no longer holds the run {row.id}", code="not_found", hint="it was compacted away")
-    run = Run.told(row.id, outline, Policy())
+    run = Run.told(row.id, outline)
     _fold(journal, run)
     return run
 

@@ -10,29 +10,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
-
-class Guarantee(str, Enum):
-    """What is promised about undoing a step; shown before anybody approves."""
-
-    ATOMIC = "atomic"  # one switch: after a crash it is old or new
-    REVERSIBLE = "reversible"  # undone from a captured before-image, verified
-    COMPENSABLE = "compensable"  # undone by a declared counter-action
-    IRREVERSIBLE = "irreversible"
-
-    @property
-    def rank(self) -> int:
-        return _RANK[self]
-
-
-_RANK = {guarantee: rank for rank, guarantee in enumerate(Guarantee)}
-
-
-def weakest(guarantees: list[Guarantee]) -> Guarantee:
-    """A step is as safe as its least safe change; several atomic switches together are only reversible."""
-    if not guarantees:
-        return Guarantee.ATOMIC
-    found = max(guarantees, key=lambda g: g.rank)
-    return Guarantee.REVERSIBLE if found is Guarantee.ATOMIC and len(guarantees) > 1 else found
+from holdfast.core.guarantee import Guarantee as Guarantee
+from holdfast.core.guarantee import weakest as weakest
 
 
 class Resource(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.core.change import Guarantee
+from holdfast.core.guarantee import Guarantee
 from holdfast.core.run import Run
 from holdfast.core.times import iso
 

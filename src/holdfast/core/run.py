@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.core.change import Guarantee
 from holdfast.core.events import Event, Outline, StageOutline, TaskOutline
 from holdfast.core.graph import Graph
+from holdfast.core.guarantee import Guarantee
 from holdfast.core.states import OVER, RUN, STAGE, STEP, TASK, after
 
 if TYPE_CHECKING:
@@ -55,10 +55,11 @@ class TaskRun:
 class Run:
     """One execution of a plan: its state, and the states of its tasks, stages and steps."""
 
-    def __init__(self, run_id: str, outline: Outline, policy: Policy, graph: Graph, task_needs: Sequence[Sequence[int]]) -> None:
+    policy: Policy  # a run that is only read has none
+
+    def __init__(self, run_id: str, outline: Outline, graph: Graph, task_needs: Sequence[Sequence[int]]) -> None:
         self.id = run_id
         self.outline = outline
-        self.policy = policy
         self.graph = graph
         self.ids = [step for task in outline.tasks for stage in task.stages for step in stage.ids]
         self.kinds = [kind for task in outline.tasks for stage in task.stages for kind in stage.kinds]
@@ -114,7 +115,8 @@ class Run:
         """A run that can be driven: it knows the order of its steps and the lanes they travel in."""
         names = {task.name: number for number, task in enumerate(plan.tasks)}
         needs = [[names[need] for need in task.needs] for task in plan.tasks]
-        run = cls(run_id, outline_of(plan), policy, plan.graph, needs)
+        run = cls(run_id, outline_of(plan), plan.graph, needs)
+        run.policy = policy
         from holdfast.core.stimuli import Lane  # only a run that is driven needs to know
 
         run.lanes = [Lane(step.target, step.operation.family, step.operation.batched) for step in plan.steps]
@@ -122,9 +124,9 @@ class Run:
         return run
 
     @classmethod
-    def told(cls, run_id: str, outline: Outline, policy: Policy) -> Run:
+    def told(cls, run_id: str, outline: Outline) -> Run:
         """A run that is only read: folded from its events without its plan."""
-        return cls(run_id, outline, policy, flat(outline), [()] * len(outline.tasks))
+        return cls(run_id, outline, flat(outline), [()] * len(outline.tasks))
 
     @property
     def over(self) -> bool:
