@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 from holdfast.testing.opnsense.profile import Profile
 from holdfast.testing.opnsense.store import Author, Config, Store
@@ -47,6 +48,15 @@ class Call:
     @property
     def first(self) -> str:
         return self.params[0] if self.params else ""
+
+    @property
+    def second(self) -> str:
+        return self.params[1] if len(self.params) > 1 else ""
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """What a search asks for, in the query or in the body."""
+        return {**dict(parse_qsl(self.request.uri.partition("?")[2], keep_blank_values=True)), **self.body}
 
     @property
     def config(self) -> Config:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from holdfast.testing.opnsense.call import Call, Refused
-from holdfast.testing.opnsense.fields import AutoNumber, Field, Sequence, ServerId
+from holdfast.testing.opnsense.fields import AutoNumber, Sequence, ServerId
 from holdfast.testing.opnsense.profile import Profile
 from holdfast.testing.opnsense.resource import Resource, nested
 from holdfast.testing.opnsense.store import Config, Item, replaced
@@ -25,8 +25,8 @@ UUID4: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{
 class Collection:
     """The generic behaviour. `in_use` says what refuses a deletion; the default is nothing."""
 
-    early: tuple[str, ...] = ()  # models that a writer reads before it has the lock
     rows_per_page = -1
+    toggle_locks = True
 
     def __init__(self, resource: Resource, new_uuid: Callable[[], str]) -> None:
         self.resource = resource
@@ -48,9 +48,10 @@ class Collection:
 
     def search(self, call: Call) -> Answer:
         rows = [self.row(uuid, item, call.world) for uuid, item in self.rows(call)]
-        asked = call.body if call.is_post else {}
+        asked = call.asked
         rows = [*self.extra_rows(call), *rows]
-        rows = _sorted([row for row in rows if _matches(row, str(call.body.get("searchPhrase", "")))], asked.get("sort"))
+        order = call.body.get("sort") if call.is_post else None
+        rows = _sorted([row for row in rows if _matches(row, str(asked.get("searchPhrase", "")))], order)
         count, page = _number(asked.get("rowCount"), self.rows_per_page), max(1, _number(asked.get("current"), 1))
         shown = rows if count < 0 else rows[(page - 1) * count : page * count]
         return {"rows": shown, "rowCount": len(shown), "total": len(rows), "current": page}
@@ -94,24 +95,28 @@ class Collection:
 
     # Writing.
 
+    def reads_early(self, verb: str, payload: Mapping[str, Any], profile: Profile) -> tuple[str, ...]:
+        """The lists that this writer read before it had the lock."""
+        return ()
+
     def add(self, call: Call) -> Answer:
         payload = call.body.get(self.resource.wrapper)
         if not call.is_post or not isinstance(payload, Mapping):
             return FAILED
-        with call.writing(early=self.early) as world:
+        with call.writing(early=self.reads_early("add", payload, call.profile)) as world:
             uuid = self.new_uuid()
-            failed = self.put(call, uuid, self.fresh_numbered(payload, world), payload, world)
+            failed = self.put(call, uuid, self.numbered(world), payload, world)
         return failed or {"result": "saved", "uuid": uuid}
 
     def set(self, call: Call) -> Answer:
         payload = call.body.get(self.resource.wrapper)
         if not call.is_post or not isinstance(payload, Mapping):
             return FAILED
-        with call.writing(early=self.early) as world:
+        with call.writing(early=self.reads_early("set", payload, call.profile)) as world:
             item = world.listing(self.resource.path).get(call.first)
             if item is None and not UUID4.fullmatch(call.first):
                 return FAILED
-            base = self.fresh_numbered(payload, world) if item is None else item
+            base = self.numbered(world) if item is None else item
             return self.put(call, call.first, base, payload, world) or {"result": "saved"}
 
     def put(self, call: Call, uuid: str, base: Item, payload: Mapping[str, Any], world: World) -> Answer | None:
@@ -139,20 +144,19 @@ class Collection:
         """What else changes with an item."""
         return config
 
-    def fresh_numbered(self, payload: Mapping[str, Any], world: World) -> dict[str, str]:
-        """A new item: defaults, and numbers from the server where the payload leaves them out."""
-        item = self.fresh(world)
-        made = {name: "" for name, field in self.resource.stored_fields(world.profile).items() if _is_numbered(field)}
-        item = self.resource.numbered({**item, **{name: "" for name in made}}, world)
-        ids = [name for name, field in self.resource.fields_of(world.profile).items() if isinstance(field, ServerId)]
-        return {**item, **{name: self.new_uuid().replace("-", "")[:13] for name in ids}}
+    def numbered(self, world: World) -> dict[str, str]:
+        """A new item: the defaults, and what the server numbers itself."""
+        fields = self.resource.fields_of(world.profile).items()
+        item = self.fresh(world) | {name: "" for name, field in fields if isinstance(field, AutoNumber | Sequence)}
+        ids = {name: self.new_uuid().replace("-", "")[:13] for name, field in fields if isinstance(field, ServerId)}
+        return self.resource.numbered(item, world) | ids
 
     def delete(self, call: Call) -> Answer:
         if not call.is_post:
             return FAILED
         several = call.profile.since("26.1.4")
         uuids = call.first.split(",") if several else [call.first]
-        with call.writing(early=self.early) as world:
+        with call.writing(early=self.reads_early("del", {}, call.profile)) as world:
             config = world.config
             found = False
             for uuid in uuids:
@@ -175,10 +179,12 @@ class Collection:
     def toggle(self, call: Call) -> Answer:
         if not call.is_post:
             return FAILED
-        with call.writing(locked=call.profile.since("25.7")) as world:
+        with call.writing(locked=self.toggle_locks and call.profile.since("25.7")) as world:
+            if call.first not in world.listing(self.resource.path) and not call.profile.since("26.7"):
+                return FAILED
             item = world.listing(self.resource.path)[call.first]
             field = self.resource.toggles
-            value = self.toggled(item.get(field, ""), call.params[1] if len(call.params) > 1 else "")
+            value = self.toggled(item.get(field, ""), call.second)
             changed = value != item.get(field, "")
             if changed:
                 call.save(self.stored(world.config, call.first, {**item, field: value}))
@@ -190,10 +196,6 @@ class Collection:
 
 def joined(verb: str, suffix: str) -> str:
     return f"{verb}_{suffix}" if suffix else verb
-
-
-def _is_numbered(field: Field) -> bool:
-    return isinstance(field, AutoNumber | Sequence)
 
 
 def _one(texts: list[str]) -> str | list[str]:

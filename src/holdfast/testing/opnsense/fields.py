@@ -25,6 +25,7 @@ class Field:
     since: str = ""
     until: str = ""
     volatile: bool = False
+    server: bool = False  # set by the appliance alone
     many: bool = False
     ordered: bool = False
     lower: bool = False
@@ -313,6 +314,8 @@ class Sequence(Whole):
 @dataclass(frozen=True)
 class ServerId(Field):
     """Made by the appliance whenever an item is made; what a client sends is not looked at."""
+
+    server: bool = True
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.testing.opnsense.fields import AutoNumber, Field, Sequence, ServerId
+from holdfast.testing.opnsense.fields import AutoNumber, Field, Sequence
 from holdfast.testing.opnsense.profile import Profile
 from holdfast.testing.opnsense.store import Item
 from holdfast.testing.opnsense.world import World
@@ -47,9 +47,9 @@ class Resource:
         values = {
             name: known[name].normalise(text(value))
             for name, value in given.items()
-            if name in known and value is not None and not isinstance(known[name], ServerId)
+            if name in known and value is not None and not known[name].server
         }
-        if any(name.rpartition(".")[0] in known for name in given):
+        if any(name.startswith(f"{scalar}.") for name in given for scalar in known if name not in known):
             raise TypeError("a map where a value belongs")
         return {**item, **values}
 
@@ -57,6 +57,8 @@ class Resource:
         """Everything that is wrong with one item, by field."""
         found: dict[str, list[str]] = {}
         for name, field in self.stored_fields(world.profile).items():
+            if field.server:
+                continue
             for problem in field.problems(item.get(name, ""), world):
                 found.setdefault(name, []).append(problem)
         for check in (self._unique, *self.checks):

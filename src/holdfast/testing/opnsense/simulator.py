@@ -9,14 +9,16 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from holdfast.testing.opnsense.actions import Actions
 from holdfast.testing.opnsense.api import Api
 from holdfast.testing.opnsense.call import Call
 from holdfast.testing.opnsense.clock import Clock
 from holdfast.testing.opnsense.fixture import fixture
 from holdfast.testing.opnsense.profile import Profile
 from holdfast.testing.opnsense.routes import routes
+from holdfast.testing.opnsense.runtime import Runtime
 from holdfast.testing.opnsense.server import Server
-from holdfast.testing.opnsense.store import Listing, Revision, Store
+from holdfast.testing.opnsense.store import Item, Listing, Revision, Store
 from holdfast.testing.opnsense.users import ADMIN, FIXTURE, User
 from holdfast.testing.opnsense.wire import Request, Response
 
@@ -57,13 +59,16 @@ class Simulator:
         self.store = Store(fixture(self.new_uuid), self.clock)
         self.users = {user.key: user for user in users}
         self.requests: list[Recorded] = []
-        self.api = Api(self.profile, routes(self.profile, self.new_uuid), self.store, self.users, race_delay_s)
+        self.race_delay_s = race_delay_s
+        self.running = Runtime(self.store.config, self.profile, self.clock)
+        self.actions = Actions(self.running)
+        self.api = self._api()
         self.tls = tls
-        self.server = Server(self.handle, tls=tls)
+        self.server = Server(self.handle, tls=tls, admits=self.admits)
         self.key, self.secret = ADMIN.key, ADMIN.secret
 
     def start(self, port: int = 0) -> str:
-        self.server.start(port=port)
+        self.running.ports.add(self.server.start(port=port))
         return self.url
 
     def stop(self) -> None:
@@ -80,6 +85,10 @@ class Simulator:
     def url(self) -> str:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.server.port}"
 
+    def _api(self) -> Api:
+        table = routes(self.profile, self.new_uuid, self.actions)
+        return Api(self.profile, table, self.store, self.users, self.race_delay_s)
+
     def new_uuid(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
@@ -88,6 +97,19 @@ class Simulator:
     def objects(self, path: str) -> Listing:
         """What is configured under a name such as `firewall.alias`, by uuid."""
         return self.store.config.get(path, {})
+
+    def runtime(self, group: str) -> dict[str, Item]:
+        """What runs of an activation group such as `filter`, by uuid."""
+        return self.running.objects(group)
+
+    @property
+    def pending(self) -> list[str]:
+        """The activation groups whose configuration does not run."""
+        return self.running.pending(self.store.config)
+
+    def admits(self, peer: str) -> bool:
+        """Whether the rules that run let a new connection of this client in."""
+        return self.running.verdict(peer) == "pass"
 
     @property
     def revisions(self) -> list[Revision]:

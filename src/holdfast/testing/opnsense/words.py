@@ -21,11 +21,12 @@ PROTOCOLS: Final = (
     "TCP/UDP",
 )  # fmt: skip
 
-FILTER_WORDS: Final = frozenset(
-    "all allow-opts and any anchor antispoof block binat drop file flags floating from group icmp-type icmp6-type if-bound "
-    "in inet inet6 keep label load log match max modulate nat no on os out pass port proto queue quick rdr reply-to return "
-    "rtable route-to scrub self set source-hash state static-port synproxy sloppy table tag tagged timeout to tos ttl user".split()
-)
+_FILTER_WORDS: Final = """
+all allow-opts and any anchor antispoof block binat drop file flags floating from group icmp-type icmp6-type if-bound in
+inet inet6 keep label load log match max modulate nat no on os out pass port proto queue quick rdr reply-to return rtable
+route-to scrub self set source-hash state static-port synproxy sloppy table tag tagged timeout to tos ttl user
+"""
+FILTER_WORDS: Final = frozenset(_FILTER_WORDS.split())
 
 BUILT_IN_ALIASES: Final = ("bogons", "bogonsv6", "virusprot", "sshlockout")
 

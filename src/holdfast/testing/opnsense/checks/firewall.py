@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from holdfast.testing.opnsense import addresses, words
@@ -167,7 +167,7 @@ def _wildcard(text: str) -> bool:
     return bool(slash) and _address(net) and _address(mask)
 
 
-_ENTRIES: Final = {
+_ENTRIES: Final[Mapping[str, Callable[[str, World], bool]]] = {
     "host": _host,
     "network": _network,
     "port": _port,

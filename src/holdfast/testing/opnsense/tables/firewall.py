@@ -29,8 +29,8 @@ from holdfast.testing.opnsense.world import ALIAS, CATEGORY, GROUP
 
 BIG: Final = 2_147_483_647
 _ICMP: Final = (
-    "echoreq echorep unreach redir routeradv routersol timex paramprob timereq timerep photuris squench althost inforeq inforep "
-    "maskreq maskrep trace dataconv mobredir ipv6-where ipv6-here mobregreq mobregrep skip"
+    "echoreq echorep unreach redir routeradv routersol timex paramprob timereq timerep photuris squench althost inforeq "
+    "inforep maskreq maskrep trace dataconv mobredir ipv6-where ipv6-here mobregreq mobregrep skip"
 )
 _ICMP6: Final = "1 2 3 4 128 129 130 131 132 133 134 135 136 137 138 139 140 200 201"
 _PRIORITIES: Final = "1 0 2 3 4 5 6 7"
