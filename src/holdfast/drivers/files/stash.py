@@ -154,7 +154,11 @@ class Stashes:
             except OSError as error:
                 refused = error
                 continue
-            self._record(path)
+            try:
+                self._record(path)
+            except BaseException:
+                os.close(fd)
+                raise
             return self._enter(path, fd)
         assert refused is not None
         raise refused
