@@ -108,6 +108,22 @@ def ended(process: subprocess.Popen[str], text: str | None = None) -> Ended:
     return Ended(process.returncode, out, err)
 
 
+# A run that holds its locks until it is told to go on.
+WAIT = "touch held; while [ ! -e go ]; do sleep 0.02; done; rm go held"
+
+
+def holding(shell: Shell) -> subprocess.Popen[str]:
+    hold = f"command: [sh, -c, '{WAIT}']\nneeds: [a]\nid: hold\nundo: 'true'\ncwd: {shell.home}"
+    process = shell.start("apply", shell.steps("file: a\ncontent: x\nid: a", hold), "--yes", "--json")
+    shell.until(lambda: (shell.home / "held").exists())
+    return process
+
+
+def let_go(shell: Shell, process: subprocess.Popen[str]) -> Any:
+    (shell.home / "go").touch()
+    return ended(process).document
+
+
 def interrupt(process: subprocess.Popen[Any]) -> None:
     """Ctrl-C, as impatient people do it: Python may miss one that comes just before it waits for input."""
     while process.poll() is None:

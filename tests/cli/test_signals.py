@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Shell, ended, interrupt
+from tests.cli.conftest import Shell, ended, holding, interrupt, let_go
 
 # `started` appears when the command runs: the signal then comes in the middle of it.
 NAP = "command: [sh, -c, 'touch started; sleep {seconds}']\nundo: [rm, -f, started]\nneeds: [a]\nid: nap\ncwd: {home}"
@@ -74,14 +74,14 @@ def test_a_killed_run_is_finished_by_the_next_apply(shell: Shell) -> None:
 
 
 def test_a_run_that_waits_for_a_lock_can_be_interrupted(shell: Shell) -> None:
-    first = _napping(shell, 0.8)
-    second = shell.start("apply", "plan.yaml", "--yes", preexec_fn=_hear_signals, bufsize=1)
+    first = holding(shell)
+    second = shell.start("apply", "plan.yaml", "--yes", preexec_fn=_hear_signals)
     assert second.stderr is not None
     assert "waiting" in second.stderr.readline()
     second.send_signal(signal.SIGINT)
     stopped = ended(second)
     assert stopped.code == 130 and "nothing was touched" in stopped.out
-    assert ended(first).code == 0
+    assert let_go(shell, first)["ending"] == "committed"
 
 
 def test_a_signal_before_anything_runs_is_a_plain_interruption(shell: Shell) -> None:

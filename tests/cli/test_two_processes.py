@@ -4,41 +4,27 @@ from __future__ import annotations
 
 import json
 
-from tests.cli.conftest import Shell, ended
+from tests.cli.conftest import Shell, ended, holding, let_go
 
 FILE = "file: a\ncontent: x\nid: a"
-WAIT = "touch held; while [ ! -e go ]; do sleep 0.02; done; rm go held"
-HOLD = f"command: [sh, -c, '{WAIT}']\nneeds: [a]\nid: hold\nundo: 'true'\ncwd: {{home}}"
-
-
-def _holding(shell: Shell) -> object:
-    plan = shell.steps(FILE, HOLD.format(home=shell.home))
-    process = shell.start("apply", plan, "--yes", "--json")
-    shell.until(lambda: (shell.home / "held").exists())
-    return process
-
-
-def _let_go(shell: Shell, process: object) -> object:
-    (shell.home / "go").touch()
-    return ended(process).document  # type: ignore[arg-type]
 
 
 def test_a_second_run_waits_for_the_first_and_says_for_whom(shell: Shell) -> None:
-    first = _holding(shell)
+    first = holding(shell)
     plan = shell.steps("file: a\ncontent: y", name="second.yaml", plan="second")
     second = shell.start("apply", plan, "--yes")
     assert second.stderr is not None
     waiting = second.stderr.readline()
     run = shell.json("show", "last")["run"]
     assert "waiting" in waiting and "a" in waiting
-    assert _let_go(shell, first)["ending"] == "committed"  # type: ignore[index]
+    assert let_go(shell, first)["ending"] == "committed"
     assert ended(second).code == 0
     assert (shell.home / "a").read_text() == "y"
     assert shell.json("show", run)["ending"] == "committed"
 
 
 def test_who_does_not_want_to_wait_is_refused_with_the_holder(shell: Shell) -> None:
-    first = _holding(shell)
+    first = holding(shell)
     holder = shell.json("locks")["locks"][0]
     plan = shell.steps("file: a\ncontent: y", name="second.yaml", plan="second")
     refused = shell.run("apply", plan, "--yes", "--no-wait", "--json")
@@ -46,31 +32,31 @@ def test_who_does_not_want_to_wait_is_refused_with_the_holder(shell: Shell) -> N
     assert holder["run"] in refused.document["errors"][0]["message"]
     assert set(holder) == {"id", "key", "run", "owner", "since", "fence"}
     assert holder["key"] == f"local:{shell.home}/a"
-    _let_go(shell, first)
+    let_go(shell, first)
     assert shell.json("locks") == {"locks": []}
 
 
 def test_runs_on_different_resources_do_not_wait_for_each_other(shell: Shell) -> None:
-    first = _holding(shell)
+    first = holding(shell)
     plan = shell.steps("file: b\ncontent: y", name="second.yaml", plan="second")
     assert shell.run("apply", plan, "--yes", "--no-wait").code == 0
-    _let_go(shell, first)
+    let_go(shell, first)
 
 
 def test_a_run_that_lives_is_never_recovered(shell: Shell) -> None:
-    first = _holding(shell)
+    first = holding(shell)
     assert shell.json("recover") == {"recovered": []}
-    assert _let_go(shell, first)["ending"] == "committed"  # type: ignore[index]
+    assert let_go(shell, first)["ending"] == "committed"
 
 
 def test_whoever_loses_a_lock_by_force_is_refused_from_then_on(shell: Shell) -> None:
-    first = _holding(shell)
+    first = holding(shell)
     lock = shell.json("locks")["locks"][0]["id"]
     assert shell.run("locks", "break", lock).code == 4, "it asks first"
     broken = shell.json("locks", "break", lock, "--yes")
     assert broken["locks"][0]["id"] == lock
     (shell.home / "go").touch()
-    lost = ended(first)  # type: ignore[arg-type]
+    lost = ended(first)
     assert lost.code != 0
     assert lost.document["error"]["code"] == "wrong_state"
 
@@ -93,10 +79,10 @@ def test_a_run_that_nobody_confirms_is_rolled_back(shell: Shell) -> None:
 
 
 def test_following_sees_events_of_another_process_until_the_run_is_over(shell: Shell) -> None:
-    first = _holding(shell)
+    first = holding(shell)
     follower = shell.start("events", "last", "--follow", "--json")
     assert follower.stdout is not None
     assert json.loads(follower.stdout.readline())["type"] == "run.created"
-    _let_go(shell, first)
+    let_go(shell, first)
     types = [json.loads(line)["type"] for line in ended(follower).out.splitlines()]
     assert "run.committed" in types
