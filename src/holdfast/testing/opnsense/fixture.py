@@ -51,6 +51,6 @@ def _built_in_aliases(new_uuid: Callable[[], str]) -> Listing:
 
 def _gateway() -> dict[str, str]:
     return {
-        "disabled": "0", "name": "WAN_GW", "descr": "Uplink", "interface": "wan", "ipprotocol": "inet", 
+        "disabled": "0", "name": "WAN_GW", "descr": "Uplink", "interface": "wan", "ipprotocol": "inet",
         "gateway": "203.0.113.1", "defaultgw": "1", "monitor_disable": "1", "priority": "255", "weight": "1",
     }  # fmt: skip

@@ -23,11 +23,6 @@ _RA_MODES = (
     {"slaac", "ra-stateless"},
     {"ra-names", "slaac", "ra-stateless"},
 )
-    {"ra-names", "slaac"},
-    {"ra-names", "ra-stateless"},
-    {"slaac", "ra-stateless"},
-    {"ra-names", "slaac", "ra-stateless"},
-)
 
 
 def unbound_host(item: Item, uuid: str, world: World) -> Iterator[Complaint]:
