@@ -9,7 +9,7 @@ import pytest
 from holdfast.core.decide import decide
 from holdfast.core.draft import Flights
 from holdfast.core.errors import Failure
-from holdfast.core.plan import Retry
+from holdfast.core.plan import Plan, Retry, Step
 from holdfast.core.run import Run
 from holdfast.core.stimuli import Apply, Asked, Began, Decision, Returned, StepResult
 from holdfast.drivers.contract import Batch, Outcome
@@ -421,3 +421,38 @@ def test_many_effects_come_back_in_any_order() -> None:
         trial = Trial(plan, seed=seed)
         assert trial.go().ending == "committed"
         assert len(trial.world.rung) == 9
+
+
+# -- what is so already keeps the order
+
+
+def a_value_put_twice(last: Step) -> Plan:
+    same = Puts("x", "1", (), (("y", "old"),))  # so already, with another cell to be ordered by
+    return a_plan(
+        a_step("first", Put("a", "1")),
+        a_step("gone", Put("a", None), needs=["first"]),
+        a_step("idle", same, needs=["gone"]),
+        last,
+    )
+
+
+def test_a_step_that_is_so_already_keeps_the_order_of_its_neighbours() -> None:
+    trial = Trial(a_value_put_twice(a_step("last", Put("a", "2"), needs=["idle"])), Cells({"x": "1", "y": "old"}))
+    run = trial.go()
+    assert (run.ending, trial.world.cells["a"]) == ("committed", "2")
+    assert states_of(run)["idle"] == "unchanged"
+    assert trial.roll_back().ending == "rolled_back"
+    assert trial.world.cells == {"x": "1", "y": "old"}
+
+
+def test_undo_keeps_the_order_across_a_step_that_was_so_already() -> None:
+    trial = Trial(a_value_put_twice(a_step("last", Put("a", "2"), needs=["idle"])), Cells({"x": "1", "y": "old"}))
+    trial.go()
+    trial.roll_back()
+    assert [key for key, undo in trial.world.log if undo] == ["a", "a", "a"]
+
+
+def test_a_plan_of_which_everything_is_so_already_asks_no_driver() -> None:
+    trial = Trial(a_plan("a", a_step("b", needs=["a"])), Cells({"a": "a", "b": "b"}))
+    assert trial.go().ending == "unchanged"
+    assert "step.applying" not in [event.type for event in trial.events]

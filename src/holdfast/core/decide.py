@@ -90,7 +90,19 @@ def _check_deadline(draft: Draft) -> None:
 
 def _began(draft: Draft, stimulus: Began) -> None:
     draft.emit("run.started", at=stimulus.now)
-    draft.emit_steps("step.unchanged", draft.run.idle)
+    draft.emit_steps("step.unchanged", _idle_at_once(draft.run))
+
+
+def _idle_at_once(run: Run) -> list[int]:
+    """Steps that are so already and wait for none that is not; the others keep their place in the order."""
+    if len(run.idle) == len(run.steps):
+        return run.idle
+    idle = set(run.idle)
+    found: set[int] = set()
+    for step in run.graph.order:
+        if step in idle and found.issuperset(run.graph.needs[step]):
+            found.add(step)
+    return sorted(found)
 
 
 def _returned(draft: Draft, stimulus: Returned) -> None:

@@ -15,12 +15,13 @@ from holdfast.core.run import TOUCHED, Run
 from holdfast.core.stimuli import Lane, StepResult
 
 _STARTED = frozenset({"committing", "committed", "failed", "rollback_failed"})
+_TO_GO_BACK = _STARTED | {"rolling_back"}
 
 
-def begin(draft: Draft, error: Mapping[str, Any] | None, *, by: str = "") -> None:
+def begin(draft: Draft, error: Mapping[str, Any] | None, *, by: str | None = None, owner: str | None = None) -> None:
     """Roll the whole run back. Nothing may be in flight."""
     run = draft.run
-    draft.emit("run.rolling_back", error=error, by=by or None)
+    draft.emit("run.rolling_back", error=error, by=by, owner=owner)
     for number, task in enumerate(run.tasks):
         if task.stage >= 0 and task.state not in ("rolled_back", "cancelled"):
             begin_task(draft, number)
@@ -31,17 +32,25 @@ def begin_steps(draft: Draft, steps: Sequence[int]) -> None:
     groups: dict[Lane, list[int]] = {}
     for step in steps:
         groups.setdefault(draft.run.lanes[step], []).append(step)
-    draft.emit_steps("step.undoing", steps)
     for lane, some in groups.items():
-        for batch in [some] if lane.batched else [[step] for step in some]:
-            draft.send(lane, batch, undo=True)
+        _undo(draft, lane, some)
+
+
+def _undo(draft: Draft, lane: Lane, steps: Sequence[int]) -> None:
+    doubtful = frozenset(step for step in steps if draft.run.steps[step] != "applied")
+    draft.emit_steps("step.undoing", steps)
+    for batch in [steps] if lane.batched else [[step] for step in steps]:
+        draft.send(lane, batch, undo=True, doubtful=doubtful.intersection(batch))
 
 
 def begin_task(draft: Draft, number: int) -> None:
     run, flights = draft.run, draft.flights
     if run.tasks[number].state != "rolling_back":
         draft.emit("task.rolling_back", task=number)
-    flights.undo_left.update(step for step in run.tasks[number].steps if needs_undo(run, step))
+    task = run.tasks[number]
+    for stage, state in enumerate(task.stages):
+        if state in _TO_GO_BACK:
+            flights.undo_left.update(task.range_of(stage))
     flights.look_at.add(number)
 
 
@@ -56,6 +65,16 @@ def needs_undo(run: Run, step: int) -> bool:
 def go_on(draft: Draft) -> None:
     """Hand out what may be undone now; close stages, tasks and the run that are done with it."""
     run, flights = draft.run, draft.flights
+    left = -1
+    while left != len(flights.undo_left):  # what one task passes over, another may have waited for
+        left = len(flights.undo_left)
+        _look(draft)
+    if run.state == "rolling_back" and not any(task.state == "rolling_back" for task in run.tasks):
+        _end(draft)
+
+
+def _look(draft: Draft) -> None:
+    run, flights = draft.run, draft.flights
     waiting = set()
     while flights.look_at:
         number = max(flights.look_at)
@@ -69,8 +88,6 @@ def go_on(draft: Draft) -> None:
         else:
             waiting.add(number)
     flights.look_at = {number for number in waiting if run.tasks[number].state == "rolling_back"}
-    if run.state == "rolling_back" and not any(task.state == "rolling_back" for task in run.tasks):
-        _end(draft)
 
 
 def _unwind_task(draft: Draft, number: int) -> bool:
@@ -109,44 +126,73 @@ def call_off(draft: Draft, number: int) -> None:
 
 
 def _hand_out(draft: Draft, left: Sequence[int]) -> None:
-    run, flights = draft.run, draft.flights
-    lost = [step for step in left if run.guarantees.get(step) is Guarantee.IRREVERSIBLE]
-    if lost:
-        _give_up(draft, lost)
-    waits = {step: sum(1 for follower in run.graph.feeds[step] if follower in flights.undo_left) for step in left}
-    ready = [step for step in left if step in flights.undo_left and not waits[step]]
-    flying = {step for effect in flights.by_number.values() for step in effect.steps}
-    groups: dict[Lane, list[int]] = {}
-    free = run.policy.parallel - len(flights.by_number)
-    for step in ready:
-        lane = run.lanes[step]
-        if step in flying or (lane.batched and lane in flights.busy):
-            continue
-        if lane not in groups or not lane.batched:
-            if free <= 0:
+    handing = _Handing(draft, left)
+    for step in handing.todo:  # it grows
+        handing.consider(step)
+    handing.send(draft)
+
+
+class _Handing:
+    """Which steps of a stage may be undone now, and what travels behind them in the same batch.
+
+    A step with nothing to undo is passed over, but still keeps the order between what stands before and after it.
+    """
+
+    __slots__ = ("_behind", "_flights", "_flying", "_free", "_groups", "_lost", "_run", "_said", "_waits", "todo")
+
+    def __init__(self, draft: Draft, left: Sequence[int]) -> None:
+        run, flights = draft.run, draft.flights
+        self._run, self._flights = run, flights
+        self._waits = {step: sum(1 for follower in run.graph.feeds[step] if follower in flights.undo_left) for step in left}
+        self.todo = [step for step in left if not self._waits[step]]
+        self._behind: dict[int, Lane | None] = {}  # the lane in whose batch it may travel; None: several, so not yet
+        self._groups: dict[Lane, list[int]] = {}
+        self._flying = {step for effect in flights.by_number.values() for step in effect.steps}
+        self._free = run.policy.parallel - len(flights.by_number)
+        self._lost: list[int] = []
+        self._said: list[int] = []
+
+    def consider(self, step: int) -> None:
+        """Its followers are undone, or will be in the batch it may travel in."""
+        run, lane = self._run, self._run.lanes[step]
+        behind = step in self._behind
+        if not needs_undo(run, step):
+            self._pass(step, self._behind.get(step), over=not behind)
+        elif run.guarantees.get(step) is Guarantee.IRREVERSIBLE or lane.family == "approval":
+            if not behind:
+                (self._said if lane.family == "approval" else self._lost).append(step)
+                self._pass(step, None)
+        elif step not in self._flying and (self._behind[step] == lane if behind else self._has_room(lane)):
+            self._groups.setdefault(lane, []).append(step)
+            if lane.batched:
+                self._pass(step, lane, over=False)
+
+    def _has_room(self, lane: Lane) -> bool:
+        if lane.batched and (lane in self._groups or lane in self._flights.busy):
+            return lane in self._groups
+        self._free -= 1
+        return self._free >= 0
+
+    def _pass(self, step: int, lane: Lane | None, *, over: bool = True) -> None:
+        """Whoever waited for this step waits no longer; `lane` is the batch behind which that is true."""
+        if over:
+            self._flights.undo_left.discard(step)
+        for need in self._run.graph.needs[step]:
+            if need not in self._waits:
                 continue
-            free -= 1
-        groups.setdefault(lane, []).append(step)
-    for lane, steps in groups.items():
-        _launch(draft, lane, steps, waits)
+            self._waits[need] -= 1
+            if not over:
+                self._behind[need] = lane if self._behind.get(need, lane) == lane else None
+            if not self._waits[need]:
+                self.todo.append(need)
 
-
-def _launch(draft: Draft, lane: Lane, ready: list[int], waits: dict[int, int]) -> None:
-    """Undo in one batch what is ready, and what becomes ready by it in the same lane and stage."""
-    if not lane.batched:
-        for step in ready:
-            draft.emit_steps("step.undoing", [step])
-            draft.send(lane, [step], undo=True)
-        return
-    batch = list(ready)
-    for step in batch:
-        for need in draft.run.graph.needs[step]:
-            if need in waits:
-                waits[need] -= 1
-                if not waits[need] and need in draft.flights.undo_left and draft.run.lanes[need] == lane:
-                    batch.append(need)
-    draft.emit_steps("step.undoing", batch)
-    draft.send(lane, batch, undo=True)
+    def send(self, draft: Draft) -> None:
+        if self._lost:
+            _give_up(draft, self._lost)
+        draft.emit_steps("step.undoing", self._said)  # what somebody said leaves nothing to take back
+        draft.emit_steps("step.undone", self._said)
+        for lane, steps in self._groups.items():
+            _undo(draft, lane, steps)
 
 
 def _give_up(draft: Draft, steps: Sequence[int]) -> None:

@@ -35,7 +35,7 @@ class Performer:
         if not moves:
             return [StepResult(step, "unchanged") for step in effect.steps]
         try:
-            idle = await self._never_made(effect) if effect.undo else set()
+            idle = await self._never_made(effect) if effect.doubtful else set()
             outcomes = await self._make(effect, moves, idle)
         except WorldError as error:
             if error.code == "storage_failed":
@@ -56,27 +56,41 @@ class Performer:
 
     async def _never_made(self, effect: Apply) -> set[str]:
         """Of resources that several steps change: the changes the world shows no trace of."""
-        chains = self._chains_on(effect.lane.target)
+        chains = self._chains_on(effect.lane)
         if not chains.turns:
             return set()
         looks = [
             Look(key, max((depth_of(state) for turn in turns for state in (turn.before, turn.after)), key=_depth))
             for key, turns in chains.turns.items()
         ]
-        found = await self.fleet.driver(effect.lane.target, effect.lane.family).inspect(looks)
-        return never_made(chains, found)
+        driver = self.fleet.driver(effect.lane.target, effect.lane.family)
+        found = await driver.inspect(looks)
+        moves = {turn.id: Move(turn.id, turn.change) for turns in chains.turns.values() for turn in turns}
+        untouched = await driver.untouched(list(moves.values())) if isinstance(driver, Keeper) else set()
+        sure = {name for name, step in self._names(effect) if step not in effect.doubtful}
+        return never_made(chains, found, untouched, sure)
 
-    def _chains_on(self, target: str) -> Chains:
-        found = self._chains.get(target)
+    def _names(self, effect: Apply) -> Iterator[tuple[str, int]]:
+        """The ids of all changes of an effect, with their steps."""
+        for step in effect.steps:
+            for number in range(len(self.book.by_step.get(step, ()))):
+                yield self.book.id_of(step, number), step
+
+    def _chains_on(self, lane: Lane) -> Chains:
+        found = self._chains.get(lane)
         if found is None:
-            order = [step for step in self.plan.graph.order if self.plan.steps[step].target == target]
+            order = [step for step in self.plan.graph.order if self._is_of(step, lane)]
             changes = [
                 (self.book.id_of(step, number), change)
                 for step in order
                 for number, change in enumerate(self.book.by_step.get(step, ()))
             ]
-            found = self._chains[target] = chains_of(changes)
+            found = self._chains[lane] = chains_of(changes)
         return found
+
+    def _is_of(self, step: int, lane: Lane) -> bool:
+        found = self.plan.steps[step]
+        return found.target == lane.target and found.operation.family == lane.family
 
     def _moves(self, effect: Apply) -> tuple[list[Move], list[slice]]:
         """All moves of the batch, and which of them belong to each step."""
@@ -138,7 +152,7 @@ class Performer:
 
     async def _classify(self, step: int, change: Change) -> Verdict:
         operation = self.plan.steps[step].operation
-        if change.runs and operation.family == "probe":
+        if change.runs and operation.family in ("probe", "approval"):
             return Verdict.NOT_APPLIED
         key = getattr(operation, "question", None) if change.runs else change.key  # the check of a command, if it has one
         if key is None:

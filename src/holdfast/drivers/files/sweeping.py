@@ -6,11 +6,8 @@ import os
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from holdfast.drivers.files.calls import Calls, old_name
-from holdfast.drivers.files.stash import Stashes, drop, part_name
-
-_PART = part_name("\0").split("\0")
-_OLD = old_name("\0").split("\0")
+from holdfast.drivers.files.calls import Calls
+from holdfast.drivers.files.stash import Stashes, drop
 
 
 def sweep(home: str, is_litter: Callable[[str], bool]) -> int:
@@ -26,7 +23,7 @@ def sweep(home: str, is_litter: Callable[[str], bool]) -> int:
     dropped = 0
     try:
         for stash in stashes.all():
-            for slot in {_slot_of(name) for name in stash.slots()}:
+            for slot in stash.slots():
                 run = unquote(slot).partition("/")[0]
                 if run not in answers:
                     answers[run] = is_litter(run)
@@ -36,11 +33,3 @@ def sweep(home: str, is_litter: Callable[[str], bool]) -> int:
     finally:
         stashes.close()
     return dropped
-
-
-def _slot_of(name: str) -> str:
-    """The slot that a name in a stash belongs to."""
-    for before, after in (_PART, _OLD):
-        if name.startswith(before) and name.endswith(after):
-            return name[len(before) : -len(after)]
-    return name
