@@ -164,7 +164,9 @@ def journal_syncs(rounds: int) -> list[Row]:
         plan = place.plan("sixty", steps[:60])
         state = place.fresh("state")
         before = place.plan("before", [{"dir": f"{root}/before"}])
-        subprocess.run(holdfast(state, "apply", "--yes", "--quiet", before), check=True, capture_output=True)  # makes the journal
+        subprocess.run(
+            holdfast(state, "apply", "--yes", "--quiet", before), check=True, capture_output=True
+        )  # makes the journal
         trace = place.path("trace")
         command = ["strace", "-f", "-y", "-e", "trace=fsync,fdatasync,sync_file_range,syncfs", "-o", trace]
         subprocess.run([*command, *holdfast(state, "apply", "--yes", "--quiet", plan)], check=True, capture_output=True)

@@ -301,6 +301,5 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if tally.bad else 0
 
 
-
 if __name__ == "__main__":
     sys.exit(main())

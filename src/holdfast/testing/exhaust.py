@@ -180,7 +180,9 @@ def run(length: int, stride: int = 1) -> Count:
             for operations in itertools.islice(sequences(length), 0, None, stride):
                 plan = plan_of(operations)
                 if plan is not None:
-                    try_plan(plan, start, state, count, f"world {number}, {' + '.join(next(iter(o.items()))[0] for o in operations)}")
+                    try_plan(
+                        plan, start, state, count, f"world {number}, {' + '.join(next(iter(o.items()))[0] for o in operations)}"
+                    )
     return count
 
 
@@ -192,7 +194,9 @@ def main(arguments: list[str] | None = None) -> int:
     count = run(options.length, options.stride)
     for line in count.bad[:20]:
         sys.stdout.write(f"BAD  {line}\n")
-    sys.stdout.write(f"{count.plans} plans ({count.refused} refused), {count.trials} crashes, {len(count.bad)} neither old nor new\n")
+    sys.stdout.write(
+        f"{count.plans} plans ({count.refused} refused), {count.trials} crashes, {len(count.bad)} neither old nor new\n"
+    )
     return 1 if count.bad else 0
 
 

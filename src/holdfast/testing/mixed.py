@@ -46,11 +46,16 @@ def document(root: str, sources: str, *, fails: bool = False) -> dict[str, Any]:
 
 
 def _file_steps(root: str) -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = [{"id": "opt", "dir": f"{root}/opt", "mode": "0750"}, {"dir": f"{root}/opt/a/b/c", "parents": True}]
+    steps: list[dict[str, Any]] = [
+        {"id": "opt", "dir": f"{root}/opt", "mode": "0750"},
+        {"dir": f"{root}/opt/a/b/c", "parents": True},
+    ]
     for number in range(FILES):
         steps.append({"id": f"new{number}", "file": f"{root}/opt/new{number}", "content": f"fresh {number}\n", "mode": "0640"})
         steps.append({"id": f"update{number}", "file": f"{root}/etc/conf{number}", "content": f"value={number + 100}\n"})
-        steps.append({"link": f"{root}/opt/link{number}", "to": f"{root}/opt/new{number}", "style": ("absolute", "relative")[number % 2]})
+        steps.append(
+            {"link": f"{root}/opt/link{number}", "to": f"{root}/opt/new{number}", "style": ("absolute", "relative")[number % 2]}
+        )
     for number in range(4):
         steps.append({"link": f"{root}/home/link{number}", "to": f"{root}/opt/new{number}", "on_conflict": "overwrite"})
         steps.append({"edit": f"{root}/etc/conf{number}", "line": "added=1", "needs": [f"update{number}"]})
@@ -81,7 +86,12 @@ def _effect_steps(root: str) -> list[dict[str, Any]]:
     marker = f"{root}/opt/marker"
     return [
         {"id": "touch", "command": ["touch", marker], "undo": ["rm", "-f", marker], "check": ["test", "-e", marker]},
-        {"id": "script", "script": f"echo done > {root}/opt/report\n", "undo": ["rm", "-f", f"{root}/opt/report"], "needs": ["touch"]},
+        {
+            "id": "script",
+            "script": f"echo done > {root}/opt/report\n",
+            "undo": ["rm", "-f", f"{root}/opt/report"],
+            "needs": ["touch"],
+        },
         {"wait": "1ms"},
         {"health": ["true"], "needs": ["script"], "attempts": 1},
     ]
