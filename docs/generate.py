@@ -104,8 +104,11 @@ def main(arguments: Sequence[str]) -> int:
 def _kind(name: str, meanings: Mapping[str, Mapping[str, str]]) -> str:
     kind = kind_of(name)
     assert kind is not None
-    said = {**meanings["every"], **meanings[name]}
+    said = {**meanings["every"], **meanings.get(name, {})}
     fields = sorted(msgspec.structs.fields(kind), key=lambda field: field.name != kind.main)
+    unsaid = [field.encode_name for field in fields if field.encode_name not in said]
+    if unsaid:
+        raise SystemExit(f"docs/arguments.toml does not say what {_words(unsaid)} of `{name}` means")
     rows = [
         (f"`{_word(field, kind)}`", _type(field.type), _default(field), said[field.encode_name] + _where(field.name, kind))
         for field in fields

@@ -8,10 +8,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+
+from holdfast.cli import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
 
 
 def test_the_reference_is_what_the_code_says() -> None:
@@ -39,3 +43,21 @@ def links(page: Path) -> Iterator[str]:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if "://" not in target and not target.startswith("#"):
             yield target.partition("#")[0]
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_that_a_page_shows_exists(page: Path) -> None:
+    for line in re.findall(r"^\$ holdfast ([^#|>\n]*)", page.read_text(), re.MULTILINE):
+        command: click.Command = cli
+        for word in line.split():
+            if isinstance(command, click.Group) and not word.startswith("-"):
+                command = command.get_command(click.Context(command), word) or pytest.fail(f"there is no `holdfast {line}`")
+            elif word.startswith("--"):
+                known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+                assert word in known, f"`{word}` of `holdfast {line}`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_chore_that_a_page_shows_exists(page: Path) -> None:
+    chores = set(re.findall(r"^def (\w+)\(\*\w+: str\) -> int:", (ROOT / "dev").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\./dev (\w+)", page.read_text())) - chores == set()
