@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from holdfast.app.home import Home
 from holdfast.core.change import Look, State
-from holdfast.core.plan import Plan
+from holdfast.core.plan import Plan, Step
 from holdfast.drivers.contract import Batch, Driver, Fetched, Keeper, Move, Outcome
 from holdfast.runtime.fleet import DriverFleet, Make
 
@@ -85,11 +85,14 @@ class Wiring:
 
     def fleet(self, plan: Plan, *, on_loop: bool) -> DriverFleet:
         makers: dict[tuple[str, str], Make] = {}
-        for target in {step.target for step in plan.steps} | {"local"}:
+        for target in {"local", *(step.target for step in plan.steps), *plan.targets}:
             kind = _type_of(plan, target)
             for family, make in self.targets[kind].items():
                 makers[target, family] = _bound(make, self, Target(target, plan.targets.get(target, {})), on_loop)
-        return DriverFleet(makers)
+        fleet = DriverFleet(makers)
+        if any(_lands(step) for step in plan.steps):
+            makers["local", "files"] = _bringing(makers["local", "files"], fleet, self.home)
+        return fleet
 
     def remembered(self, name: str, make: Callable[[], Thing]) -> Thing:
         """One of its kind for as long as this wiring lives."""
@@ -113,6 +116,17 @@ class Wiring:
         return self.remembered("hosts", Hosts)
 
 
+def _bringing(inner: Make, fleet: DriverFleet, home: Home) -> Make:
+    """Local files, and the way by which contents of hosts come to them."""
+
+    def make() -> Driver:
+        from holdfast.drivers.remote.bringing import Bringing
+
+        return Bringing(inner(), lambda target: fleet.driver(target, "files"), home.work)
+
+    return make
+
+
 def _bound(make: Maker, wiring: Wiring, target: Target, on_loop: bool) -> Make:
     return lambda: make(wiring, target, on_loop)
 
@@ -124,9 +138,16 @@ def _type_of(plan: Plan, target: str) -> str:
     return next(kind for kind in TARGETS if kind in declaration)
 
 
+def _lands(step: Step) -> bool:
+    """Does it change another target than the one it was written for?"""
+    return bool(getattr(step.operation, "lands", ""))
+
+
 def needs_loop(plan: Plan) -> bool:
     """Does anything in this plan wait: a process, a probe, a host? Local files and memory do not."""
-    return any(step.operation.family != "files" or step.target not in ("local", "memory") for step in plan.steps)
+    return any(
+        step.operation.family != "files" or _lands(step) or step.target not in ("local", "memory") for step in plan.steps
+    )
 
 
 def _local_files(wiring: Wiring, target: Target, on_loop: bool) -> Driver:

@@ -19,7 +19,7 @@ class Content(NamedTuple):
     size: int = 0
     secret: str | None = None  # what this reference means: the driver asks for it at the last moment
     xattrs: tuple[tuple[str, bytes], ...] = ()  # extended attributes as they were recorded, for a node that wants them
-    feed: Any = None  # hands over to a writer what comes piece by piece, and returns its digest
+    feed: Any = None  # from elsewhere: a target and a path there; for the engine, what hands it to a writer and digests it
 
     @classmethod
     def of(cls, data: bytes) -> Content:
@@ -29,6 +29,8 @@ class Content(NamedTuple):
         """The content at a relative path below a root; its digest is the node's business."""
         if self.path is not None:
             return Content(path=f"{self.path}/{relative}")
+        if self.feed is not None:
+            return Content(feed=(self.feed[0], f"{self.feed[1]}/{relative}"))
         return Content(origin=f"{self.origin}/{relative}")
 
 

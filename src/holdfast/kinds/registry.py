@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from typing import Final
 
@@ -18,6 +18,8 @@ KINDS: Final[dict[str, str]] = {
     "attributes": "holdfast.kinds.attributes:Attributes",
     "edit": "holdfast.kinds.edit:Edit",
     "tree": "holdfast.kinds.tree:Tree",
+    "upload": "holdfast.kinds.upload:Upload",
+    "download": "holdfast.kinds.download:Download",
     "command": "holdfast.kinds.command:Command",
     "script": "holdfast.kinds.script:Script",
     "wait": "holdfast.kinds.wait:Wait",
@@ -26,7 +28,7 @@ KINDS: Final[dict[str, str]] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def kind_of(name: str) -> type[Kind] | None:
     """The class of a kind, or None when nobody provides it."""
     where = KINDS.get(name)
@@ -41,7 +43,7 @@ def names() -> list[str]:
     return [*KINDS, *sorted(_foreign())]
 
 
-@lru_cache(maxsize=1)
+@cache
 def _foreign() -> dict[str, type[Kind]]:
     """Kinds that other packages register under the entry point group `holdfast.kinds`."""
     from importlib.metadata import entry_points

@@ -88,7 +88,7 @@ class Tree(Files, frozen=True, kw_only=True):
         room = ground.room(self.path)
         form = self.form_in(ground.facts(), room, real)
         inside = {name: form(name, node) for name, node in entries.items() if name not in excluded}
-        means = Content(path=real) if self.form == "copies" else None
+        means = self.means(real, Node("dir")) if self.form == "copies" else None
         return put(ground, room, self.path, standing, form("", source)._replace(entries=inside), self.on_conflict, means)
 
     def form_in(self, facts: Facts, room: Room, source: str) -> Form:
@@ -97,6 +97,14 @@ class Tree(Files, frozen=True, kw_only=True):
             return lambda name, node: _copy(node, under(source, name), facts.uid, room.gid)
         mode = 0o777 & ~facts.umask | room.handed_on
         return lambda name, node: _link(node, f"{source}/{name}", mode, facts.uid, room.gid)
+
+    def means(self, path: str, node: Node) -> Content:
+        """How the content of an entry of the source, or of everything below it, comes about."""
+        return Content(path=path, digest=node.digest, size=node.size)
+
+    def met(self, found: Node, wanted: Node) -> Node:
+        """What a file that is there already becomes."""
+        return found._replace(mode=wanted.mode)
 
 
 def _copy(node: Node, origin: str, uid: int, gid: int) -> Node:
@@ -184,10 +192,10 @@ class _Merge:
             self._put(name, parent, found, node)
 
     def _updated(self, room: Room, path: str, found: Node, wanted: Node, means: Content) -> Iterator[Change]:
-        after = found._replace(mode=wanted.mode)
+        after = self.kind.met(found, wanted)
         if found.digest != wanted.digest:
             yield rewritten(self.ground, room, path, found, after, means, None, wanted.mtime_ns)
-        elif found.mode != wanted.mode:
+        elif (found.mode, found.uid, found.gid) != (after.mode, after.uid, after.gid):
             check_own(self.facts, path, found)
             yield reset(path, found, after)
 
@@ -227,7 +235,7 @@ class _Merge:
         return under(self.kind.path, name) if name else self.kind.path
 
     def _means(self, name: str, node: Node) -> Content:
-        return Content(path=f"{self.source}/{name}", digest=node.digest, size=node.size)
+        return self.kind.means(f"{self.source}/{name}", node)
 
 
 def _above(name: str) -> Iterator[str]:

@@ -69,6 +69,7 @@ class StepReader:
         kind = self._kind(own, raw, spot)
         operation = NOTHING if kind is None else self._operation(kind, own, scope, target, spot)
         name = operation.kind or kind or ""
+        target = getattr(operation, "lands", "") or target
         if common is _PLAIN:
             return Step(id=f"{place}{name}", kind=name, operation=operation, target=target)
         return Step(
@@ -130,6 +131,8 @@ class StepReader:
         main = given.pop(kind)
         if main is not None or shape.known[shape.main].required:
             given[shape.main] = main
+        if shape.lands:
+            given.setdefault("host", target)
         texts = _Texts(own, scope, spot, kind, shape.main)
         if not self.literal:
             self._place(shape, given, target, spot, texts)
