@@ -88,7 +88,7 @@ class Actions:
 
     def through_backend(self, call: Call, load: Callable[[Config], None]) -> str | None:
         """Do it, or say what the caller gets to see instead; after a time-out it is done all the same."""
-        backend = self.runtime.backend
+        backend = call.backend or self.runtime.backend
         if backend == "down":
             return ""
         if backend.startswith("error"):
@@ -97,6 +97,7 @@ class Actions:
             self.runtime.lies -= 1
         else:
             load(call.config)
+        call.phase("after_save")
         if backend == "timeout":
             self.runtime.clock.advance(TIMEOUT_S)
             return ""

@@ -54,6 +54,8 @@ class Api:
             return Response.json({"status": 400, "message": "Invalid JSON syntax"}, 400)
         call = self.call(request, user, params, phase)
         phase("before_action", call)
+        if call.twice:
+            handler(call)
         answer = handler(call)
         return answer if isinstance(answer, Response) else Response.json(answer)
 

@@ -39,6 +39,8 @@ class Call:
     race_delay_s: float = 0.0
     saves: bool = True
     stale: bool = False
+    twice: bool = False
+    backend: str = ""
     complaints: dict[str, str] = field(default_factory=dict)
 
     @property

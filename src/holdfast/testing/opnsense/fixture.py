@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from holdfast.testing.opnsense.store import Config, Listing
+from holdfast.testing.opnsense.profile import Profile
+from holdfast.testing.opnsense.store import Config, Item, Listing
 from holdfast.testing.opnsense.world import ALIAS, CERTIFICATE, DEVICE, GATEWAY, INTERFACE
 
 SETTINGS: Final = "settings"
@@ -39,6 +40,19 @@ def fixture(new_uuid: Callable[[], str]) -> Config:
             "unbound": {"enabled": "1"},
         },
     }  # fmt: skip
+
+
+def upgraded(config: Config, profile: Profile) -> Config:
+    """The configuration as a newer version keeps it: the flag of a static route turned round."""
+    routes = config.get("routes.route", {})
+    if not profile.since("26.7") or not any("disabled" in route for route in routes.values()):
+        return config
+    return {**config, "routes.route": {uuid: _enabled(route) for uuid, route in routes.items()}}
+
+
+def _enabled(route: Item) -> Item:
+    kept = {name: value for name, value in route.items() if name != "disabled"}
+    return {**kept, "enabled": "0" if route.get("disabled") == "1" else "1"}
 
 
 def _built_in_aliases(new_uuid: Callable[[], str]) -> Listing:

@@ -101,7 +101,7 @@ class Server:
     def _converse(self, connection: socket.socket, peer: str) -> None:
         with connection.makefile("rb") as stream:
             for served in range(1, self.requests_per_connection + 1):
-                request = read_request(stream, peer)
+                request = read_request(stream, peer, served)
                 if request is None or self._stopped.is_set():
                     return
                 response = self.handler(request)
@@ -112,9 +112,7 @@ class Server:
 
     def _deliver(self, connection: socket.socket, response: Response, last: bool) -> None:
         delivery = response.delivery
-        data = head(response, last) + response.body
-        if delivery.truncate is not None:
-            data = data[: delivery.truncate]
+        data = b"" if delivery.silent else head(response, last) + response.body[: delivery.truncate]
         if delivery.drip:
             size, pause = delivery.drip
             for start in range(0, len(data), size):
@@ -146,7 +144,7 @@ def head(response: Response, last: bool) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def read_request(stream: BinaryIO, peer: str) -> Request | None:
+def read_request(stream: BinaryIO, peer: str, served: int) -> Request | None:
     """The next request, or None when the client is done. What is no HTTP raises ValueError."""
     first = stream.readline(65536).decode("latin-1").split()
     if not first:
@@ -156,7 +154,7 @@ def read_request(stream: BinaryIO, peer: str) -> Request | None:
     while (line := stream.readline(65536).decode("latin-1").strip()) and len(headers) < 200:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
-    return Request(method, uri, headers, _read_content(stream, headers), peer)
+    return Request(method, uri, headers, _read_content(stream, headers), peer, served)
 
 
 def _read_content(stream: BinaryIO, headers: dict[str, str]) -> bytes:

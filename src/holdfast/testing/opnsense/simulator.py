@@ -1,46 +1,64 @@
-"""The simulator as tests and people hold it: started, looked into, given faults, stopped."""
+"""The appliance as tests and people hold it: started, looked into, given faults, stopped."""
 
 from __future__ import annotations
 
 import random
-import ssl
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from holdfast.testing.opnsense import effects, faults
 from holdfast.testing.opnsense.actions import Actions
 from holdfast.testing.opnsense.api import Api
 from holdfast.testing.opnsense.call import Call
 from holdfast.testing.opnsense.clock import Clock
-from holdfast.testing.opnsense.fixture import fixture
+from holdfast.testing.opnsense.control import Control
+from holdfast.testing.opnsense.fixture import fixture, upgraded
 from holdfast.testing.opnsense.profile import Profile
 from holdfast.testing.opnsense.routes import routes
-from holdfast.testing.opnsense.runtime import Runtime
+from holdfast.testing.opnsense.runtime import GROUPS, Runtime
 from holdfast.testing.opnsense.server import Server
-from holdfast.testing.opnsense.store import Item, Listing, Revision, Store
-from holdfast.testing.opnsense.users import ADMIN, FIXTURE, User
+from holdfast.testing.opnsense.store import Author, Config, Item, Listing, Revision, Store, replaced
+from holdfast.testing.opnsense.tls import Certificate
+from holdfast.testing.opnsense.users import ADMIN, FIXTURE, User, credentials
 from holdfast.testing.opnsense.wire import Request, Response
+
+FOREIGNER = "somebody"
+REBOOT_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One request as it was answered."""
+    """One request as it was answered, and how its connection ended where a fault ended it."""
 
     number: int
+    at: float
     method: str
     uri: str
+    user: str
     body: bytes
     status: int
     answer: bytes
+    bytes_sent: int
+    ended: str
+
+    @property
+    def action(self) -> str:
+        return self.uri.partition("?")[0].split("/")[4] if self.uri.count("/") >= 4 else ""
 
     @property
     def writes(self) -> bool:
-        return self.method == "POST" and not any(word in self.uri for word in ("/search", "/get"))
+        return self.method == "POST" and self.action.startswith(("add", "set", "del", "toggle", "move", "import"))
+
+    @property
+    def activates(self) -> bool:
+        return self.method == "POST" and self.action in ("apply", "reconfigure")
 
 
 class Simulator:
-    """One appliance, in its own threads, so that it serves blocking and asynchronous clients alike."""
+    """One appliance, in threads of its own, so that it serves blocking and asynchronous clients alike."""
 
     def __init__(
         self,
@@ -48,31 +66,54 @@ class Simulator:
         seed: int = 1,
         latency_s: float = 0.0,
         *,
-        tls: ssl.SSLContext | None = None,
+        tls: Certificate | None = None,
         users: Sequence[User] = FIXTURE,
         race_delay_s: float = 0.0,
     ) -> None:
-        self.profile = Profile.named(profile)
+        self._settings = (profile, seed, tuple(users))
         self.latency_s = latency_s
+        self.race_delay_s = race_delay_s
+        self.tls = tls
+        self.key, self.secret = ADMIN.key, ADMIN.secret
+        self.port = self.control_port = 0
+        self._servers: list[Server] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """As it was found: configuration, users, history, clock; no faults, no requests seen."""
+        profile, seed, users = self._settings
+        self.profile = Profile.named(profile)
         self.clock = Clock()
         self._random = random.Random(seed)
         self.store = Store(fixture(self.new_uuid), self.clock)
         self.users = {user.key: user for user in users}
         self.requests: list[Recorded] = []
-        self.race_delay_s = race_delay_s
+        self.touched: list[tuple[str, str]] = []
+        self.faults = faults.Faults()
         self.running = Runtime(self.store.config, self.profile, self.clock)
-        self.actions = Actions(self.running)
-        self.api = self._api()
-        self.tls = tls
-        self.server = Server(self.handle, tls=tls, admits=self.admits)
-        self.key, self.secret = ADMIN.key, ADMIN.secret
+        self.running.ports.add(self.port)
+        self._furnish()
 
-    def start(self, port: int = 0) -> str:
-        self.running.ports.add(self.server.start(port=port))
+    def _furnish(self) -> None:
+        table = routes(self.profile, self.new_uuid, Actions(self.running))
+        self.api = Api(self.profile, table, self.store, self.users, self.race_delay_s)
+
+    # Running.
+
+    def start(self, port: int = 0, control_port: int = 0, host: str = "127.0.0.1") -> str:
+        """Serve, and the control port as well; the URL to come in."""
+        server = Server(self.handle, tls=self.tls.server if self.tls else None, admits=self.admits)
+        control = Server(Control(self).handle, requests_per_connection=1_000_000)
+        self.host, self._servers = host, [server, control]
+        self.port = server.start(host, port)
+        self.control_port = control.start(host, control_port)
+        self.running.ports.add(self.port)
         return self.url
 
     def stop(self) -> None:
-        self.server.stop()
+        for server in self._servers:
+            server.stop()
+        self._servers = []
 
     def __enter__(self) -> Simulator:
         self.start()
@@ -83,11 +124,11 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.server.port}"
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
 
-    def _api(self) -> Api:
-        table = routes(self.profile, self.new_uuid, self.actions)
-        return Api(self.profile, table, self.store, self.users, self.race_delay_s)
+    @property
+    def control_url(self) -> str:
+        return f"http://{self.host}:{self.control_port}"
 
     def new_uuid(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
@@ -107,13 +148,59 @@ class Simulator:
         """The activation groups whose configuration does not run."""
         return self.running.pending(self.store.config)
 
+    @property
+    def revisions(self) -> list[Revision]:
+        return self.store.revisions
+
     def admits(self, peer: str) -> bool:
         """Whether the rules that run let a new connection of this client in."""
         return self.running.verdict(peer) == "pass"
 
-    @property
-    def revisions(self) -> list[Revision]:
-        return self.store.revisions
+    # Making trouble.
+
+    def arm(self, fault: str, *, do: Mapping[str, Any] | None = None, **match: Any) -> None:
+        """A named fault; `path`, `nth`, `times` and the like say at which request, `do` with which values."""
+        self.faults.add(faults.named(fault, do=do, **match))
+
+    def disarm(self) -> None:
+        self.faults.put([])
+
+    def foreign(self, do: str, path: str = "", uuid: str = "", fields: Mapping[str, str] | None = None) -> None:
+        """Another admin sets, deletes or applies; what a client wrote last, where nothing else is named."""
+        if do == "apply":
+            self.activate()
+            return
+        if do not in ("set", "del"):
+            raise ValueError(f"another admin cannot {do!r}: known are set, del, apply")
+        path, uuid = (
+            (path, uuid or self.new_uuid()) if path else self.touched[-1] if self.touched else ("firewall.category", "")
+        )
+        with self.store.lock:
+            listing = dict(self.objects(path))
+            if do == "del":
+                listing.pop(uuid, None)
+            else:
+                listing[uuid] = {**listing.get(uuid, {}), **(fields or {"description": "changed by somebody else"})}
+            self.store.save(replaced(self.store.config, path, listing), Author(FOREIGNER, "192.168.1.20", "", f"/ui/{path}"))
+
+    def activate(self) -> None:
+        """Everything that is configured is made to run, as an alarm or another admin may do at any time."""
+        for group in GROUPS:
+            if group == "filter":
+                self.running.load_filter(self.store.config)
+            else:
+                self.running.take(group, self.store.config)
+
+    def reboot(self) -> None:
+        self.clock.advance(REBOOT_S)
+        self.running.reboot(self.store.config)
+
+    def become(self, profile: str) -> None:
+        """Be another version, with what is configured taken along."""
+        self.profile = self.running.profile = Profile.named(profile)
+        self.store.config = upgraded(self.store.config, self.profile)
+        self.running.reboot(self.store.config)
+        self._furnish()
 
     # Answering.
 
@@ -121,10 +208,48 @@ class Simulator:
         self.clock.tick()
         if self.latency_s:
             time.sleep(self.latency_s)
-        response = self.api.answer(request, self.phase)
-        recorded = Recorded(len(self.requests) + 1, request.method, request.uri, request.body, response.status, response.body)
-        self.requests.append(recorded)
+        meant = self.faults.meant(request)
+        response = self.api.answer(request, lambda name, call: self._phase(meant, name, request, call))
+        for rule in meant:
+            if rule.phase in ("before_response", "mid_response"):
+                for effect in rule.do:
+                    response = effects.on_its_way(response, effect, midway=rule.phase == "mid_response")
+        self._record(request, response)
         return response
 
-    def phase(self, name: str, call: Call | None) -> None:
-        """Where faults come in."""
+    def _phase(self, meant: list[faults.Rule], name: str, request: Request, call: Call | None) -> None:
+        if name == "after_save":
+            self.touched += changed(self.store.previous, self.store.config)
+        for rule in meant:
+            if rule.phase == name:
+                for effect in rule.do:
+                    effects.happens(self, effect, request, call)
+
+    def _record(self, request: Request, response: Response) -> None:
+        user = self.users.get(credentials(request)[0])
+        sent = 0 if response.delivery.silent else len(response.body[: response.delivery.truncate])
+        self.requests.append(
+            Recorded(
+                number=len(self.requests) + 1,
+                at=self.clock.now,
+                method=request.method,
+                uri=request.uri,
+                user=user.name if user else "",
+                body=request.body,
+                status=response.status,
+                answer=response.body,
+                bytes_sent=sent,
+                ended=response.delivery.end,
+            )
+        )
+
+
+def changed(before: Config, after: Config) -> list[tuple[str, str]]:
+    """The items that a save changed or made."""
+    return [
+        (path, uuid)
+        for path, listing in after.items()
+        if listing is not before.get(path)
+        for uuid, item in listing.items()
+        if item is not before.get(path, {}).get(uuid)
+    ]

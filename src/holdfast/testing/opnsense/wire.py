@@ -21,6 +21,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     body: bytes = b""
     peer: str = "127.0.0.1"
+    served: int = 1  # which request of its connection it is
 
     @property
     def path(self) -> str:
@@ -31,7 +32,8 @@ class Request:
 class Delivery:
     """What happens to an answer on its way: how much of it goes out, how fast, and how the connection ends."""
 
-    truncate: int | None = None
+    silent: bool = False  # nothing goes out at all
+    truncate: int | None = None  # so many bytes of the body
     drip: tuple[int, float] | None = None  # so many bytes, every so many seconds
     end: str = ""  # "rst", "fin" or "hang": instead of being kept open
 

@@ -1,0 +1,69 @@
+"""The simulator as a program: started with a profile, it says where it listens and serves until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from holdfast.testing.opnsense.profile import PROFILES
+from holdfast.testing.opnsense.simulator import Simulator
+from holdfast.testing.opnsense.tls import Certificate
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = _parser().parse_args(arguments)
+    try:
+        appliance = Simulator(given.profile, given.seed, given.latency / 1000, tls=_certificate(given))
+    except (ValueError, OSError) as problem:
+        sys.stderr.write(f"holdfast-opnsense-sim: {problem}\n")
+        return 2
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    appliance.start(given.port, given.control_port, given.host)
+    for fault in given.arm:
+        appliance.arm(fault)
+    sys.stdout.write(json.dumps(_said(appliance)) + "\n")
+    sys.stdout.flush()
+    signal.sigwait(_ENDINGS)
+    appliance.stop()
+    return 0
+
+
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("holdfast-opnsense-sim", description="A simulated OPNsense appliance, in memory.")
+    parser.add_argument("--profile", default="26.1", help=f"version to play: {', '.join(PROFILES)}, or a patch version")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=0, help="port of the API; 0 takes a free one")
+    parser.add_argument("--control-port", type=int, default=0, help="port to arm faults and look inside; 0 takes a free one")
+    parser.add_argument("--seed", type=int, default=1, help="where its uuids begin")
+    parser.add_argument("--latency", type=float, default=0, metavar="MS", help="milliseconds that every call takes")
+    parser.add_argument("--arm", action="append", default=[], metavar="FAULT", help="a named fault to begin with; repeatable")
+    parser.add_argument("--tls", action="store_true", help="serve HTTPS with a certificate made for this run")
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="serve HTTPS with this certificate (PEM)")
+    parser.add_argument("--certificate-key", type=Path, metavar="FILE", help="the key of that certificate (PEM)")
+    return parser
+
+
+def _certificate(given: argparse.Namespace) -> Certificate | None:
+    if given.certificate and given.certificate_key:
+        return Certificate.given(given.certificate, given.certificate_key)
+    if given.certificate or given.certificate_key:
+        raise ValueError("--certificate and --certificate-key go together")
+    return Certificate.self_signed() if given.tls else None
+
+
+def _said(appliance: Simulator) -> dict[str, object]:
+    said: dict[str, object] = {"url": appliance.url, "control": appliance.control_url}
+    said |= {"port": appliance.port, "control_port": appliance.control_port}
+    said |= {"key": appliance.key, "secret": appliance.secret}
+    return said | {"fingerprint": appliance.tls.fingerprint, "certificate": appliance.tls.pem} if appliance.tls else said
+
+
+if __name__ == "__main__":
+    sys.exit(main())
