@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from holdfast.testing.opnsense.faults import SCENARIOS, Rule
+from holdfast.testing.opnsense.recorded import Recorded
 from holdfast.testing.opnsense.runtime import GROUPS
 from holdfast.testing.opnsense.wire import Request, Response
 
@@ -63,16 +64,9 @@ class Control:
         ]
 
     def calls(self, _: Any) -> list[dict[str, Any]]:
-        return [
-            {
-                "number": call.number,
-                "at": call.at,
-                "method": call.method,
-                "uri": call.uri,
-                "user": call.user,
-                "status": call.status,
-            }
-            | {"body": call.body.decode(errors="replace"), "answer": call.answer.decode(errors="replace")}
-            | {"bytes_sent": call.bytes_sent, "ended": call.ended}
-            for call in self.appliance.requests
-        ]
+        names = (*Recorded.__slots__, "writes", "activates")
+        return [{name: _plain(getattr(call, name)) for name in names} for call in self.appliance.requests]
+
+
+def _plain(value: object) -> object:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.testing.opnsense.call import Call, Interrupted, failure, refusal
-from holdfast.testing.opnsense.users import credentials
+from holdfast.testing.opnsense.users import User, credentials
 from holdfast.testing.opnsense.wire import HTML, Request, Response
 
 if TYPE_CHECKING:
@@ -93,11 +93,11 @@ def _reboot(appliance: Simulator, request: Request, call: Call | None, value: bo
     raise Interrupted(Response().delivered(silent=True, end="rst"))
 
 
-def _user(name: str) -> Effect:
+def _user(change_it: Callable[[User], User]) -> Effect:
     def change(appliance: Simulator, request: Request, call: Call | None, value: bool) -> None:
         key, _ = credentials(request)
         if key in appliance.users:
-            appliance.users[key] = replace(appliance.users[key], **{name: value})
+            appliance.users[key] = change_it(appliance.users[key])
 
     return change
 
@@ -126,8 +126,8 @@ EFFECTS: Final[Mapping[str, Effect]] = {
     "flap": _flap,
     "foreign": _foreign,
     "reboot": _reboot,
-    "revoke": _user("disabled"),
-    "read_only": _user("read_only"),
+    "revoke": _user(lambda user: replace(user, disabled=True)),
+    "read_only": _user(lambda user: replace(user, read_only=True)),
     "keep_revisions": _keep,
     "profile": _profile,
 }

@@ -6,7 +6,6 @@ import random
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from holdfast.testing.opnsense import effects, faults
@@ -17,6 +16,7 @@ from holdfast.testing.opnsense.clock import Clock
 from holdfast.testing.opnsense.control import Control
 from holdfast.testing.opnsense.fixture import fixture, upgraded
 from holdfast.testing.opnsense.profile import Profile
+from holdfast.testing.opnsense.recorded import Recorded
 from holdfast.testing.opnsense.routes import routes
 from holdfast.testing.opnsense.runtime import GROUPS, Runtime
 from holdfast.testing.opnsense.server import Server
@@ -27,34 +27,6 @@ from holdfast.testing.opnsense.wire import Request, Response
 
 FOREIGNER = "somebody"
 REBOOT_S = 90.0
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """One request as it was answered, and how its connection ended where a fault ended it."""
-
-    number: int
-    at: float
-    method: str
-    uri: str
-    user: str
-    body: bytes
-    status: int
-    answer: bytes
-    bytes_sent: int
-    ended: str
-
-    @property
-    def action(self) -> str:
-        return self.uri.partition("?")[0].split("/")[4] if self.uri.count("/") >= 4 else ""
-
-    @property
-    def writes(self) -> bool:
-        return self.method == "POST" and self.action.startswith(("add", "set", "del", "toggle", "move", "import"))
-
-    @property
-    def activates(self) -> bool:
-        return self.method == "POST" and self.action in ("apply", "reconfigure")
 
 
 class Simulator:
@@ -172,9 +144,9 @@ class Simulator:
             return
         if do not in ("set", "del"):
             raise ValueError(f"another admin cannot {do!r}: known are set, del, apply")
-        path, uuid = (
-            (path, uuid or self.new_uuid()) if path else self.touched[-1] if self.touched else ("firewall.category", "")
-        )
+        if not path:
+            path, uuid = self.touched[-1] if self.touched else ("firewall.category", self.new_uuid())
+        uuid = uuid or self.new_uuid()
         with self.store.lock:
             listing = dict(self.objects(path))
             if do == "del":

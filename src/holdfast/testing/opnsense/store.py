@@ -58,7 +58,7 @@ class Revision:
 
 class Store:
     def __init__(self, config: Config, clock: Clock, retention: int = RETENTION) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.clock = clock
         self.retention = retention
         self.config = config
