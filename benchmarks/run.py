@@ -189,9 +189,8 @@ def start_up(rounds: int) -> list[Row]:
 
 
 def recovery(rounds: int) -> list[Row]:
-    from holdfast.testing.crash import Boundary, counted_engine, in_child
-
     import holdfast as package
+    from holdfast.testing.crash import Boundary, counted_engine, in_child
 
     applied, recovered = [], []
     for _ in range(max(1, rounds // 2)):

@@ -18,7 +18,8 @@ class Home:
         named = environment.get("HOLDFAST_STATE")
         if named:
             return cls(os.path.abspath(named))
-        base = environment.get("XDG_STATE_HOME") or os.path.join(environment.get("HOME") or os.path.expanduser("~"), ".local", "state")
+        user = environment.get("HOME") or os.path.expanduser("~")
+        base = environment.get("XDG_STATE_HOME") or os.path.join(user, ".local", "state")
         return cls(os.path.join(os.path.abspath(base), "holdfast"))
 
     @property

@@ -201,4 +201,5 @@ def read_saved(text: bytes) -> SavedPlan | None:
         plan = from_canonical(json.dumps(document["plan"], sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
         return SavedPlan(plan, document["digest"], document["changes"])
     except (ValueError, KeyError, TypeError) as error:
-        raise PlanError([Problem(code="syntax", message=f"the saved plan cannot be read: {error}", hint="plan again")]) from None
+        problem = Problem(code="syntax", message=f"the saved plan cannot be read: {error}", hint="plan again")
+        raise PlanError([problem]) from None

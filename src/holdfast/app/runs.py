@@ -56,7 +56,9 @@ def row_document(row: RunRow) -> dict[str, Any]:
 # -- events
 
 
-def event_documents(journal: Journal, run: str | None = None, *, since: int = 0, limit: int | None = None) -> Iterator[dict[str, Any]]:
+def event_documents(
+    journal: Journal, run: str | None = None, *, since: int = 0, limit: int | None = None
+) -> Iterator[dict[str, Any]]:
     """Single public events, after the number `since`."""
     names: dict[str, _Names] = {}
     given = 0

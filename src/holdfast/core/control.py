@@ -171,7 +171,7 @@ def _retry(draft: Draft, data: Mapping[str, Any]) -> None:
     draft.emit("run.resumed", **_said(data, "by", "owner"))
     for number in numbers:
         task = run.tasks[number]
-        again = [step for step in task.steps if run.steps[step] in _AGAIN or (scratch and run.steps[step] in ("applied", "unchanged"))]
+        again = [step for step in task.steps if run.steps[step] in (_ALL if scratch else _AGAIN)]
         draft.emit_steps("step.resolved", again, {"verdict": "not_applied"})
         if task.needs:
             draft.emit("task.waiting", task=number)
@@ -183,6 +183,7 @@ def _retry(draft: Draft, data: Mapping[str, Any]) -> None:
 
 
 _AGAIN: Final = frozenset({"failed", "skipped", "undone"})
+_ALL: Final = _AGAIN | {"applied", "unchanged"}
 
 _ASKED: Final[Mapping[str, Callable[[Draft, Mapping[str, Any]], None]]] = {
     "pause": _pause,

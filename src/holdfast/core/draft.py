@@ -58,7 +58,9 @@ class Draft:
     def emit(self, type_: str, *, task: int | None = None, stage: int | None = None, **data: Any) -> None:
         self._add(Event(type_, {name: value for name, value in data.items() if value is not None}, task, stage))
 
-    def emit_steps(self, type_: str, steps: Sequence[int], shared: Mapping[str, Any] | None = None, **columns: Sequence[Any]) -> None:
+    def emit_steps(
+        self, type_: str, steps: Sequence[int], shared: Mapping[str, Any] | None = None, **columns: Sequence[Any]
+    ) -> None:
         """A batch of step facts, one event for each task; a column with nothing in it is left out."""
         for task, positions in _by_task(self.run, steps).items():
             data = dict(shared or {})

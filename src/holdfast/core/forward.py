@@ -147,7 +147,8 @@ def _pass_gate(draft: Draft) -> None:
     if run.unmet:
         for number, task in enumerate(run.tasks):
             if task.state in ("pending", "waiting"):
-                draft.emit("task.cancelled", task=number, by="gate", error=error_of("cancelled", "a task of an earlier batch failed"))
+                error = error_of("cancelled", "a task of an earlier batch failed")
+                draft.emit("task.cancelled", task=number, by="gate", error=error)
         _end(draft)
     elif run.policy.gate == "approve":
         draft.emit("run.gate_waiting", number=run.gates_open + 1)
@@ -289,7 +290,7 @@ def _call_off(draft: Draft) -> None:
     if not run.called_off:
         return
     flying = draft.flights.tasks(run)
-    for number, said in run.called_off.items():
+    for number in run.called_off:
         task = run.tasks[number]
         if task.state != "cancelling" or number in flying:
             continue

@@ -78,7 +78,7 @@ def result_of(run: Run, heading: Heading) -> Result:
         state=run.state,
         source=heading.source or run.source,
         started_at=heading.started_at,
-        duration_s=None if heading.ended_at is None or heading.started_at is None else round(heading.ended_at - heading.started_at, 6),
+        duration_s=_duration(heading),
         executed=executed,
         unchanged=[ids[step] for step, state in enumerate(states) if state == "unchanged"],
         failed=[ids[step] for step in run.failures] or _with_problems(run),
@@ -90,13 +90,20 @@ def result_of(run: Run, heading: Heading) -> Result:
     )
 
 
+def _duration(heading: Heading) -> float | None:
+    if heading.ended_at is None or heading.started_at is None:
+        return None
+    return round(heading.ended_at - heading.started_at, 6)
+
+
 def _with_problems(run: Run) -> list[str]:
     return list(dict.fromkeys(problem["step"] for problem in run.problems if problem.get("step")))
 
 
 def _skipped(run: Run) -> list[str]:
     faulty = set(_with_problems(run))
-    return [run.ids[step] for step, state in enumerate(run.steps) if state in ("pending", "skipped") and run.ids[step] not in faulty]
+    idle = [run.ids[step] for step, state in enumerate(run.steps) if state in ("pending", "skipped")]
+    return [step for step in idle if step not in faulty]
 
 
 def _errors(run: Run) -> list[Mapping[str, Any]]:

@@ -16,7 +16,7 @@ from holdfast.core.guarantee import Guarantee
 from holdfast.core.states import OVER, RUN, STAGE, STEP, TASK, after
 
 if TYPE_CHECKING:
-    from holdfast.core.plan import Plan, Policy, Retry
+    from holdfast.core.plan import Plan, Policy, Retry, Stage
     from holdfast.core.stimuli import Lane
 
 FINISHED: Final = frozenset({"applied", "unchanged"})  # what a dependent step waits for
@@ -24,7 +24,8 @@ BROKEN: Final = frozenset({"failed", "skipped"})
 SETTLED: Final = FINISHED | BROKEN  # what the end of a stage waits for
 UNDER_WAY: Final = frozenset({"running", "pausing", "cancelling", "rolling_back"})  # tasks that count against the limit
 GOING: Final = frozenset({"running", "pausing"})  # tasks whose open stage is worked on
-TOUCHED: Final = frozenset({"applying", "applied", "failed", "in_doubt", "waiting", "undoing", "undo_failed"})  # what rollback covers
+# What a rollback covers.
+TOUCHED: Final = frozenset({"applying", "applied", "failed", "in_doubt", "waiting", "undoing", "undo_failed"})
 
 
 class TaskRun:
@@ -373,18 +374,12 @@ _STEP_EFFECTS: Final[Mapping[str, Callable[[Run, Event], None]]] = {
 
 def outline_of(plan: Plan) -> Outline:
     return Outline(
-        tuple(
-            TaskOutline(
-                task.name,
-                task.target,
-                tuple(
-                    StageOutline(stage.name, tuple(s.id for s in stage.steps), tuple(s.kind for s in stage.steps)) for stage in task.stages
-                ),
-                task.key,
-            )
-            for task in plan.tasks
-        )
+        tuple(TaskOutline(task.name, task.target, tuple(map(_stage_outline, task.stages)), task.key) for task in plan.tasks)
     )
+
+
+def _stage_outline(stage: Stage) -> StageOutline:
+    return StageOutline(stage.name, tuple(step.id for step in stage.steps), tuple(step.kind for step in stage.steps))
 
 
 def flat(outline: Outline) -> Graph:

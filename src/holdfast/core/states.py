@@ -88,7 +88,11 @@ TASK: Final[Table] = {
     "cancelled": _TASK_BACK,  # what a cancelled task had done is taken back
     "completed": _TASK_BACK,
     "failed": {"task.retry_started": "running", "task.waiting": "waiting", **_TASK_BACK},
-    "rolling_back": {"task.rolled_back": "rolled_back", "task.rollback_failed": "rollback_failed", "task.cancelled": "cancelled"},
+    "rolling_back": {
+        "task.rolled_back": "rolled_back",
+        "task.rollback_failed": "rollback_failed",
+        "task.cancelled": "cancelled",
+    },
     "rolled_back": {"task.retry_started": "running", "task.waiting": "waiting"},
     "rollback_failed": _TASK_BACK,
 }

@@ -10,7 +10,7 @@ from holdfast.kinds.node import Node
 
 def parse_state(plain: Any) -> State:
     """The state that `plain()` wrote down; a state that never left the process passes through."""
-    if plain is None or isinstance(plain, dict) and "type" in plain:
+    if plain is None or (isinstance(plain, dict) and "type" in plain):
         return Node.parse(plain)
     if isinstance(plain, dict) and "done" in plain:
         return Effect(plain["done"])

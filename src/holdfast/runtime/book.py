@@ -39,8 +39,8 @@ class Book:
         """The moves of one step, in the order in which they are to be made."""
         changes = [(number, change) for number, change in enumerate(self.by_step.get(step, ())) if change.changes]
         if undo:
-            return [Move(self.id_of(step, number), change.reversed(), True, needs, timeout) for number, change in reversed(changes)]
-        return [Move(self.id_of(step, number), change, False, needs, timeout) for number, change in changes]
+            changes = [(number, change.reversed()) for number, change in reversed(changes)]
+        return [Move(self.id_of(step, number), change, undo, needs, timeout) for number, change in changes]
 
     def all_moves(self) -> list[tuple[int, Move]]:
         return [(step, move) for step in self.by_step for move in self.moves(step, undo=False)]
@@ -53,7 +53,6 @@ class Book:
         for step, changes in self.by_step.items():
             operation = plan.steps[step].operation
             self.by_step[step] = [replace(change, means=operation) if change.runs else change for change in changes]
-
 
     def renew(self, entries: Iterable[Entry]) -> list[int]:
         """Before going on after a crash: take the means from a fresh prediction of the same changes.
@@ -74,7 +73,8 @@ class Book:
 
 def entries_of(plan: Plan, prediction: Prediction) -> list[Entry]:
     steps = plan.steps
-    return [Entry(number, steps[number].target, change) for number, changes in enumerate(prediction.changes) for change in changes]
+    numbered = enumerate(prediction.changes)
+    return [Entry(number, steps[number].target, change) for number, changes in numbered for change in changes]
 
 
 def prepared_events(plan: Plan, prediction: Prediction) -> list[Event]:

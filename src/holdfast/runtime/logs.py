@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from holdfast.core.events import NOTHING, Event, singles
-from holdfast.core.times import iso
 from holdfast.core.run import Run
+from holdfast.core.times import iso
 
 LOGGER: Final = "holdfast"
 FIELDS: Final = "holdfast_fields"  # what a record of ours carries besides its message

@@ -274,9 +274,9 @@ def _copy_site(source: str, to: str) -> None:
     os.makedirs(to, exist_ok=True)
     for name in ("root", "state"):
         shutil.rmtree(os.path.join(to, name), ignore_errors=True)
-        if os.path.isdir(os.path.join(source, name)):
-            if os.spawnlp(os.P_WAIT, "cp", "cp", "-a", os.path.join(source, name), os.path.join(to, name)):
-                raise RuntimeError("could not copy the site of a trial")
+        there = os.path.join(source, name)
+        if os.path.isdir(there) and os.spawnlp(os.P_WAIT, "cp", "cp", "-a", there, os.path.join(to, name)):
+            raise RuntimeError("could not copy the site of a trial")
 
 
 def _quick_place() -> str | None:
