@@ -112,16 +112,21 @@ def ended(process: subprocess.Popen[str], text: str | None = None) -> Ended:
 WAIT = "touch held; while [ ! -e go ]; do sleep 0.02; done; rm go held"
 
 
-def holding(shell: Shell) -> subprocess.Popen[str]:
+def holding(shell: Shell, *words: str) -> subprocess.Popen[str]:
     hold = f"command: [sh, -c, '{WAIT}']\nneeds: [a]\nid: hold\nundo: 'true'\ncwd: {shell.home}"
-    process = shell.start("apply", shell.steps("file: a\ncontent: x\nid: a", hold), "--yes", "--json")
+    process = shell.start("apply", shell.steps("file: a\ncontent: x\nid: a", hold), "--yes", *words, preexec_fn=hear_signals)
     shell.until(lambda: (shell.home / "held").exists())
     return process
 
 
-def let_go(shell: Shell, process: subprocess.Popen[str]) -> Any:
+def let_go(shell: Shell, process: subprocess.Popen[str]) -> Ended:
     (shell.home / "go").touch()
-    return ended(process).document
+    return ended(process)
+
+
+def hear_signals() -> None:
+    """A shell that starts something in the background may have it ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def interrupt(process: subprocess.Popen[Any]) -> None:

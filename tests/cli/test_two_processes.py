@@ -10,21 +10,21 @@ FILE = "file: a\ncontent: x\nid: a"
 
 
 def test_a_second_run_waits_for_the_first_and_says_for_whom(shell: Shell) -> None:
-    first = holding(shell)
+    first = holding(shell, "--json")
     plan = shell.steps("file: a\ncontent: y", name="second.yaml", plan="second")
     second = shell.start("apply", plan, "--yes")
     assert second.stderr is not None
     waiting = second.stderr.readline()
     run = shell.json("show", "last")["run"]
     assert "waiting" in waiting and "a" in waiting
-    assert let_go(shell, first)["ending"] == "committed"
+    assert let_go(shell, first).document["ending"] == "committed"
     assert ended(second).code == 0
     assert (shell.home / "a").read_text() == "y"
     assert shell.json("show", run)["ending"] == "committed"
 
 
 def test_who_does_not_want_to_wait_is_refused_with_the_holder(shell: Shell) -> None:
-    first = holding(shell)
+    first = holding(shell, "--json")
     holder = shell.json("locks")["locks"][0]
     plan = shell.steps("file: a\ncontent: y", name="second.yaml", plan="second")
     refused = shell.run("apply", plan, "--yes", "--no-wait", "--json")
@@ -37,20 +37,20 @@ def test_who_does_not_want_to_wait_is_refused_with_the_holder(shell: Shell) -> N
 
 
 def test_runs_on_different_resources_do_not_wait_for_each_other(shell: Shell) -> None:
-    first = holding(shell)
+    first = holding(shell, "--json")
     plan = shell.steps("file: b\ncontent: y", name="second.yaml", plan="second")
     assert shell.run("apply", plan, "--yes", "--no-wait").code == 0
     let_go(shell, first)
 
 
 def test_a_run_that_lives_is_never_recovered(shell: Shell) -> None:
-    first = holding(shell)
+    first = holding(shell, "--json")
     assert shell.json("recover") == {"recovered": []}
-    assert let_go(shell, first)["ending"] == "committed"
+    assert let_go(shell, first).document["ending"] == "committed"
 
 
 def test_whoever_loses_a_lock_by_force_is_refused_from_then_on(shell: Shell) -> None:
-    first = holding(shell)
+    first = holding(shell, "--json")
     lock = shell.json("locks")["locks"][0]["id"]
     assert shell.run("locks", "break", lock).code == 4, "it asks first"
     broken = shell.json("locks", "break", lock, "--yes")
@@ -79,7 +79,7 @@ def test_a_run_that_nobody_confirms_is_rolled_back(shell: Shell) -> None:
 
 
 def test_following_sees_events_of_another_process_until_the_run_is_over(shell: Shell) -> None:
-    first = holding(shell)
+    first = holding(shell, "--json")
     follower = shell.start("events", "last", "--follow", "--json")
     assert follower.stdout is not None
     assert json.loads(follower.stdout.readline())["type"] == "run.created"
