@@ -40,6 +40,10 @@ class Wrapper:
     async def close(self) -> None:
         await self.inner.close()
 
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the driver inside can do."""
+        return getattr(self.inner, name)
+
 
 # -- looking only
 

@@ -70,6 +70,10 @@ class Engine:
         slot = slot_name(order)
         return next((stash.path_of(slot) for stash in self._stashes.all() if slot in stash.slots()), "")
 
+    def slots(self) -> set[str]:
+        """The slots in which anything is kept."""
+        return {slot for stash in self._stashes.all() for slot in stash.slots()}
+
     def close(self) -> None:
         self._stashes.close()
 

@@ -23,6 +23,11 @@ def form_of(before: Node, after: Node, origin: str | None, means: Any) -> str:
     return ATTRIBUTES if before.type == after.type and _same_content(before, after, means) else REPLACE
 
 
+def keeps_what_was(change: Any) -> bool:
+    """Does making this change put an object aside?"""
+    return form_of(change.before, change.after, change.origin, change.means) in (REPLACE, DELETE)
+
+
 def _same_content(before: Node, after: Node, means: Any) -> bool:
     if before.xattrs is not None and after.xattrs is not None and before.xattrs != after.xattrs:
         return False

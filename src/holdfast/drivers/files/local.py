@@ -12,6 +12,8 @@ from holdfast.drivers.contract import Batch, Ending, Fetched, Move, Outcome
 from holdfast.drivers.files.calls import Calls
 from holdfast.drivers.files.engine import Engine
 from holdfast.drivers.files.fetching import fetch
+from holdfast.drivers.files.forms import keeps_what_was
+from holdfast.drivers.files.stash import slot_name
 from holdfast.drivers.files.values import NotDurable, Order, Report, trouble_of
 from holdfast.kinds.content import Content, digest_of
 from holdfast.kinds.node import Node, Sealed
@@ -69,6 +71,10 @@ class Local:
             return fetch(key, into)
         except OSError as error:
             raise _world_error(error) from error
+
+    async def untouched(self, moves: Sequence[Move]) -> set[str]:
+        slots = self.engine.slots()
+        return {move.id for move in moves if keeps_what_was(move.change) and slot_name(move.id) not in slots}
 
     def held(self, move: str) -> str:
         """Where the before-image of a move is kept; empty when there is none."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from holdfast.core.change import FACTS, Change, Depth, Facts, Look, State
 from holdfast.core.errors import Failure, WorldError
 from holdfast.drivers.contract import DONE, SKIPPED, UNCHANGED, Batch, Ending, Fetched, Move, Outcome
-from holdfast.drivers.files.forms import ATTRIBUTES, CREATE, DELETE, MOVE, NOTHING, REPLACE, difference, form_of
+from holdfast.drivers.files.forms import ATTRIBUTES, CREATE, DELETE, MOVE, NOTHING, REPLACE, difference, form_of, keeps_what_was
 from holdfast.drivers.files.values import Trouble, trouble_of
 from holdfast.drivers.files.world import LINKS_MAX, Subtree, World
 from holdfast.kinds.content import Content, digest_of
@@ -108,6 +108,9 @@ class Memory:
         with open(into, "wb", closefd=False) as file:
             file.write(node.content)
         return Fetched(node.digest, {})
+
+    async def untouched(self, moves: Sequence[Move]) -> set[str]:
+        return {move.id for move in moves if keeps_what_was(move.change) and move.id not in self._held}
 
     # -- looking
 
