@@ -310,7 +310,14 @@ def lock_keys(plan: Plan) -> list[str]:
         for claim in step.operation.claims()
         if claim.writes and not claim.shared
     }
+    keys |= {place_of(plan, step.target) for step in plan.steps if getattr(step.operation, "exclusive", False)}
     return sorted(keys | {lock for task in plan.tasks for lock in task.locks})
+
+
+def place_of(plan: Plan, target: str) -> str:
+    """What a target is, whatever plans call it: what is locked where only one run at a time may work."""
+    declared = plan.targets.get(target, {})
+    return next((f"{kind}:{place}" for kind, place in declared.items() if isinstance(place, str)), target)
 
 
 def refuse(run: Run, verb: str, data: Mapping[str, Any]) -> None:

@@ -215,8 +215,15 @@ def _remote_probes(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     return RemoteProbes(_host(wiring, target), wiring.hosts, wiring.secrets)
 
 
+def _appliance(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
+    from holdfast.drivers.opnsense.making import appliance_at
+
+    return wiring.remembered(f"opnsense:{target.name}", lambda: appliance_at(target.declared, wiring.secrets))
+
+
 TARGETS: Final[Targets] = {
     "local": {"files": _local_files, "process": _local_processes, "probe": _probes},
     "memory": {"files": _memory_files, "process": _memory_processes, "probe": _memory_probes},
     "ssh": {"files": _remote_files, "process": _remote_processes, "probe": _remote_probes},
+    "opnsense": {"opnsense": _appliance, "files": _appliance, "probe": _probes},  # its keys look like paths to a fleet
 }

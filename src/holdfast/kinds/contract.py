@@ -7,8 +7,8 @@ documentation are read off the class. A new kind is one new file and one line in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 import msgspec
 
@@ -34,6 +34,17 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     confined: ClassVar[tuple[str, ...]] = ()  # of `here`: neither absolute nor out of the plan file's folder
     lands: ClassVar[str] = ""  # the target whose resources it changes; what it was written for is then its `host`
     there: ClassVar[tuple[str, ...]] = ()  # fields with paths on the target; on `local` relative to the plan file
+
+    referring: ClassVar[bool] = False  # may it hold references to other steps, `{ref: STEP}`?
+    exclusive: ClassVar[bool] = False  # only one run at a time may do this on a target
+
+    def refs(self) -> Iterator[str]:
+        """The steps it refers to; it is done after them."""
+        yield from ()
+
+    def renamed(self, names: Mapping[str, tuple[str, ...]], /) -> Self:
+        """The same, with its references to steps as they are called in the whole plan."""
+        return self
 
     def flaws(self) -> Iterator[Flaw]:
         """What the types cannot say: arguments that exclude or need one another, values out of range."""

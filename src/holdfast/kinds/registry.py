@@ -25,6 +25,21 @@ KINDS: Final[dict[str, str]] = {
     "wait": "holdfast.kinds.wait:Wait",
     "health": "holdfast.kinds.health:Health",
     "approve": "holdfast.kinds.approve:Approve",
+    "opnsense.firewall.alias": "holdfast.kinds.opnsense.objects:Alias",
+    "opnsense.firewall.rule": "holdfast.kinds.opnsense.objects:Rule",
+    "opnsense.firewall.category": "holdfast.kinds.opnsense.objects:Category",
+    "opnsense.interfaces.vlan": "holdfast.kinds.opnsense.objects:Vlan",
+    "opnsense.routes.route": "holdfast.kinds.opnsense.objects:Route",
+    "opnsense.routing.gateway": "holdfast.kinds.opnsense.objects:Gateway",
+    "opnsense.unbound.host": "holdfast.kinds.opnsense.objects:UnboundHost",
+    "opnsense.kea.subnet": "holdfast.kinds.opnsense.objects:KeaSubnet",
+    "opnsense.kea.reservation": "holdfast.kinds.opnsense.objects:KeaReservation",
+    "opnsense.dnsmasq.host": "holdfast.kinds.opnsense.objects:DnsmasqHost",
+    "opnsense.haproxy.server": "holdfast.kinds.opnsense.objects:HaproxyServer",
+    "opnsense.haproxy.backend": "holdfast.kinds.opnsense.objects:HaproxyBackend",
+    "opnsense.haproxy.frontend": "holdfast.kinds.opnsense.objects:HaproxyFrontend",
+    "opnsense.nat.source": "holdfast.kinds.opnsense.objects:SourceNat",
+    "opnsense.nat.one_to_one": "holdfast.kinds.opnsense.objects:OneToOneNat",
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from holdfast.core.change import Depth, Effect, State
 from holdfast.kinds.node import Node
+from holdfast.kinds.opnsense.item import OBJECT, Item
 
 
 def parse_state(plain: Any) -> State:
@@ -14,6 +15,8 @@ def parse_state(plain: Any) -> State:
         return Node.parse(plain)
     if isinstance(plain, dict) and "done" in plain:
         return Effect(plain["done"])
+    if isinstance(plain, dict) and OBJECT in plain:
+        return Item.parse(plain)
     state: State = plain
     return state
 

@@ -156,7 +156,7 @@ class _Reader:
                 self.found[known:] = [replace(problem, step=step.id) for problem in self.found[known:]]
             if copy.suffix and isinstance(raw, dict) and "id" in raw:
                 step = self._suffixed(step, draft)
-            if step.needs:
+            if step.needs or _refers(step):
                 draft.needing = True
             places[step.id] = spot
             yield step
@@ -181,9 +181,15 @@ class _Reader:
         )
 
     def _ordered(self, step: Step, draft: _Draft) -> Step:
-        if not step.needs:
+        refs = _refs(step)
+        if not step.needs and not refs:
             return step
-        needs = self._names(step.needs, draft.own, self.places, self.step_copies, self.places[step.id], "step")
+        spot = self.places[step.id]
+        named = {ref: self._names([ref], draft.own, self.places, self.step_copies, spot, "step") for ref in refs}
+        if any(names != (ref,) for ref, names in named.items()):
+            step = replace(step, operation=step.operation.renamed(named))  # type: ignore[attr-defined]  # a kind that refers
+        needs = self._names(step.needs, draft.own, self.places, self.step_copies, spot, "step")
+        needs = tuple(dict.fromkeys((*needs, *(name for names in named.values() for name in names))))
         return step if needs == step.needs else replace(step, needs=needs)
 
     def _names(
@@ -214,6 +220,15 @@ class _Reader:
         """A problem of the whole plan, at the step it names."""
         spot = self.places.get(problem.step or "")
         return problem if spot is None else problem.at(spot.source.where(spot.path))
+
+
+def _refers(step: Step) -> bool:
+    return bool(getattr(step.operation, "referring", False))
+
+
+def _refs(step: Step) -> list[str]:
+    """The steps that its arguments refer to."""
+    return list(dict.fromkeys(step.operation.refs())) if _refers(step) else []  # type: ignore[attr-defined]
 
 
 def _distinct(problems: Iterable[Problem]) -> list[Problem]:

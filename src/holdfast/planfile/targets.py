@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -19,6 +19,8 @@ from holdfast.planfile.source import Spot, meant
 
 BUILT_IN: Final = ("local", "memory")
 NEARBY: Final = frozenset(BUILT_IN)  # targets whose paths may be relative to the plan file
+_ADDRESS: Final = re.compile(r"https?://(?![^/]*@)[^\s/?#]+/?")
+_FINGERPRINT: Final = re.compile(r"(sha256:)?([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}", re.IGNORECASE)
 _WAY_IN: Final = re.compile(r"(?!-)[^\s@]+|(?!-)[^\s]+@(?!-)[^\s@]+")  # [user@]host[:port]
 
 
@@ -49,7 +51,29 @@ class Ssh(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
             yield Flaw("shell", f"`{self.shell}` is not the absolute path of a shell")
 
 
-TARGETS: Final[dict[str, type[msgspec.Struct]]] = {"ssh": Ssh}
+class Opnsense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An OPNsense appliance, by the address of its web interface."""
+
+    opnsense: str
+    key: Secret
+    secret: Secret
+    ca: str | None = None  # a file of certificates
+    fingerprint: str | None = None  # sha256:HEX of the one certificate that is accepted
+    verify: bool = True
+    profile: Literal["24.7", "25.1", "25.7", "26.1", "26.7"] | None = None  # treat it as this version
+
+    def flaws(self) -> Iterator[Flaw]:
+        if _ADDRESS.fullmatch(self.opnsense) is None:
+            yield Flaw("opnsense", f"`{self.opnsense}` is not an address", hint="write https://HOST or https://HOST:PORT")
+        if self.fingerprint is not None and _FINGERPRINT.fullmatch(self.fingerprint) is None:
+            yield Flaw("fingerprint", f"`{self.fingerprint}` is not the fingerprint of a certificate", hint="write sha256:HEX")
+        if self.ca is not None and not self.ca.startswith(("/", "~")):
+            yield Flaw("ca", f"`{self.ca}` is relative to nothing", hint="write an absolute path, or one from `~`")
+        if not self.verify and (self.ca or self.fingerprint):
+            yield Flaw("verify", "with `verify: false` nothing is compared with `ca` or `fingerprint`", hint="drop one of them")
+
+
+TARGETS: Final[dict[str, type[msgspec.Struct]]] = {"ssh": Ssh, "opnsense": Opnsense}
 
 
 def read_targets(raw: Mapping[str, Any], spot: Spot, found: list[Problem]) -> dict[str, Any]:

@@ -1,0 +1,212 @@
+"""Calls to one appliance: paged searches, single objects, writes on fresh connections, and what it says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from holdfast.core.errors import Failure, WorldError
+from holdfast.drivers.http.door import Answer, Door, Unheard, Unsent
+from holdfast.drivers.opnsense.answers import FAILURES, Meaning, Reply, of_write
+from holdfast.drivers.opnsense.rows import is_managed, of_get, of_row, options_in
+from holdfast.kinds.opnsense.field import NEWEST, OLDEST, number
+from holdfast.kinds.opnsense.item import Appliance
+from holdfast.kinds.opnsense.resources import Type
+
+READ_TIMEOUT_S: Final = 15.0
+WRITE_TIMEOUT_S: Final = 60.0
+PAGE_ROWS: Final = 1000
+READ_TRIES: Final = 3
+PROFILES: Final = ("24.7", "25.1", "25.7", "26.1", "26.7")
+
+Sleep = Callable[[float], Awaitable[Any]]
+
+
+class Client:
+    def __init__(self, url: str, door: Door, *, profile: str | None = None, sleep: Sleep = asyncio.sleep) -> None:
+        self._url = url.rstrip("/")
+        self._door = door
+        self._declared = profile
+        self._sleep = sleep
+        self._appliance: Appliance | None = None
+        self._lifeline: Door | None = None  # a connection from before an activation
+        self._cut_off = False  # new connections fail: what is left is the lifeline
+
+    @property
+    def sleep(self) -> Sleep:
+        return self._sleep
+
+    # -- what it is
+
+    async def appliance(self) -> Appliance:
+        if self._appliance is None:
+            version = await self._version()
+            self._appliance = Appliance(version, self._declared or profile_of(version))
+        return self._appliance
+
+    async def version(self) -> str:
+        return (await self.appliance()).profile
+
+    async def _version(self) -> str:
+        answer = await self.read("diagnostics/system/system_information", missing_ok=True)
+        versions = answer.get("versions") if isinstance(answer, dict) else None
+        if isinstance(versions, list) and versions:
+            return str(versions[0]).removeprefix("OPNsense ").partition("-")[0]
+        answer = await self.read("core/firmware/info", missing_ok=True)
+        version = answer.get("product_version") if isinstance(answer, dict) else None
+        if version:
+            return str(version)
+        if self._declared:
+            return self._declared
+        raise WorldError("the appliance does not tell its version", code="unsupported", hint="declare `profile` for the target")
+
+    # -- reading
+
+    async def read(self, path: str, *, body: Any = None, missing_ok: bool = False) -> Any:
+        """A document; reading is repeated where the connection broke. None where the call is missing and may be."""
+        answer = await self._repeated("GET" if body is None else "POST", path, body)
+        if answer.status == 200:
+            document = answer.document
+            if document is None:
+                raise WorldError(f"{self._url} does not answer as an appliance does", code="api_rejected", hint="check the URL")
+            return document
+        if missing_ok and answer.status in (403, 404):
+            return None
+        code, message = FAILURES.get(answer.status, ("api_rejected", f"the appliance answers {answer.status}"))
+        raise WorldError(f"{message} ({path})", code=code)
+
+    async def _repeated(self, method: str, path: str, body: Any) -> Answer:
+        for attempt in range(1, READ_TRIES + 1):
+            try:
+                return await self._ask(method, path, body, READ_TIMEOUT_S, fresh=attempt > 1)
+            except Unsent as error:
+                if attempt == READ_TRIES or error.untrusted:
+                    raise self._unreachable(error) from None
+            except Unheard as error:
+                if attempt == READ_TRIES or error.late:
+                    code = "timeout" if error.late else "unreachable"
+                    raise WorldError(f"{self._url}: {error}", code=code) from None
+            await self._sleep(0.2 * attempt)
+        raise AssertionError("unreachable")
+
+    def _unreachable(self, error: Unsent) -> WorldError:
+        if error.untrusted:
+            hint = "name the right `ca` or `fingerprint` of the target"
+            return WorldError(f"{self._url}: its certificate is not believed: {error}", code="host_key_mismatch", hint=hint)
+        return WorldError(f"{self._url} cannot be reached: {error}", code="unreachable")
+
+    async def rows(self, type_: Type) -> dict[str, Mapping[str, Any]]:
+        """By uuid, what the searches show of every object of a type."""
+        found: dict[str, Mapping[str, Any]] = {}
+        path = type_.action("search", await self.version())
+        async for extra in self._searches(type_):
+            page = 1
+            while True:
+                answer = await self.read(path, body={"current": page, "rowCount": PAGE_ROWS, **extra})
+                rows = answer.get("rows") if isinstance(answer, dict) else None
+                if not isinstance(rows, list):
+                    raise WorldError(f"the search for {type_.name} is not answered with rows", code="api_rejected")
+                found.update((row["uuid"], row) for row in rows if is_managed(row))
+                if not rows or page * PAGE_ROWS >= int(answer.get("total", 0)):
+                    break
+                page += 1
+        return found
+
+    async def _searches(self, type_: Type) -> AsyncIterator[dict[str, Any]]:
+        """One search; of rules in some versions a second, because the first shows only those of no interface."""
+        yield {}
+        appliance = await self.appliance()
+        if type_.name == "firewall.rule" and (25, 7) <= number(appliance.version) < (26, 1, 1):
+            options = await self.options(type_)
+            yield {"interface": ",".join(key for key in options.get("interface", {}) if key)}
+
+    async def one(self, type_: Type, uuid: str) -> dict[str, str] | None:
+        version = await self.version()
+        return of_get(type_, await self.read(f"{type_.action('get', version)}/{uuid}"), version)
+
+    async def every(self, type_: Type) -> dict[str, dict[str, str]]:
+        """By uuid, the values of every object of a type."""
+        version = await self.version()
+        if type_.name == "nat.source" and number(version) >= (26, 7):
+            return await self._source_rules(type_, version)
+        rows = await self.rows(type_)
+        if type_.whole and number(version) >= (25, 7):
+            return {uuid: of_row(type_, row, version) for uuid, row in rows.items()}
+        found = {uuid: await self.one(type_, uuid) for uuid in rows}
+        return {uuid: values for uuid, values in found.items() if values is not None}
+
+    async def _source_rules(self, type_: Type, version: str) -> dict[str, dict[str, str]]:
+        """A search hides stored rules where the mode gives them no effect; the whole model does not."""
+        answer = await self.read("firewall/filter/get")
+        whole = answer.get("filter") if isinstance(answer, dict) else None
+        rules = whole.get("snatrules", {}) if isinstance(whole, dict) else {}
+        shown = rules.get("rule", {}) if isinstance(rules, dict) else {}
+        if not isinstance(shown, dict):
+            return {}
+        found = {uuid: of_get(type_, {type_.wrapper: rule}, version) for uuid, rule in shown.items()}
+        return {uuid: values for uuid, values in found.items() if values is not None}
+
+    async def options(self, type_: Type) -> dict[str, dict[str, str]]:
+        return options_in(type_, await self.read(type_.action("get", await self.version())))
+
+    # -- writing
+
+    async def write(self, path: str, body: Any, *, tag: str = "", timeout_s: float = WRITE_TIMEOUT_S) -> Reply:
+        """One write, never repeated here: on a connection of its own, with the tag where the history shows it."""
+        query = f"?txn={quote(tag, safe='')}" if tag else ""
+        try:
+            return of_write(await self._ask("POST", path + query, body, timeout_s, fresh=True))
+        except Unsent as error:
+            failure = self._unreachable(error).as_failure()
+            return Reply(Meaning.REFUSED, None, failure)
+        except Unheard as error:
+            failure = Failure(code="timeout" if error.late else "unreachable", message=f"{path}: {error}", doubtful=True)
+            return Reply(Meaning.UNKNOWN, None, failure)
+
+    async def call(self, path: str, body: Any, timeout_s: float) -> Answer:
+        """A call whose answer the caller reads; `Unsent` and `Unheard` pass through."""
+        return await self._ask("POST", path, body, timeout_s, fresh=True)
+
+    # -- the way there
+
+    async def _ask(self, method: str, path: str, body: Any, timeout_s: float, *, fresh: bool) -> Answer:
+        url = f"{self._url}/api/{path}"
+        if self._cut_off and self._lifeline is not None:
+            return await self._lifeline.ask(method, url, json_body=body, timeout_s=timeout_s)
+        return await self._door.ask(method, url, json_body=body, timeout_s=timeout_s, fresh=fresh)
+
+    async def hold_line(self) -> None:
+        """Open a connection that outlives what an activation does to new ones."""
+        if self._lifeline is None:
+            self._lifeline = self._door.line()
+            await self._lifeline.ask("GET", f"{self._url}/api/core/system/status", timeout_s=READ_TIMEOUT_S)
+
+    async def answers_anew(self, within_s: float) -> bool:
+        """Is a new connection answered?"""
+        try:
+            answer = await self._door.ask("GET", f"{self._url}/api/core/system/status", timeout_s=within_s, fresh=True)
+        except (Unsent, Unheard):
+            self._cut_off = True
+            return False
+        self._cut_off = False
+        return answer.status < 500
+
+    async def drop_line(self) -> None:
+        line, self._lifeline = self._lifeline, None
+        if line is not None:
+            await line.close()
+
+    async def close(self) -> None:
+        await self.drop_line()
+        await self._door.close()
+
+
+def profile_of(version: str) -> str:
+    """The newest profile that is not newer than the version; a newer appliance is not guessed at."""
+    here = number(version)[:2]
+    if not here or here < number(OLDEST) or here > number(NEWEST):
+        hint = "declare `profile` for the target to treat it like one of them"
+        raise WorldError(f"the appliance is version {version}; known are {OLDEST} to {NEWEST}", code="unsupported", hint=hint)
+    return [profile for profile in PROFILES if number(profile) <= here][-1]

@@ -1,0 +1,270 @@
+"""The driver: looks by searches, writes one object after the other, activates once per batch, and checks both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from time import perf_counter
+from typing import Any, Final
+
+from holdfast.core.change import FACTS, Change, Look, State
+from holdfast.core.errors import Failure, WorldError
+from holdfast.drivers.contract import DONE, SKIPPED, UNCHANGED, Batch, Ending, Move, Outcome
+from holdfast.drivers.opnsense.activating import activate
+from holdfast.drivers.opnsense.answers import Meaning, Reply
+from holdfast.drivers.opnsense.client import Client
+from holdfast.drivers.opnsense.writing import Delete, Nothing, Set, Values, Write, as_item, decide
+from holdfast.kinds.opnsense.item import Item, Options
+from holdfast.kinds.opnsense.resources import OPTIONS, TYPES, Type, name_in, type_of
+from holdfast.kinds.opnsense.values import nested
+
+READ_BACK_TRIES: Final = 3
+INTERRUPTED: Final = Failure(code="cancelled", message="it was interrupted while it was written", doubtful=True)
+Every = dict[str, Values]
+
+
+class ApplianceDriver:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._made: dict[str, Values] = {}  # by uuid: an object right after this process made it
+        self._lane = asyncio.Lock()
+
+    # -- looking
+
+    async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
+        found: dict[str, State] = {}
+        shelves: dict[str, Every] = {}
+        for look in looks:
+            found[look.key] = await self._state(look.key, shelves)
+        return found
+
+    async def _state(self, key: str, shelves: dict[str, Every]) -> State:
+        if key == FACTS:
+            return await self._client.appliance()
+        if key.startswith(OPTIONS):
+            return Options(await self._client.options(TYPES[key.removeprefix(OPTIONS)]))
+        type_ = type_of(key)
+        if type_ is None:
+            raise WorldError(f"`{key}` is nothing that an OPNsense appliance has", code="unsupported")
+        if type_.name not in shelves:
+            shelves[type_.name] = await self._client.every(type_)
+        return item_called(type_, name_in(key), shelves[type_.name])
+
+    # -- moving
+
+    async def apply(self, batch: Batch) -> Sequence[Outcome]:
+        async with self._lane:
+            return await _Turn(self._client, batch, self._made).make()
+
+    async def confirm(self, changes: Sequence[Change]) -> None:
+        """What was found to be configured after a crash may never have been made effective. Raises WorldError."""
+        async with self._lane:
+            failed = await activate(self._client, _groups(changes), _rules(changes))
+        for failure in failed.values():
+            raise WorldError(failure.message, code=failure.code, hint=failure.hint)
+
+    async def settle(self, moves: Sequence[Move]) -> None:
+        """Nothing is kept beside the journal."""
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class _Turn:
+    """One batch on its way: writes in their order, one look at what became of them, one activation per group."""
+
+    def __init__(self, client: Client, batch: Batch, made: dict[str, Values]) -> None:
+        self._client = client
+        self._batch = batch
+        self._made = made
+        self._shelves: dict[str, Every] = {}
+        self._outcomes: list[Outcome] = []
+        self._sent: dict[int, Values | None] = {}  # by place: what was written; None: deleted
+
+    async def make(self) -> Sequence[Outcome]:
+        try:
+            await self._look()
+            await self._write_all()
+            await self._read_back()
+            await self._activate()
+        except asyncio.CancelledError:
+            self._fill(Outcome(Ending.IN_DOUBT, INTERRUPTED))
+        except WorldError as error:
+            self._fill(Outcome(Ending.FAILED, error.as_failure()))
+        return self._outcomes
+
+    def _fill(self, outcome: Outcome) -> None:
+        """The rest was never begun; of what was written nobody has looked whether it holds."""
+        for place in self._sent:
+            if place < len(self._outcomes):
+                self._outcomes[place] = outcome
+        missing = len(self._batch.moves) - len(self._outcomes)
+        if missing:
+            self._outcomes += [SKIPPED if self._outcomes else outcome] * missing
+
+    async def _look(self) -> None:
+        for move in self._batch.moves:
+            type_ = _type(move)
+            if type_.name not in self._shelves:
+                self._shelves[type_.name] = await self._client.every(type_)
+
+    async def _write_all(self) -> None:
+        lost: set[int] = set()
+        for place, move in enumerate(self._batch.moves):
+            blocked = lost.intersection(move.needs) if self._batch.keep_going else lost
+            started = perf_counter()
+            outcome = SKIPPED if blocked else await self._write(place, move)
+            self._outcomes.append(replace(outcome, duration_s=perf_counter() - started))
+            if outcome.ending not in (Ending.DONE, Ending.UNCHANGED):
+                lost.add(place)
+
+    async def _write(self, place: int, move: Move) -> Outcome:
+        type_ = _type(move)
+        shelf = self._shelves[type_.name]
+        uuid = _uuid(move)
+        write = decide(type_, move, shelf, self._made.get(uuid) if move.undo else None)
+        if isinstance(write, Nothing):
+            return UNCHANGED
+        if isinstance(write, Failure):
+            return Outcome(Ending.FAILED, write)
+        reply = await self._send(type_, write, move)
+        meaning = reply.meaning
+        if meaning is Meaning.UNKNOWN:
+            meaning = await self._found_out(type_, write)
+        if meaning is Meaning.UNKNOWN:
+            return Outcome(Ending.IN_DOUBT, reply.failure or INTERRUPTED)
+        if meaning is Meaning.REFUSED:
+            failure = reply.failure or Failure(code="api_rejected", message="the appliance did not do it")
+            return Outcome(Ending.FAILED, replace(failure, doubtful=False))
+        self._enter(place, shelf, write)
+        return DONE
+
+    async def _send(self, type_: Type, write: Write, move: Move) -> Reply:
+        version = await self._client.version()
+        timeout = {} if move.timeout is None else {"timeout_s": move.timeout}
+        if isinstance(write, Delete):
+            return await self._client.write(f"{type_.action('del', version)}/{write.uuid}", {}, tag=move.id, **timeout)
+        assert isinstance(write, Set)
+        body = {type_.wrapper: nested(write.values)}
+        return await self._client.write(f"{type_.action('set', version)}/{write.uuid}", body, tag=move.id, **timeout)
+
+    async def _found_out(self, type_: Type, write: Write) -> Meaning:
+        """Nobody knows whether it was done: look, and be sure."""
+        assert isinstance(write, (Delete, Set))
+        for attempt in range(1, READ_BACK_TRIES + 1):
+            try:
+                found = await self._client.one(type_, write.uuid)
+            except WorldError:
+                await self._client.sleep(0.2 * attempt)
+                continue
+            if isinstance(write, Delete):
+                return Meaning.DONE if found is None else Meaning.REFUSED
+            return Meaning.DONE if found is not None and not _missed(write.values, found) else Meaning.REFUSED
+        return Meaning.UNKNOWN
+
+    def _enter(self, place: int, shelf: Every, write: Write) -> None:
+        """What the next move of the batch will find."""
+        if isinstance(write, Delete):
+            shelf.pop(write.uuid, None)
+            self._sent[place] = None
+        elif isinstance(write, Set):
+            shelf[write.uuid] = {**shelf.get(write.uuid, {}), **write.values}
+            self._sent[place] = write.values
+
+    # -- what became of it
+
+    async def _read_back(self) -> None:
+        """The appliance ignores what it does not know and says "saved": so everything is read again, once per type."""
+        if not self._sent:
+            return
+        for name in {_type(self._batch.moves[place]).name for place in self._sent}:
+            self._shelves[name] = await self._client.every(TYPES[name])
+        last = {_uuid(self._batch.moves[place]): place for place in self._sent}  # later moves write over earlier ones
+        for place in last.values():
+            self._check(place, self._batch.moves[place])
+
+    def _check(self, place: int, move: Move) -> None:
+        uuid, sent = _uuid(move), self._sent[place]
+        found = self._shelves[_type(move).name].get(uuid)
+        missed = [] if sent is None or found is None else _missed(sent, found)
+        if sent is None and found is not None:
+            self._fail(place, "the appliance says that it deleted the object, but it is still there")
+        elif sent is not None and found is None:
+            self._fail(place, "the appliance says that it saved the object, but it is not there")
+        elif missed:
+            self._fail(place, f"the appliance did not take {', '.join(f'`{name}`' for name in missed)}")
+        elif not move.change.before.exists and found is not None:
+            self._made[uuid] = found
+
+    def _fail(self, place: int, message: str) -> None:
+        self._outcomes[place] = Outcome(Ending.FAILED, Failure(code="api_rejected", message=message))
+
+    async def _activate(self) -> None:
+        """Once per group. Going forward, a batch that failed is left inactive: it is about to be taken back."""
+        moves = self._batch.moves
+        undoing = any(move.undo for move in moves)
+        failed = any(outcome.ending in (Ending.FAILED, Ending.IN_DOUBT) for outcome in self._outcomes)
+        if failed and not self._batch.keep_going:
+            return
+        active = [
+            place
+            for place, outcome in enumerate(self._outcomes)
+            if outcome.ending is Ending.DONE or (outcome.ending is Ending.UNCHANGED and undoing)
+        ]
+        changes = [moves[place].change for place in active]
+        failures = await activate(self._client, _groups(changes), _rules(changes))
+        for place in active:
+            failure = failures.get(_type(moves[place]).group or "")
+            if failure is not None or (failures and self._outcomes[place].ending is Ending.DONE and _type(moves[place]).group):
+                why = failure or next(iter(failures.values()))
+                self._outcomes[place] = Outcome(Ending.FAILED, why, self._outcomes[place].duration_s)
+
+
+def item_called(type_: Type, name: str, every: Mapping[str, Values]) -> Item:
+    """The object of this name; where there is none, the uuid that it would get."""
+    found = [uuid for uuid, values in every.items() if type_.key_of(values) == name]
+    if found:
+        return Item(found[0], every[found[0]], len(found))
+    return Item(free_uuid(type_, name, every))
+
+
+def free_uuid(type_: Type, name: str, taken: Mapping[str, Any]) -> str:
+    """The same name has the same uuid, before and after a crash, here and elsewhere; unless somebody has it already."""
+    for turn in range(len(taken) + 1):
+        digest = sha256(f"{type_.name}/{name}#{turn}".encode()).hexdigest()
+        variant = "89ab"[int(digest[16], 16) % 4]
+        uuid = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+        if uuid not in taken:
+            return uuid
+    raise AssertionError("more objects than were counted")
+
+
+def _missed(sent: Values, found: Values) -> list[str]:
+    return [name for name, value in sent.items() if found.get(name, "") != value]
+
+
+def _type(move: Move) -> Type:
+    found = type_of(move.change.key)
+    assert found is not None
+    return found
+
+
+def _uuid(move: Move) -> str:
+    return as_item(move.change.after).uuid or as_item(move.change.before).uuid
+
+
+def _groups(changes: Sequence[Change]) -> set[str]:
+    found = (type_of(change.key) for change in changes)
+    return {type_.group for type_ in found if type_ is not None and type_.group is not None}
+
+
+def _rules(changes: Sequence[Change]) -> dict[str, Item]:
+    """By uuid, the filter rules as they are to run after these changes."""
+    found = {}
+    for change in changes:
+        if change.key.startswith("firewall.rule/"):
+            after = as_item(change.after)
+            found[after.uuid or as_item(change.before).uuid] = after
+    return found

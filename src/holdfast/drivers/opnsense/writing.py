@@ -1,0 +1,90 @@
+"""What one change of an object asks of the appliance, decided by comparing three states: from, to, and what is there.
+
+Pure. Going forward everything must be as it was predicted; undoing takes back field by field what is still ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from holdfast.core.errors import Failure
+from holdfast.drivers.contract import Move
+from holdfast.kinds.opnsense.item import Item
+from holdfast.kinds.opnsense.resources import Type
+
+Values = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    uuid: str
+    values: Values  # what is sent
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """It is so already."""
+
+
+Write = Delete | Set | Nothing | Failure
+
+
+def decide(type_: Type, move: Move, every: Mapping[str, Values], made: Values | None) -> Write:
+    """`every` holds the live objects of the type, `made` what stood there right after this process made it."""
+    start, goal = as_item(move.change.before), as_item(move.change.after)
+    uuid = goal.uuid or start.uuid
+    live = every.get(uuid)
+    if not goal.exists:
+        return _delete(start, uuid, live, made)
+    assert goal.values is not None
+    if live is not None:
+        return _update(type_, move, start, goal, live)
+    if start.exists:
+        return _foreign(uuid, "is gone")
+    name = type_.key_of(goal.values)
+    twin = next((other for other, values in every.items() if type_.key_of(values) == name), None)
+    if twin is not None:
+        return _foreign(twin, f"was made meanwhile and is called `{name}` as well")
+    return Set(uuid, goal.values)
+
+
+def _delete(start: Item, uuid: str, live: Values | None, made: Values | None) -> Write:
+    if live is None:
+        return Nothing()
+    expected = Item(uuid, start.values if made is None else made)
+    if start.exists and Item(uuid, live).same(expected):
+        return Delete(uuid)
+    changed = ", ".join(Item(uuid, live).differing(expected))
+    return _foreign(uuid, f"was changed by somebody else ({changed})" if changed else "was made by somebody else")
+
+
+def _update(type_: Type, move: Move, start: Item, goal: Item, live: Values) -> Write:
+    goals, starts = goal.values or {}, start.values or {}
+    if all(live.get(name) == value for name, value in goals.items() if name in live or name not in starts):
+        return Nothing()
+    if not start.exists:
+        return _foreign(goal.uuid, "was made by somebody else")
+    changed = {name for name, value in goals.items() if starts.get(name) != value}
+    watched = changed if move.undo else set(starts)
+    foreign = sorted(
+        name for name in watched if name in live and live[name] not in (starts.get(name, live[name]), goals.get(name))
+    )
+    if foreign:
+        return _foreign(goal.uuid, f"was changed by somebody else ({', '.join(foreign)})")
+    sent = {name: goals[name] for name in sorted(changed) if live.get(name) != goals[name]}
+    return Set(goal.uuid, {name: goals.get(name, live.get(name, "")) for name in type_.always} | sent) if sent else Nothing()
+
+
+def as_item(state: object) -> Item:
+    """A state as it comes out of a journal, where what is absent has no type."""
+    return state if isinstance(state, Item) else Item("")
+
+
+def _foreign(uuid: str, what: str) -> Failure:
+    return Failure(code="foreign_change", message=f"the object {uuid} {what}")

@@ -1,0 +1,78 @@
+"""The states that an appliance shows: an object, the choices its fields offer, and what the appliance itself is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OBJECT = "uuid"  # the key by which a journaled state is recognised as an object
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One object by its uuid; without values it is absent, and the uuid is the one it would get.
+
+    `twins` counts the objects that share its natural key: with more than one nobody knows which is meant.
+    """
+
+    uuid: str
+    values: Mapping[str, str] | None = None
+    twins: int = field(default=0, compare=False)
+
+    @property
+    def exists(self) -> bool:
+        return self.values is not None
+
+    def same(self, other: Any, /) -> bool:
+        """Equal in every field that both know: of an object that is to be made only what was asked for is known."""
+        if not self.exists or not other.exists:
+            return self.exists is bool(other.exists)
+        return isinstance(other, Item) and self.uuid == other.uuid and not self.differing(other)
+
+    def differing(self, other: Item) -> list[str]:
+        """The fields that both know and that are not the same."""
+        mine, others = self.values or {}, other.values or {}
+        return [name for name in mine if name in others and mine[name] != others[name]]
+
+    def plain(self) -> Any:
+        return None if self.values is None else {OBJECT: self.uuid, "values": dict(sorted(self.values.items()))}
+
+    @classmethod
+    def parse(cls, plain: Mapping[str, Any]) -> Item:
+        return cls(plain[OBJECT], plain["values"])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """By field, what the appliance would take: its interfaces, gateways, devices and other objects."""
+
+    choices: Mapping[str, Mapping[str, str]]  # field -> value -> what it is called
+
+    @property
+    def exists(self) -> bool:
+        return True
+
+    def same(self, other: Any, /) -> bool:
+        return bool(self == other)
+
+    def plain(self) -> Any:
+        return {name: sorted(found) for name, found in self.choices.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Appliance:
+    """What answers at the address: its version, and the reasons why it must not be written to with this key."""
+
+    version: str
+    profile: str
+
+    @property
+    def exists(self) -> bool:
+        return True
+
+    def same(self, other: Any, /) -> bool:
+        return bool(self == other)
+
+    def plain(self) -> Any:
+        return {"version": self.version, "profile": self.profile}

@@ -1,0 +1,340 @@
+"""`opnsense.*`: an object of an appliance exists with these values, or does not exist.
+
+One class per type of object, all of them the same but for the type. What an object is called is the step's main
+argument; `values` holds fields by the names of the API, and a `{ref: STEP}` in it is the uuid of that step's object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final, Literal
+
+from msgspec.structs import replace
+
+from holdfast.core.change import FACTS, Change, Claim, Guarantee
+from holdfast.core.predict import Unfit, View
+from holdfast.kinds.contract import Flaw, Kind
+from holdfast.kinds.opnsense import checks
+from holdfast.kinds.opnsense.field import Field
+from holdfast.kinds.opnsense.item import Appliance, Item, Options
+from holdfast.kinds.opnsense.resources import OPTIONS, TYPES, Type
+from holdfast.kinds.opnsense.values import complaint, entries_of, flat, written
+
+SECRETS: Final = frozenset({"password", "ddns_domain_key_secret"})
+_OFFERED: Final = frozenset({"iface", "dynamic", "device", "cert", "proto"})  # what only the appliance can list
+
+
+class ApiObject(Kind, frozen=True, kw_only=True):
+    family = "opnsense"
+    main = "name"
+    type: ClassVar[Type]
+    exclusive: ClassVar[bool] = True  # one run at a time writes to an appliance
+    referring: ClassVar[bool] = True
+
+    name: str
+    values: dict[str, Any] = {}
+    state: Literal["present", "absent"] = "present"
+
+    @property
+    def key(self) -> str:
+        return f"{self.type.name}/{self.type.key_of(self.named)}"
+
+    @property
+    def named(self) -> Mapping[str, str]:
+        """The fields that its name stands for, as they are compared."""
+        fields = self.fields
+        found = self.type.split(self.name) or {}
+        return {name: written(fields[name], value) for name, value in found.items()}
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        return {field.name: field for field in self.type.fields}
+
+    # -- references to other steps
+
+    def refs(self) -> Iterator[str]:
+        """The steps whose objects the values refer to."""
+        for _, value in flat(self.values):
+            yield from _refs_in(value)
+
+    def renamed(self, names: Mapping[str, tuple[str, ...]]) -> ApiObject:
+        """The same with its references to steps as they are called in the whole plan."""
+        return replace(self, values={name: _renamed(value, names) for name, value in self.values.items()})
+
+    # -- what can be said without an appliance
+
+    def flaws(self) -> Iterator[Flaw]:
+        if self.type.split(self.name) is None:
+            yield Flaw("name", f"`{self.name}` is not of the form {self.type.joined.join(map(str.upper, self.type.key))}")
+            return
+        for name, value in (self.type.split(self.name) or {}).items():
+            yield from _flaws_of(self.fields[name], value, "name")
+        if self.state == "absent" and self.values:
+            yield Flaw("values", "what is to be absent has no values")
+        for name, value in flat(self.values):
+            yield from self._flaws_of_value(name, value)
+
+    def _flaws_of_value(self, name: str, value: Any) -> Iterator[Flaw]:
+        field = self.fields.get(name)
+        if field is None or field.volatile:
+            close = [known for known, one in self.fields.items() if not one.volatile and _close(known, name)]
+            hint = (
+                f"did you mean `{close[0]}`?"
+                if close
+                else f"fields: {', '.join(n for n, one in self.fields.items() if not one.volatile)}"
+            )
+            yield Flaw("values", f"`{name}` is not a field of {self.type.name}", "unknown_key", hint)
+        elif name in SECRETS:
+            yield Flaw(
+                "values", f"`{name}` holds a secret, which no plan can carry to an appliance", "literal_secret", "set it there"
+            )
+        elif name in self.type.key:
+            yield Flaw("values", f"`{name}` is given by what the object is called")
+        elif not list(_refs_in(value)):
+            yield from _flaws_of(field, value, "values")
+
+    # -- what it looks at and does
+
+    def claims(self) -> Sequence[Claim]:
+        found = [Claim(self.key)]
+        if self.state == "absent":
+            return found
+        if any(self.fields[name].type in _OFFERED for name in self._given if name in self.fields):
+            found.append(Claim(OPTIONS + self.type.name, writes=False))
+        return [*found, *(Claim(f"firewall.alias/{name}", writes=False) for name in sorted(self._alias_names()))]
+
+    @property
+    def _given(self) -> Mapping[str, Any]:
+        return dict(flat(self.values))
+
+    def _alias_names(self) -> set[str]:
+        """What may be the name of an alias: of an address, of a port, or within another alias."""
+        found: set[str] = set()
+        for name, value in self._given.items():
+            field = self.fields.get(name)
+            if field is None or list(_refs_in(value)):
+                continue
+            entries = entries_of(field, written(field, value))
+            if field.type == "netalias":
+                found |= {entry for entry in entries if entry.isidentifier() and entry != "any"}
+            elif field.type == "port" and "alias" in field.flags:
+                found |= {
+                    entry
+                    for entry in entries
+                    if not complaint(field._replace(flags=frozenset({"alias"})), entry) and not entry[0].isdecimal()
+                }
+        return found
+
+    def changes(self, view: View, /) -> Sequence[Change]:
+        found = self._found(view)
+        if self.state == "absent":
+            gone = Item(found.uuid) if found.exists else found
+            return (Change(self.key, found, gone, Guarantee.REVERSIBLE),)
+        wanted = self._wanted(view, found)
+        after = Item(found.uuid, {**(found.values or {}), **wanted})
+        self._check(view, found, after)
+        _notes(view)[view.step] = found.uuid
+        return (Change(self.key, found, after, Guarantee.REVERSIBLE),)
+
+    def _found(self, view: View) -> Item:
+        seen = view.seen(self.key)
+        made = view.made(self.key)
+        found = seen if made is None else made.after
+        if not isinstance(found, Item):
+            raise Unfit("unsupported", f"the target `{view.target}` is not an OPNsense appliance")
+        if found.twins > 1:
+            hint = "rename all but one of them, or remove them"
+            raise Unfit("conflict", f"the appliance has {found.twins} objects that are called `{self.name}`", hint)
+        return found
+
+    def _wanted(self, view: View, found: Item) -> dict[str, str]:
+        uuids = _notes(view)
+        given = {name: written(self.fields[name], _resolved(value, uuids)) for name, value in self._given.items()}
+        given = {name: given[name] for name in sorted(given)}
+        return given if found.exists else {**self.named, **given}
+
+    def _check(self, view: View, found: Item, after: Item) -> None:
+        """Whatever the appliance would say no to, in one problem."""
+        appliance = view.seen(FACTS)
+        assert isinstance(appliance, Appliance) and after.values is not None
+        known = self.type.known(appliance.profile)
+        wrong = [
+            f"`{name}` is a field only {'since ' + field.since if not field.until else 'until ' + field.until}, and this is {appliance.version}"
+            for name, field in self.fields.items()
+            if name in after.values and name not in known and (found.values is None or name not in found.values)
+        ]
+        if not found.exists:
+            wrong += [
+                f"`{name}` is needed"
+                for name, field in known.items()
+                if field.required and not field.default and not after.values.get(name)
+            ]
+        if not found.same(after):
+            defaults = {name: field.default for name, field in known.items()}
+            wrong += checks.complaints(self.type.name, {**defaults, **after.values})
+            wrong += list(self._unknown_names(view))
+        if wrong:
+            raise Unfit("invalid_value", "; ".join(wrong), f"see the values of `{self.name}`")
+
+    def _unknown_names(self, view: View) -> Iterator[str]:
+        """Names that nothing on the appliance has, and no step before this one makes."""
+        options = view.seen(OPTIONS + self.type.name) if any(claim.key.startswith(OPTIONS) for claim in self.claims()) else None
+        for name, value in self._given.items():
+            field = self.fields[name]
+            if isinstance(options, Options) and field.type in _OFFERED and name in options.choices:
+                offered = options.choices[name]
+                for entry in entries_of(field, written(field, value)):
+                    if entry not in offered and not self._made(view, field, entry):
+                        yield f"`{name}`: `{entry}` is none of {', '.join(key for key in offered if key) or 'nothing'}"
+        interfaces = _interfaces(options)
+        for name in sorted(self._alias_names()):
+            base = name.removesuffix("ip")
+            if name not in interfaces and base not in interfaces and not self._alias(view, name).exists:
+                yield f"`{name}` is neither an alias nor an interface of the appliance"
+
+    def _alias(self, view: View, name: str) -> Any:
+        key = f"firewall.alias/{name}"
+        made = view.made(key)
+        return view.seen(key) if made is None else made.after
+
+    def _made(self, view: View, field: Field, entry: str) -> bool:
+        made = view.made(f"routing.gateway/{entry}") if field.type == "dynamic" else None
+        return made is not None and made.after.exists
+
+
+def _interfaces(options: Any) -> Mapping[str, str]:
+    return options.choices.get("interface", {}) if isinstance(options, Options) else {}
+
+
+def _notes(view: View) -> dict[str, Any]:
+    """By step, the uuid of its object: what references resolve to."""
+    found = view.notes().setdefault("opnsense", {})
+    assert isinstance(found, dict)
+    return found
+
+
+def _refs_in(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping) and value.keys() == {"ref"}:
+        yield str(value["ref"])
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from _refs_in(entry)
+
+
+def _renamed(value: Any, names: Mapping[str, tuple[str, ...]]) -> Any:
+    if isinstance(value, Mapping):
+        if value.keys() != {"ref"}:
+            return {name: _renamed(inner, names) for name, inner in value.items()}
+        found = [{"ref": name} for name in names.get(str(value["ref"]), (str(value["ref"]),))]
+        return found[0] if len(found) == 1 else found
+    if not isinstance(value, (list, tuple)):
+        return value
+    entries: list[Any] = []
+    for entry in value:
+        new = _renamed(entry, names)
+        entries += new if isinstance(new, list) else [new]
+    return entries
+
+
+def _resolved(value: Any, uuids: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        step = str(value["ref"])
+        if step not in uuids:
+            raise Unfit(
+                "invalid_value",
+                f"`{step}` manages no object of this appliance",
+                "refer to a step on the same target that does not remove",
+            )
+        return uuids[step]
+    return [_resolved(entry, uuids) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def _flaws_of(field: Field, value: Any, where: str) -> Iterator[Flaw]:
+    try:
+        wrong = complaint(field, written(field, value))
+    except ValueError as error:
+        wrong = str(error)
+    if wrong:
+        hint = f"allowed: {', '.join(field.choices)}" if field.choices else ""
+        yield Flaw(where, f"`{field.name}`: {wrong}", "invalid_value", hint)
+
+
+def _close(known: str, given: str) -> bool:
+    from difflib import SequenceMatcher
+
+    return SequenceMatcher(None, known, given).ratio() > 0.75
+
+
+class Alias(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.firewall.alias"
+    type = TYPES["firewall.alias"]
+
+
+class Rule(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.firewall.rule"
+    type = TYPES["firewall.rule"]
+
+
+class Category(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.firewall.category"
+    type = TYPES["firewall.category"]
+
+
+class Vlan(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.interfaces.vlan"
+    type = TYPES["interfaces.vlan"]
+
+
+class Route(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.routes.route"
+    type = TYPES["routes.route"]
+
+
+class Gateway(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.routing.gateway"
+    type = TYPES["routing.gateway"]
+
+
+class UnboundHost(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.unbound.host"
+    type = TYPES["unbound.host"]
+
+
+class KeaSubnet(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.kea.subnet"
+    type = TYPES["kea.subnet"]
+
+
+class KeaReservation(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.kea.reservation"
+    type = TYPES["kea.reservation"]
+
+
+class DnsmasqHost(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.dnsmasq.host"
+    type = TYPES["dnsmasq.host"]
+
+
+class HaproxyServer(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.haproxy.server"
+    type = TYPES["haproxy.server"]
+
+
+class HaproxyBackend(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.haproxy.backend"
+    type = TYPES["haproxy.backend"]
+
+
+class HaproxyFrontend(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.haproxy.frontend"
+    type = TYPES["haproxy.frontend"]
+
+
+class SourceNat(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.nat.source"
+    type = TYPES["nat.source"]
+
+
+class OneToOneNat(ApiObject, frozen=True, kw_only=True):
+    kind = "opnsense.nat.one_to_one"
+    type = TYPES["nat.one_to_one"]
