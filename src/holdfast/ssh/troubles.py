@@ -67,5 +67,7 @@ def translated(host: object) -> Iterator[None]:
 
 
 def _detail(error: BaseException) -> str:
-    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    said = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f" ({said})" if said else ""

@@ -63,8 +63,10 @@ class Upload:
             if sent:
                 await asyncio.to_thread(source.skip, sent)
             while not dialogue.exited.is_set() and (data := await _next_chunk(source)):
-                await _write(dialogue, data)
                 sent += len(data)
+                if sent > source.size:
+                    break
+                await _write(dialogue, data)
                 self._progress(sent, source.size)
             if sent != source.size and not dialogue.exited.is_set():
                 raise WorldError(f"here: {source.path} changed while it was read", code="checksum_mismatch")

@@ -126,7 +126,7 @@ class Sshd:
         """Kill the sessions, so that their connections break; the listener stays."""
         assert self.process is not None
         for pid in descendants(self.process.pid):
-            with suppress(ProcessLookupError):
+            with suppress(OSError):  # it may be gone already
                 if b"sshd" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     os.kill(pid, signal.SIGKILL)
 

@@ -6,5 +6,5 @@ if [ "$what" = sums ]; then
     [ "${tools##*/}" = sha256sum ] || tools="$tools -a 256"
     find . -type f -exec $tools {} +
 else
-    tar -cf - .
+    { said=$(tar -cf - . 2>&1 >&3 3>&-) || fail "$said"; } 3>&1
 fi
