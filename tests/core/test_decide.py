@@ -456,3 +456,17 @@ def test_a_plan_of_which_everything_is_so_already_asks_no_driver() -> None:
     trial = Trial(a_plan("a", a_step("b", needs=["a"])), Cells({"a": "a", "b": "b"}))
     assert trial.go().ending == "unchanged"
     assert "step.applying" not in [event.type for event in trial.events]
+
+
+def test_what_the_plan_accepts_as_irreversible_does_not_keep_a_rollback_from_being_complete() -> None:
+    plan = a_plan(ring("once", undo=False, irreversible=True), a_step("bad", needs=["once"]))
+    run = Trial(plan, driver=Faulty(Cells(), at=2)).go()
+    assert run.ending == "rolled_back"
+    assert run.steps[0] == "applied"
+
+
+def test_what_nobody_accepted_as_irreversible_leaves_the_run_stuck() -> None:
+    plan = a_plan(ring("once", undo=False), a_step("bad", needs=["once"]))
+    run = Trial(plan, driver=Faulty(Cells(), at=2)).go()
+    assert run.ending == "stuck"
+    assert [residue["step"] for residue in run.residue.values()] == ["once"]

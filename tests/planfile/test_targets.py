@@ -23,7 +23,7 @@ def boxes(monkeypatch):
 
 def test_a_type_that_is_not_installed_is_told_with_what_there_is():
     problem = problem_of("targets:\n  web: {telnet: host}\n")
-    assert (problem.code, problem.where, problem.hint) == ("unsupported", "plan.yaml:4:8", "declare one of `ssh`")
+    assert (problem.code, problem.where, problem.hint) == ("unsupported", "plan.yaml:4:8", "declare one of `ssh`, `opnsense`")
 
 
 @pytest.mark.usefixtures("boxes")

@@ -113,7 +113,7 @@ def _singles(record: Record, names: _Names | None) -> Iterator[dict[str, Any]]:
 
 
 # Bulk that only recovery needs; people see it through `show` and `plan`.
-_BULK = {"run.created": ("outline",), "run.prepared": ("changes", "guarantees", "idle")}
+_BULK = {"run.created": ("outline",), "run.prepared": ("changes", "guarantees", "idle", "accepted")}
 
 
 def _public(type_: str, values: Mapping[str, Any]) -> dict[str, Any]:

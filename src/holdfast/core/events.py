@@ -18,7 +18,7 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 # ends in `[]` is a column with one entry per step of the batch.
 EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "run.created": ("plan", "digest", "source", "outline", "policy", "owner"),
-    "run.prepared": ("changes", "guarantees", "idle", "more"),
+    "run.prepared": ("changes", "guarantees", "idle", "accepted", "more"),
     "run.refused": ("problems",),
     "run.started": ("at",),
     "run.pausing": ("by", "why", "until"),

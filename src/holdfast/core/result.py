@@ -84,10 +84,27 @@ def result_of(run: Run, heading: Heading) -> Result:
         failed=[ids[step] for step in run.failures] or _with_problems(run),
         rolled_back=undone,
         skipped=_skipped(run) if over else (),
-        residue=list(run.residue.values()),
+        residue=[*run.residue.values(), *_accepted(run)],
         errors=_errors(run),
         tasks=_tasks(run),
     )
+
+
+def _accepted(run: Run) -> list[Mapping[str, Any]]:
+    """What a rollback left in the world because the plan said that it may."""
+    if run.ending not in ("rolled_back", "stuck"):
+        return []
+    return [
+        {
+            "step": run.ids[step],
+            "resource": f"{run.outline.tasks[run.graph.task_of[step]].target}:{run.kinds[step]}/{run.ids[step]}",
+            "reason": "it was run, and the plan accepts that it cannot be undone",
+            "what_to_do": "nothing, unless its effect is not wanted without the rest",
+            "kept": "",
+        }
+        for step in sorted(run.accepted)
+        if run.steps[step] in ("applied", "applying", "in_doubt")
+    ]
 
 
 def _duration(heading: Heading) -> float | None:

@@ -80,6 +80,7 @@ class Run:
         self.failures: dict[int, Mapping[str, Any]] = {}
         self.residue: dict[int, Mapping[str, Any]] = {}
         self.guarantees: dict[int, Guarantee] = {}
+        self.accepted: set[int] = set()  # steps whose author said that they need not be undone
         self.idle: list[int] = []  # steps that preparing found to be so already
         self.outputs: dict[int, str] = {}
         self.executed: dict[int, None] = {}  # steps whose change was made, in that order; also when undone later
@@ -167,6 +168,7 @@ def _evolve_run(run: Run, event: Event) -> None:
     if event.type == "run.prepared":
         run.guarantees.update((step, Guarantee(label)) for step, label in event.data.get("guarantees", ()))
         run.idle.extend(event.data.get("idle", ()))
+        run.accepted.update(event.data.get("accepted", ()))
         if event.data.get("more"):  # a large plan is prepared in several records; the last one counts
             return
     run.state = after(RUN, run.state, event.type)

@@ -55,8 +55,11 @@ def begin_task(draft: Draft, number: int) -> None:
 
 
 def needs_undo(run: Run, step: int) -> bool:
-    """A command without an undo that has failed did nothing that could be taken back."""
+    """A command without an undo that has failed did nothing that could be taken back; one that its author accepted as
+    irreversible stays, and is reported."""
     state = run.steps[step]
+    if step in run.accepted and run.guarantees.get(step) is Guarantee.IRREVERSIBLE:
+        return False
     if state in ("failed", "waiting") and run.guarantees.get(step) is Guarantee.IRREVERSIBLE:
         return False
     return state in TOUCHED

@@ -148,6 +148,10 @@ def _one(name: str, field: FieldInfo, value: Any, spot: Spot, found: list[Proble
     try:
         return msgspec.convert(value, field.type, dec_hook=decode)
     except msgspec.ValidationError as error:
+        try:
+            return msgspec.convert(_written_out(value), field.type, dec_hook=decode)
+        except msgspec.ValidationError:
+            pass  # what was given at first is what the problem is about
         text = texts(name) if texts else BROKEN
         if text is not BROKEN:
             try:
@@ -159,6 +163,15 @@ def _one(name: str, field: FieldInfo, value: Any, spot: Spot, found: list[Proble
         if inner is None or fill(shape_of(inner), value, spot, found) is not None or len(found) == before:
             found.append(_problem(error, field, value, spot))
         return BROKEN
+
+
+def _written_out(value: Any) -> Any:
+    """Numbers in a list or a mapping as texts: `command: [sleep, 2]` and `env: {PORT: 80}` mean what they say."""
+    if type(value) is list:
+        return [str(item) if type(item) in (int, float) else item for item in value]
+    if type(value) is dict:
+        return {key: str(item) if type(item) in (int, float) else item for key, item in value.items()}
+    return value
 
 
 def _problem(error: msgspec.ValidationError, field: FieldInfo, value: Any, spot: Spot) -> Problem:

@@ -89,11 +89,12 @@ def prepared_events(plan: Plan, prediction: Prediction) -> list[Event]:
             idle.append(number)
         elif len(found) > 1 or found[0][5] is not _ATOMIC:
             guarantees.append((number, prediction.guarantee(number).value))
+    accepted = [number for number, step in enumerate(plan.steps) if step.irreversible]
     events = []
     for start in range(0, max(len(rows), 1), ROWS_MAX):
         last = start + ROWS_MAX >= len(rows)
         data: dict[str, Any] = {"changes": rows[start : start + ROWS_MAX]}
-        data.update({"guarantees": guarantees, "idle": idle} if last else {"more": True})
+        data.update({"guarantees": guarantees, "idle": idle, "accepted": accepted} if last else {"more": True})
         events.append(Event("run.prepared", data))
     return events
 
