@@ -6,12 +6,13 @@ looking. Nothing is made a second time on suspicion.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from holdfast.core.change import FACTS, Look, State
-from holdfast.core.errors import Failure, StorageFailed, WorldError
+from holdfast.core.errors import Bug, Failure, StorageFailed, WorldError
 from holdfast.drivers.contract import Batch, Ending, Fetched, Move, Outcome
 from holdfast.drivers.files.local import SECRET, as_facts, as_outcome
 from holdfast.drivers.files.values import Report
@@ -25,6 +26,7 @@ from holdfast.kinds.content import digest_of
 from holdfast.kinds.contract import Secret
 from holdfast.kinds.node import Sealed
 
+AGAIN_S: Final = (0.0, 0.5, 2.0)  # before each further try
 LOST: Final = Failure(code="in_doubt", message="the connection was lost while it was made", doubtful=True)
 _IN_DOUBT: Final = Outcome(Ending.IN_DOUBT, LOST)
 
@@ -40,10 +42,7 @@ class RemoteFiles(Guards):
         asked = [(key, depth.value) for key, depth in looks if not key.startswith(SECRET)]
         found: dict[str, Any] = {}
         if asked:
-            try:
-                answer, beside = await self._host.ask("inspect", looks=asked)
-            except Lost:
-                answer, beside = await self._again("inspect", looks=asked)
+            answer, beside = await self._again("inspect", looks=asked)
             found = {key: state_from(key, values, beside) for key, values in answer.items()}
         if FACTS in found:
             found[FACTS] = as_facts(found[FACTS])
@@ -51,14 +50,16 @@ class RemoteFiles(Guards):
         return found
 
     async def apply(self, batch: Batch) -> Sequence[Outcome]:
+        undo = any(move.undo for move in batch.moves)
         runs = sorted({run_of(move.id) for move in batch.moves})
-        await self.hold(runs, undo=any(move.undo for move in batch.moves))
+        await self.hold(runs, undo=undo)
         sending = Sending(self._secrets)
-        # Nobody else may work for these runs from here on, not even a worker that a broken connection left behind.
         orders = [sending.order(move) for move in batch.moves]
-        self._host.took_over.update(runs)
+        labels = [self._host.label(run) for run in runs]
+        self._host.took_over.update(labels)
+        asked: dict[str, Any] = {"serve": sending.serve, "orders": orders, "keep_going": batch.keep_going, "runs": labels}
         try:
-            answer, _ = await self._host.ask("apply", sending.serve, orders=orders, keep_going=batch.keep_going, runs=runs)
+            answer, _ = await (self._again("apply", **asked) if undo else self._host.ask("apply", **asked))
         except Lost:
             return [_IN_DOUBT] * len(batch.moves)
         except WorldError as error:
@@ -69,11 +70,7 @@ class RemoteFiles(Guards):
 
     async def settle(self, moves: Sequence[Move]) -> None:
         ids = [move.id for move in moves]
-        runs = sorted({run_of(id) for id in ids})
-        try:
-            await self._host.ask("settle", ids=ids, runs=runs)
-        except Lost:
-            await self._again("settle", ids=ids, runs=runs)
+        await self._again("settle", ids=ids, runs=sorted({self._host.label(run_of(id)) for id in ids}))
 
     async def close(self) -> None:
         self.hush()
@@ -93,11 +90,15 @@ class RemoteFiles(Guards):
         return Fetched(digest, {name: taken(place, beside) for name, place in xattrs})
 
     async def _again(self, what: str, **values: Any) -> Any:
-        """What may be asked twice is asked twice, over a new connection."""
-        try:
-            return await self._host.ask(what, **values)
-        except Lost as lost:
-            raise lost.error from lost
+        """What may be asked twice is asked again, over a new connection: looking, and taking back, which looks first."""
+        for pause_s in (*AGAIN_S, None):
+            try:
+                return await self._host.ask(what, **values)
+            except Lost as lost:
+                if pause_s is None:
+                    raise lost.error from lost
+                await asyncio.sleep(pause_s)
+        raise Bug("the last try either answers or raises")
 
     def _sealed(self, reference: str) -> Sealed:
         try:

@@ -45,7 +45,7 @@ class Guarding:
     async def word(self, run: str, seconds: float) -> None:
         """From now on it is quiet for so long."""
         try:
-            answer, _ = await self._host.ask("extend", run=run, seconds=seconds)
+            answer, _ = await self._host.ask("extend", run=self._host.label(run), seconds=seconds)
         except Lost as lost:
             raise lost.error from lost
         if answer == "fired":
@@ -56,7 +56,7 @@ class Guarding:
         run = run_of(move.id)
         if run in self._host.armed:
             try:
-                await self._host.ask("mark", run=run, step=move.id, begun=begun)
+                await self._host.ask("mark", run=self._host.label(run), step=move.id, begun=begun)
             except Lost as lost:
                 raise lost.error from lost
 
@@ -83,7 +83,9 @@ class Guards(Guarding):
     async def arm(self, run: str, within: float, moves: Sequence[Move]) -> None:
         undo = [self._taken_back(move) for move in moves]
         try:
-            answer, _ = await self._host.ask("arm", run=run, seconds=within, undo=[each for each in undo if each is not None])
+            answer, _ = await self._host.ask(
+                "arm", run=self._host.label(run), seconds=within, undo=[each for each in undo if each is not None]
+            )
         except Lost as lost:
             raise lost.error from lost
         if answer != "armed":
@@ -102,7 +104,7 @@ class Guards(Guarding):
 
     async def disarm(self, run: str) -> None:
         self._hush(run)
-        answer = await self._host.renewed("disarm", run=run)
+        answer = await self._host.renewed("disarm", run=self._host.label(run))
         self._host.armed.pop(run, None)
         if answer == "fired":
             message = f"{self._host.name} heard nothing for too long, and has taken the run back by itself"

@@ -100,6 +100,10 @@ class Host:
             self._found = self._way()
         return self._found
 
+    def label(self, run: str) -> str:
+        """What a run is called there: two targets of one plan may be the same machine."""
+        return f"{self.name}@{run}"
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection for one command. Raises WorldError when there is none to be had, at once when that is known."""

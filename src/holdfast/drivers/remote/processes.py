@@ -37,9 +37,10 @@ CHECK_TIMEOUT_S: Final = 30.0
 CHECKS_AT_ONCE: Final = 8
 STOP_S: Final = 15.0
 
-# Ends what carries a mark in its environment: politely once, after five seconds by force.
+# Ends what carries a mark in its environment: politely once, after five seconds by force. The mark comes in two pieces,
+# because sudo writes the arguments of what it runs into the environment of that.
 _STOP: Final = (
-    'i=0; while p=$(grep -lsF "$1" /proc/[0-9]*/environ | cut -d/ -f3); [ -n "$p" ]; do '
+    'i=0; while p=$(grep -lsF "$1$2" /proc/[0-9]*/environ | cut -d/ -f3); [ -n "$p" ]; do '
     "case $i in 0) kill -TERM $p;; 50) kill -KILL $p;; 100) exit 1;; esac 2>/dev/null; i=$((i+1)); sleep 0.1; done"
 )
 _SENT: Final = frozenset({"timeout", "in_doubt"})  # what may have happened all the same
@@ -144,8 +145,8 @@ class RemoteProcesses(Guarding):
         await self._end(f"{move.id};", operation)
 
     async def _end(self, moves: str, operation: Running) -> None:
-        mark = f"{MARK}={self._host.name}:{moves}"
-        found = await self._send(Invocation(argv=(SHELL, "-c", _STOP, SHELL, mark), sudo=operation.sudo), STOP_S)
+        argv = (SHELL, "-c", _STOP, SHELL, f"{MARK}=", f"{self._host.name}:{moves}")
+        found = await self._send(Invocation(argv=argv, sudo=operation.sudo), STOP_S)
         if found.error is not None and found.exit_code is None:
             raise WorldError(found.error.message, code=found.error.code, hint=found.error.hint)
 
