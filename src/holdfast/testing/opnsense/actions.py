@@ -289,6 +289,6 @@ def _listed(revision: Revision, digits: int) -> dict[str, Any]:
         "time_iso": f"{revision.time:.0f}",
         "description": revision.description,
         "username": revision.username,
-        "filesize": len(revision.xml),
+        "filesize": revision.size,
         "id": revision.id,
     }

@@ -69,9 +69,9 @@ class Collection:
             return {"uuid": uuid, **{name: field.display(item.get(name, ""), world) for name, field in columns.items()}}
         row: Row = {"uuid": uuid}
         for name, field in fields.items():
-            value = item.get(name, self.volatile(name, uuid, item, world))
+            value = self.volatile(name, uuid, item, world) if field.volatile else item.get(name, "")
             row[name] = value
-            if (label := field.display(value, world)) != value:
+            if value and (label := field.display(value, world)) != value:
                 row[f"%{name}"] = label
         return row
 

@@ -40,6 +40,9 @@ COLLECTIONS: Final[tuple[tuple[Resource, type[Collection]], ...]] = (
 )
 
 
+RESOURCES: Final = {resource.path: resource for resource, _ in COLLECTIONS}
+
+
 def collections(profile: Profile, new_uuid: Callable[[], str]) -> list[Collection]:
     return [make(resource, new_uuid) for resource, make in COLLECTIONS if profile.has(resource.since, "")]
 

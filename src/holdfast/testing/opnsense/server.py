@@ -78,25 +78,29 @@ class Server:
                 self._threads = {known for known in self._threads if known.is_alive()} | {thread}
                 thread.start()
 
-    def _serve(self, raw: socket.socket, peer: str) -> None:
-        connection = raw
-        with self._guard:
-            self._open.add(raw)
+    def _serve(self, connection: socket.socket, peer: str) -> None:
         try:
-            raw.settimeout(IDLE_S)
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.settimeout(IDLE_S)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._keep(connection)
             if not self.admits(peer):
-                self._hang(raw)
+                self._hang(connection)
                 return
             if self.tls:
-                connection = self.tls.wrap_socket(raw, server_side=True)
+                connection = self._keep(self.tls.wrap_socket(connection, server_side=True))
             self._converse(connection, peer)
         except (OSError, ValueError):
             return  # the client went away, or does not speak HTTP: its own affair
         finally:
             with self._guard:
-                self._open.discard(raw)
+                self._open.discard(connection)
             connection.close()
+
+    def _keep(self, connection: socket.socket) -> socket.socket:
+        """Remember the connection, so that it can be ended from outside, and forget what it was before TLS."""
+        with self._guard:
+            self._open = {known for known in self._open if known.fileno() >= 0} | {connection}
+        return connection
 
     def _converse(self, connection: socket.socket, peer: str) -> None:
         with connection.makefile("rb") as stream:

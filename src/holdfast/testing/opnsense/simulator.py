@@ -17,7 +17,7 @@ from holdfast.testing.opnsense.control import Control
 from holdfast.testing.opnsense.fixture import fixture, upgraded
 from holdfast.testing.opnsense.profile import Profile
 from holdfast.testing.opnsense.recorded import Recorded
-from holdfast.testing.opnsense.routes import routes
+from holdfast.testing.opnsense.routes import RESOURCES, routes
 from holdfast.testing.opnsense.runtime import GROUPS, Runtime
 from holdfast.testing.opnsense.server import Server
 from holdfast.testing.opnsense.store import Author, Config, Item, Listing, Revision, Store, replaced
@@ -152,7 +152,8 @@ class Simulator:
             if do == "del":
                 listing.pop(uuid, None)
             else:
-                listing[uuid] = {**listing.get(uuid, {}), **(fields or {"description": "changed by somebody else"})}
+                fresh = RESOURCES[path].defaults(self.profile) if path in RESOURCES else {}
+                listing[uuid] = {**listing.get(uuid, fresh), **(fields or {"description": "changed by somebody else"})}
             self.store.save(replaced(self.store.config, path, listing), Author(FOREIGNER, "192.168.1.20", "", f"/ui/{path}"))
 
     def activate(self) -> None:
@@ -164,8 +165,11 @@ class Simulator:
                 self.running.take(group, self.store.config)
 
     def reboot(self) -> None:
+        """Down and up again: every connection is cut, and what is configured runs."""
         self.clock.advance(REBOOT_S)
         self.running.reboot(self.store.config)
+        for server in self._servers[:1]:
+            server.drop_connections()
 
     def become(self, profile: str) -> None:
         """Be another version, with what is configured taken along."""

@@ -38,6 +38,7 @@ class Revision:
     time: float
     author: Author
     config: Config
+    size: int = 0
 
     @property
     def id(self) -> str:
@@ -63,13 +64,15 @@ class Store:
         self.retention = retention
         self.config = config
         self.previous = config
+        self._size = weight(config)
         self.revisions: list[Revision] = []
         self.save(config, Author("root", "127.0.0.1", "", "/system_initial"))
 
     def save(self, config: Config, author: Author) -> Revision:
         """Make this the configuration; the newest revision stands first."""
         self.previous, self.config = self.config, config
-        revision = Revision(self.clock.advance(0.0001), author, config)
+        self._size += grown(self.previous, config)
+        revision = Revision(self.clock.advance(0.0001), author, config, self._size)
         self.revisions = [revision, *self.revisions][: self.retention]
         return revision
 
@@ -94,13 +97,33 @@ def as_xml(revision: Revision) -> str:
             lines += (f"      <value name={quoteattr(name)}>{escape(value)}</value>" for name, value in item.items())
             lines.append("    </item>")
         lines.append("  </model>")
-    lines += [
+    return "\n".join([*lines, *_signature(revision), "</opnsense>", ""])
+
+
+def _signature(revision: Revision) -> list[str]:
+    return [
         "  <revision>",
         f"    <username>{escape(revision.username)}</username>",
         f"    <description>{escape(revision.description)}</description>",
         f"    <time>{revision.time:.4f}</time>",
         "  </revision>",
-        "</opnsense>",
-        "",
     ]
-    return "\n".join(lines)
+
+
+def weight(config: Config) -> int:
+    """The size of a tree in characters, near enough for a listing; what trees share is not measured for each of them."""
+    return sum(_weight(item) for listing in config.values() for item in listing.values())
+
+
+def _weight(item: Item) -> int:
+    return 64 + sum(30 + len(name) + len(value) for name, value in item.items())
+
+
+def grown(before: Config, after: Config) -> int:
+    """By how much a save changed the size of the tree: only what it changed is looked at."""
+    changed = [path for path in {*before, *after} if before.get(path) is not after.get(path)]
+    old = {(path, uuid): item for path in changed for uuid, item in before.get(path, NOTHING).items()}
+    new = {(path, uuid): item for path in changed for uuid, item in after.get(path, NOTHING).items()}
+    gone = [item for key, item in old.items() if new.get(key) is not item]
+    come = [item for key, item in new.items() if old.get(key) is not item]
+    return sum(map(_weight, come)) - sum(map(_weight, gone))
