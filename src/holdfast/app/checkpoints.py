@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -18,7 +18,7 @@ import msgspec
 from holdfast.app import recorded, restoring
 from holdfast.app.objects import Adding, Objects
 from holdfast.app.use import Use
-from holdfast.core.change import Depth, Look, Resource
+from holdfast.core.change import Depth, Look, Resource, State
 from holdfast.core.errors import Refused, WorldError
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan
@@ -27,6 +27,9 @@ from holdfast.drivers.contract import Keeper
 from holdfast.journal.contract import Journal
 from holdfast.kinds.ground import under
 from holdfast.kinds.node import Node
+from holdfast.kinds.opnsense.item import Item
+from holdfast.kinds.opnsense.restored import is_object
+from holdfast.kinds.states import parse_state
 from holdfast.runtime.fleet import inspect
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ class Checkpoint:
     name: str
     created_at: float
     plan: str | None  # whose resources these are; None: of everything managed
-    states: Mapping[Resource, Node]
+    states: Mapping[Resource, State]
     targets: Mapping[str, Any]  # how the targets of the resources were declared
     xattrs: Mapping[str, Mapping[str, bytes]]  # the extended attributes that states name by digest
 
@@ -73,7 +76,7 @@ class Checkpoint:
     @classmethod
     def decoded(cls, document: bytes) -> Checkpoint:
         found = msgspec.json.decode(document)
-        states = {Resource(target, key): Node.parse(state) for target, key, state in found.pop("states")}
+        states = {Resource(target, key): parse_state(state) for target, key, state in found.pop("states")}
         attributes = found.pop("xattrs").items()
         xattrs = {digest: {name: b64decode(value) for name, value in values.items()} for digest, values in attributes}
         return cls(states=states, xattrs=xattrs, **found)
@@ -82,6 +85,26 @@ class Checkpoint:
         """The plan that goes back to it."""
         document = restoring.document_of(restoring.PREFIX + self.name, self.states, targets=self.targets, xattrs=self.xattrs)
         return restoring.plan_from(document, kept)
+
+
+def plan_back(parts: Parts, name: str) -> Plan:
+    """The plan that goes back to it now: objects of an appliance that came under management since then go."""
+    found = find(parts.journal, name)
+    newer = _objects_since(parts, found)
+    targets = {**found.targets, **recorded.targets_of(parts, newer)}
+    return replace(found, states={**found.states, **newer}, targets=targets).plan_back(parts.home.objects)
+
+
+def _objects_since(parts: Parts, checkpoint: Checkpoint) -> dict[Resource, State]:
+    plan = checkpoint.plan
+    if plan is not None and plan not in recorded.latest(parts.journal):
+        return {}
+    managed = recorded.managed(parts.journal, plan)
+    return {
+        resource: Item("")
+        for resource, state in managed.items()
+        if is_object(resource.key) and state.exists and resource not in checkpoint.states
+    }
 
 
 # -- finding them
@@ -141,13 +164,15 @@ def creating(parts: Parts, name: str, plan: str | None) -> Use[Checkpoint]:
 
 
 async def _create(
-    session: Session, name: str, plan: str | None, managed: Mapping[Resource, Node], targets: Mapping[str, Any]
+    session: Session, name: str, plan: str | None, managed: Mapping[Resource, State], targets: Mapping[str, Any]
 ) -> Checkpoint:
     parts = session.parts
     states = await _states(session, managed)
     xattrs: dict[str, Mapping[str, bytes]] = {}
     with Objects(parts.home.objects).adding() as adding:
         for resource, node in states.items():
+            if not isinstance(node, Node) or is_object(resource.key):
+                continue  # all that there is of an object is in its state
             keeper = cast(Keeper, session.fleet.driver(resource.target, "files"))
             await _keep(keeper, adding, xattrs, resource.key, node)
         adding.finish()
@@ -159,28 +184,33 @@ async def _create(
     return checkpoint
 
 
-async def _states(session: Session, managed: Mapping[Resource, Node]) -> dict[Resource, Node]:
-    found = await _look(session, {resource: _depth(node) for resource, node in managed.items()})
-    strange = [resource for resource, node in found.items() if node.type == "dir" != managed[resource].type]
+async def _states(session: Session, managed: Mapping[Resource, State]) -> dict[Resource, State]:
+    found = await _look(session, {resource: _depth(state) for resource, state in managed.items()})
+    strange = [resource for resource, state in found.items() if _is_dir(state) and not _is_dir(managed[resource])]
     found.update(await _look(session, dict.fromkeys(strange, Depth.TREE)))  # a directory where none was: with all it holds
     return found
 
 
-def _depth(recorded: Node) -> Depth:
-    return Depth.TREE if recorded.entries is not None else Depth.CONTENT
+def _is_dir(state: State) -> bool:
+    return isinstance(state, Node) and state.type == "dir"
 
 
-async def _look(session: Session, wanted: Mapping[Resource, Depth]) -> dict[Resource, Node]:
+def _depth(recorded: State) -> Depth:
+    return Depth.TREE if isinstance(recorded, Node) and recorded.entries is not None else Depth.CONTENT
+
+
+async def _look(session: Session, wanted: Mapping[Resource, Depth]) -> dict[Resource, State]:
     looks: dict[str, list[Look]] = {}
     for (target, key), depth in wanted.items():
         looks.setdefault(target, []).append(Look(key, depth))
     seen = await inspect(session.fleet, looks, session.together)
-    return {resource: _plain_node(resource, seen[resource][1]) for resource in wanted}
+    return {resource: _plain_state(resource, seen[resource][1]) for resource in wanted}
 
 
-def _plain_node(resource: Resource, state: Any) -> Node:
+def _plain_state(resource: Resource, state: State) -> State:
     """Without what is only true for now."""
-    assert isinstance(state, Node)
+    if not isinstance(state, Node):
+        return state
     closed = not state.readable or any(not child.readable for child in (state.entries or {}).values())
     if closed:
         raise WorldError(f"{resource} cannot be read, so it cannot be kept", code="permission_denied")

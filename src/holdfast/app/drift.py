@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from holdfast.app import recorded
 from holdfast.app.use import Use
-from holdfast.core.change import Look, Resource
-from holdfast.kinds.node import Node
+from holdfast.core.change import Look, Resource, State
 from holdfast.kinds.states import depth_of
 from holdfast.runtime.fleet import inspect
 
@@ -22,7 +21,7 @@ def drifting(parts: Parts, plan: str | None) -> Use[list[dict[str, Any]]]:
     return recorded.survey(parts, found), lambda session: compare(session, found)
 
 
-async def compare(session: Session, states: Mapping[Resource, Node]) -> list[dict[str, Any]]:
+async def compare(session: Session, states: Mapping[Resource, State]) -> list[dict[str, Any]]:
     """The resources that are not as the newest run left them."""
     looks: dict[str, list[Look]] = {}
     for (target, key), node in states.items():

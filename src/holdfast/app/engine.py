@@ -308,12 +308,14 @@ class Engine(Desk):
 
     async def checkpoint_diff(self, name: str) -> Preview:
         """What going back to it would do."""
-        return await self.plan(self.checkpoint(name).plan_back(self.parts.home.objects))
+        from holdfast.app import checkpoints
+
+        return await self.plan(checkpoints.plan_back(self.parts, name))
 
     async def checkpoint_restore(self, name: str, options: Options = DEFAULTS) -> Result:
         from holdfast.app import checkpoints
 
-        result = await self.apply(self.checkpoint(name).plan_back(self.parts.home.objects), options)
+        result = await self.apply(checkpoints.plan_back(self.parts, name), options)
         checkpoints.restored(self.journal, name, result, at=self.parts.clock.now())
         return result
 
@@ -408,13 +410,15 @@ class Holdfast(Desk):
 
     def checkpoint_diff(self, name: str) -> Preview:
         """What going back to it would do."""
-        return self.plan(self.checkpoint(name).plan_back(self.parts.home.objects))
+        from holdfast.app import checkpoints
+
+        return self.plan(checkpoints.plan_back(self.parts, name))
 
     def checkpoint_restore(self, name: str, options: Options = DEFAULTS, **changes: Any) -> Result:
         """Go back to it, by a run of its own."""
         from holdfast.app import checkpoints
 
-        result = self.apply(self.checkpoint(name).plan_back(self.parts.home.objects), options, **changes)
+        result = self.apply(checkpoints.plan_back(self.parts, name), options, **changes)
         checkpoints.restored(self.journal, name, result, at=self.parts.clock.now())
         return result
 

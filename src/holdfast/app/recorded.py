@@ -14,13 +14,12 @@ import msgspec
 from holdfast.app import restoring
 from holdfast.app.folding import read
 from holdfast.app.parts import Parts
-from holdfast.core.change import Resource
+from holdfast.core.change import Resource, State
 from holdfast.core.errors import Refused
 from holdfast.core.plan import Plan
 from holdfast.core.run import FINISHED
 from holdfast.journal.contract import Journal, RunRow
-from holdfast.kinds.node import Node
-from holdfast.kinds.states import parse_state
+from holdfast.kinds.states import is_recorded, parse_state
 from holdfast.runtime.book import entries_from, resources_of, rows_in
 
 PAGE: Final = 1000
@@ -32,7 +31,7 @@ class Recorded(NamedTuple):
     """The resources that one plan manages, as its newest run left them."""
 
     run: str
-    states: Mapping[Resource, Node]
+    states: Mapping[Resource, State]
 
 
 def plan_of(parts: Parts, row: RunRow) -> Plan:
@@ -47,20 +46,20 @@ def plan_of(parts: Parts, row: RunRow) -> Plan:
     return from_canonical(document)
 
 
-def managed(journal: Journal, plan: str | None = None) -> dict[Resource, Node]:
+def managed(journal: Journal, plan: str | None = None) -> dict[Resource, State]:
     """What is managed by a plan, or by all of them, in the state that its newest run recorded, whichever plan that was."""
     by_plan = {name: _recorded(journal, row) for name, row in latest(journal).items()}
     restores = {name for name in by_plan if name.startswith(restoring.PREFIX) and _is_restore(journal, by_plan[name].run)}
     if plan is not None and plan not in by_plan:
         raise Refused(f"no run of a plan `{plan}` is in", code="not_found", hint="`holdfast runs` lists them")
-    newest: dict[Resource, Node] = {}
+    newest: dict[Resource, State] = {}
     for recorded in sorted(by_plan.values(), key=lambda found: found.run):
         newest.update(recorded.states)
     wanted = [plan] if plan is not None else [name for name in by_plan if name not in restores]
     return {resource: newest[resource] for name in wanted for resource in by_plan[name].states}
 
 
-def survey(parts: Parts, states: Mapping[Resource, Node]) -> Plan:
+def survey(parts: Parts, states: Mapping[Resource, State]) -> Plan:
     """A plan over these resources, to look at them with; never to be applied."""
     document = restoring.document_of("survey", states, targets=targets_of(parts, states))
     return restoring.plan_from(document, parts.home.objects)
@@ -115,14 +114,14 @@ def _recorded(journal: Journal, row: RunRow) -> Recorded:
         steps = read(journal, row).steps
         entries = [entry for entry in entries if steps[entry.step] in FINISHED]
     found = resources_of(entries).items()
-    states = {Resource(target, key): state for (target, key), state in found if isinstance(state, Node)}
+    states = {Resource(target, key): state for (target, key), state in found if is_recorded(state)}
     return Recorded(row.id, states)
 
 
 def _kept(journal: Journal, row: RunRow) -> Recorded:
     document = journal.get(SHELF, row.plan)
     rows = [] if document is None else msgspec.json.decode(document)["states"]
-    return Recorded(row.id, {Resource(target, key): Node.parse(state) for target, key, state in rows})
+    return Recorded(row.id, {Resource(target, key): parse_state(state) for target, key, state in rows})
 
 
 def _is_restore(journal: Journal, run: str) -> bool:

@@ -13,18 +13,20 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.core.change import Resource
-from holdfast.core.plan import Plan, Stage, Step, Task
+from holdfast.core.change import Resource, State
+from holdfast.core.plan import Operation, Plan, Stage, Step, Task
 from holdfast.kinds.ground import split
 from holdfast.kinds.node import Node
+from holdfast.kinds.opnsense import restored as objects
 from holdfast.kinds.restored import Restored, Xattrs
+from holdfast.kinds.states import parse_state
 
 PREFIX: Final = "restore-"
 _KEY: Final = "holdfast_restore"
 _BEGIN: Final = b'{"holdfast_restore":1,'
 _NONE: Final[Mapping[str, Any]] = {}
 
-States = Mapping[Resource, Node]
+States = Mapping[Resource, State]
 
 
 def document_of(
@@ -44,7 +46,7 @@ def plan_from(document: bytes, kept: str) -> Plan:
     """`kept` is where the objects lie."""
     found = msgspec.json.decode(document)
     xattrs = {digest: _attributes(values) for digest, values in found["xattrs"].items()}
-    states = {Resource(target, key): Node.parse(state) for target, key, state in found["states"]}
+    states = {Resource(target, key): parse_state(state) for target, key, state in found["states"]}
     needs = _needs(list(states))
     steps = [_step(resource, state, needs[resource], kept, xattrs) for resource, state in states.items()]
     task = Task(name="main", stages=(Stage(name="main", steps=tuple(steps)),))
@@ -52,26 +54,34 @@ def plan_from(document: bytes, kept: str) -> Plan:
     return Plan(name=found["name"], tasks=(task,), targets=found["targets"], document=document, digest=digest)
 
 
-def digests_in(nodes: Iterable[Node]) -> set[str]:
+def digests_in(states: Iterable[State]) -> set[str]:
     """The contents that these states are made of."""
+    nodes = [state for state in states if isinstance(state, Node)]
     every = [child for node in nodes for child in (node, *(node.entries or {}).values())]
     return {node.digest for node in every if node.type == "file" and node.digest is not None}
 
 
-def states_in(document: bytes) -> list[Node]:
-    return [Node.parse(state) for _, _, state in msgspec.json.decode(document)["states"]]
+def states_in(document: bytes) -> list[State]:
+    return [parse_state(state) for _, _, state in msgspec.json.decode(document)["states"]]
 
 
-def _step(resource: Resource, state: Node, needs: list[str], kept: str, xattrs: Mapping[str, Xattrs]) -> Step:
-    operation = Restored(path=resource.key, state=state, kept=kept, xattrs=xattrs)
+def _step(resource: Resource, state: State, needs: list[str], kept: str, xattrs: Mapping[str, Xattrs]) -> Step:
+    operation: Operation
+    if objects.is_object(resource.key):
+        operation = objects.RestoredObject(key=resource.key, state=state)
+    else:
+        assert isinstance(state, Node)
+        operation = Restored(path=resource.key, state=state, kept=kept, xattrs=xattrs)
     return Step(id=str(resource), kind=operation.kind, operation=operation, target=resource.target, needs=tuple(needs))
 
 
 def _needs(ordered: list[Resource]) -> dict[Resource, list[str]]:
-    """What lies within one another keeps this order, because both may write the same."""
-    places = {resource: place for place, resource in enumerate(ordered)}
-    needs: dict[Resource, list[str]] = {resource: [] for resource in ordered}
-    for resource in ordered:
+    """What lies within one another keeps this order, because both may write the same; and so do objects of an appliance."""
+    paths = [resource for resource in ordered if not objects.is_object(resource.key)]
+    places = {resource: place for place, resource in enumerate(paths)}
+    needs: dict[Resource, list[str]] = {resource: [] for resource in paths}
+    needs |= objects.chained(resource for resource in ordered if objects.is_object(resource.key))
+    for resource in paths:
         above = resource
         while above.key != split(above.key)[0]:
             above = Resource(above.target, split(above.key)[0])
@@ -83,8 +93,10 @@ def _needs(ordered: list[Resource]) -> dict[Resource, list[str]]:
 
 
 def _ordered(states: States) -> list[Resource]:
-    gone = sorted((resource for resource, node in states.items() if not node.exists), reverse=True)
-    return [*gone, *sorted(resource for resource, node in states.items() if node.exists)]
+    paths = {resource: state for resource, state in states.items() if not objects.is_object(resource.key)}
+    gone = sorted((resource for resource, node in paths.items() if not node.exists), reverse=True)
+    there = sorted(resource for resource, node in paths.items() if node.exists)
+    return [*gone, *there, *objects.in_order({key: state for key, state in states.items() if key not in paths})]
 
 
 def _attributes(values: Mapping[str, str]) -> Xattrs:

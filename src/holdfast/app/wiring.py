@@ -189,6 +189,18 @@ def _memory_probes(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     return MemoryProbes()
 
 
+def _services(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
+    from holdfast.drivers.service.local import Services
+
+    return Services(secrets=wiring.secrets)
+
+
+def _memory_services(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
+    from holdfast.drivers.service.memory import MemoryServices
+
+    return wiring.remembered("service", MemoryServices)
+
+
 def _host(wiring: Wiring, target: Target) -> Host:
     from functools import partial
 
@@ -218,12 +230,17 @@ def _remote_probes(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
 def _appliance(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     from holdfast.drivers.opnsense.making import appliance_at
 
-    return wiring.remembered(f"opnsense:{target.name}", lambda: appliance_at(target.declared, wiring.secrets))
+    return wiring.remembered(f"opnsense:{target.declared}", lambda: appliance_at(target.declared, wiring.secrets))
 
 
 TARGETS: Final[Targets] = {
-    "local": {"files": _local_files, "process": _local_processes, "probe": _probes},
-    "memory": {"files": _memory_files, "process": _memory_processes, "probe": _memory_probes},
+    "local": {"files": _local_files, "process": _local_processes, "probe": _probes, "service": _services},
+    "memory": {
+        "files": _memory_files,
+        "process": _memory_processes,
+        "probe": _memory_probes,
+        "service": _memory_services,
+    },
     "ssh": {"files": _remote_files, "process": _remote_processes, "probe": _remote_probes},
     "opnsense": {"opnsense": _appliance, "files": _appliance, "probe": _probes},  # its keys look like paths to a fleet
 }

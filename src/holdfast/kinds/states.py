@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast.core.change import Depth, Effect, State
+from holdfast.kinds.document import Document, Reported
 from holdfast.kinds.node import Node
 from holdfast.kinds.opnsense.item import OBJECT, Item
 
@@ -14,11 +15,18 @@ def parse_state(plain: Any) -> State:
     if plain is None or (isinstance(plain, dict) and "type" in plain):
         return Node.parse(plain)
     if isinstance(plain, dict) and "done" in plain:
-        return Effect(plain["done"])
+        return Reported(**plain) if "version" in plain else Effect(plain["done"])
+    if isinstance(plain, dict) and "document" in plain:
+        return Document.parse(plain)
     if isinstance(plain, dict) and OBJECT in plain:
         return Item.parse(plain)
     state: State = plain
     return state
+
+
+def is_recorded(state: State) -> bool:
+    """Can a resource be compared with this state later, and brought back to it?"""
+    return isinstance(state, (Node, Item))
 
 
 def depth_of(state: State) -> Depth:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import Any, Final
 
 import httpx2
@@ -62,6 +63,7 @@ class Door:
         self._auth = auth
         self._headers = dict(headers or {})
         self._kept: httpx2.AsyncClient | None = None
+        self._context: SSLContext | None = None  # costs more to make than most requests
 
     async def ask(
         self,
@@ -83,7 +85,9 @@ class Door:
 
     def line(self) -> Door:
         """A door of its own beside this one: what it opened stays open when new connections fail."""
-        return Door(self._trust, auth=self._auth, headers=self._headers)
+        line = Door(self._trust, auth=self._auth, headers=self._headers)
+        line._context = self._context
+        return line
 
     async def close(self) -> None:
         kept, self._kept = self._kept, None
@@ -91,9 +95,11 @@ class Door:
             await kept.aclose()
 
     def _client(self, *, keep: bool) -> httpx2.AsyncClient:
+        if self._context is None:
+            self._context = self._trust.context()
         limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1 if keep else 0, keepalive_expiry=25.0)
         return httpx2.AsyncClient(
-            verify=self._trust.context(),
+            verify=self._context,
             auth=self._auth,
             headers=self._headers,
             limits=limits,

@@ -199,6 +199,7 @@ class Client:
             await line.close()
 
     async def close(self) -> None:
+        self._appliance = None  # it may be another version by the next time
         await self.drop_line()
         await self._door.close()
 

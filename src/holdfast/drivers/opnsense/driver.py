@@ -195,7 +195,7 @@ class _Turn:
             self._fail(place, "the appliance says that it saved the object, but it is not there")
         elif missed:
             self._fail(place, f"the appliance did not take {', '.join(f'`{name}`' for name in missed)}")
-        elif not move.change.before.exists and found is not None:
+        elif found is not None and (uuid in self._made or not move.change.before.exists):
             self._made[uuid] = found
 
     def _fail(self, place: int, message: str) -> None:

@@ -174,7 +174,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
             wrong += checks.complaints(self.type.name, {**defaults, **after.values})
             wrong += list(self._unknown_names(view))
         if wrong:
-            raise Unfit("invalid_value", "; ".join(wrong), f"see the values of `{self.name}`")
+            raise Unfit("invalid_value", "; ".join(wrong), f"see the values of `{self.name}`", self._missing_alias(view))
 
     def _unknown_names(self, view: View) -> Iterator[str]:
         """Names that nothing on the appliance has, and no step before this one makes."""
@@ -191,6 +191,14 @@ class ApiObject(Kind, frozen=True, kw_only=True):
             base = name.removesuffix("ip")
             if name not in interfaces and base not in interfaces and not self._alias(view, name).exists:
                 yield f"`{name}` is neither an alias nor an interface of the appliance"
+
+    def _missing_alias(self, view: View) -> str | None:
+        """The key of an alias that is named and not there; a later step may make it."""
+        if self.state == "absent":
+            return None
+        return next(
+            (f"firewall.alias/{name}" for name in sorted(self._alias_names()) if not self._alias(view, name).exists), None
+        )
 
     def _alias(self, view: View, name: str) -> Any:
         key = f"firewall.alias/{name}"

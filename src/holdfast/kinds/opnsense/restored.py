@@ -1,0 +1,77 @@
+"""An object is again as it was recorded, under the uuid it had. Of this the plan of a checkpoint's restore is made.
+
+Not a kind of plan files: a recorded state is written by the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from holdfast.core.change import FACTS, Change, Claim, Guarantee, Resource, State
+from holdfast.core.predict import Unfit, View
+from holdfast.kinds.opnsense.item import Appliance, Item
+from holdfast.kinds.opnsense.resources import TYPES, type_of
+
+# What others refer to comes first; HAProxy's servers are referred to by backends, and these by frontends.
+_ORDER: tuple[str, ...] = ("firewall.category", "haproxy.server", "haproxy.backend", *TYPES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredObject:
+    kind: ClassVar[str] = "restored"
+    family: ClassVar[str] = "opnsense"
+    batched: ClassVar[bool] = True
+    exclusive: ClassVar[bool] = True
+
+    key: str
+    state: State
+
+    def claims(self) -> Sequence[Claim]:
+        return [Claim(self.key)]
+
+    def changes(self, view: View, /) -> Sequence[Change]:
+        found, facts = view.seen(self.key), view.seen(FACTS)
+        if not isinstance(found, Item) or not isinstance(facts, Appliance):
+            raise Unfit("unsupported", f"the target `{view.target}` is not an OPNsense appliance")
+        if not isinstance(self.state, Item) or self.state.values is None:
+            return (Change(self.key, found, Item(found.uuid) if found.exists else found, Guarantee.REVERSIBLE),)
+        if found.exists and found.uuid != self.state.uuid:
+            hint = "remove or rename it, then restore again"
+            raise Unfit("conflict", f"`{self.key}` is another object now ({found.uuid})", hint)
+        before = found if found.exists else Item(self.state.uuid)
+        known = type_known(self.key, facts.profile)
+        wanted = {name: value for name, value in self.state.values.items() if name in known}
+        return (Change(self.key, before, Item(self.state.uuid, {**(found.values or {}), **wanted}), Guarantee.REVERSIBLE),)
+
+
+def type_known(key: str, profile: str) -> Mapping[str, object]:
+    type_ = type_of(key)
+    assert type_ is not None
+    return type_.known(profile)
+
+
+def in_order(states: Mapping[Resource, State]) -> list[Resource]:
+    """What is to be there first, what refers to others behind them; then what is to go, the other way round."""
+    there = sorted((resource for resource, state in states.items() if state.exists), key=_rank)
+    gone = sorted((resource for resource, state in states.items() if not state.exists), key=_rank, reverse=True)
+    return [*there, *gone]
+
+
+def _rank(resource: Resource) -> tuple[str, int, str]:
+    return resource.target, _ORDER.index(resource.key.partition("/")[0]), resource.key
+
+
+def is_object(key: str) -> bool:
+    return type_of(key) is not None
+
+
+def chained(ordered: Iterable[Resource]) -> dict[Resource, list[str]]:
+    """Each waits for the one before it on its target: an appliance is written to in one line anyway."""
+    last: dict[str, Resource] = {}
+    needs: dict[Resource, list[str]] = {}
+    for resource in ordered:
+        needs[resource] = [str(last[resource.target])] if resource.target in last else []
+        last[resource.target] = resource
+    return needs

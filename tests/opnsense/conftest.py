@@ -1,0 +1,77 @@
+"""A simulated appliance over real HTTP, a real engine, and plans in few words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import holdfast
+from holdfast import Holdfast, Plan
+from holdfast.testing.opnsense import Simulator
+
+PlanOf = Callable[..., Plan]
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    with Simulator(profile="26.1", seed=1) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def hf(tmp_path: Path) -> Iterator[Holdfast]:
+    with holdfast.open(str(tmp_path / "state")) as engine:
+        yield engine
+
+
+@pytest.fixture
+def plan_of(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> PlanOf:
+    return plans_for(sim, monkeypatch)
+
+
+def plans_for(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> PlanOf:
+    """Plans for the target `edge`, which is this simulator."""
+    monkeypatch.setenv("EDGE_KEY", sim.key)
+    monkeypatch.setenv("EDGE_SECRET", sim.secret)
+    edge = {"opnsense": sim.url, "key": {"secret": "env:EDGE_KEY"}, "secret": {"secret": "env:EDGE_SECRET"}}
+
+    def make(*steps: dict[str, Any], name: str = "edge", **more: Any) -> Plan:
+        document = {"holdfast": 1, "name": name, "targets": {"edge": edge}, "on": "edge", "steps": list(steps), **more}
+        return holdfast.parse(document)
+
+    return make
+
+
+def alias(name: str, *content: str, **more: Any) -> dict[str, Any]:
+    return {"opnsense.firewall.alias": name, "values": {"type": "host", "content": list(content)}, **more}
+
+
+def rule(description: str, port: int, **more: Any) -> dict[str, Any]:
+    values = {"interface": "lan", "protocol": "TCP", "destination_port": port, **more.pop("values", {})}
+    return {"opnsense.firewall.rule": description, "values": values, **more}
+
+
+def absent(kind: str, name: str, **more: Any) -> dict[str, Any]:
+    return {f"opnsense.{kind}": name, "state": "absent", **more}
+
+
+def named(sim: Simulator, path: str, field: str = "name") -> dict[str, str]:
+    """By name, the uuids of what is configured."""
+    return {values[field]: uuid for uuid, values in sim.objects(path).items()}
+
+
+def ports(sim: Simulator) -> dict[str, str]:
+    """By description, the destination ports of the rules."""
+    return {values["description"]: values["destination_port"] for values in sim.objects("firewall.rule").values()}
+
+
+def writes(sim: Simulator) -> list[str]:
+    """The writes so far, without activation."""
+    return [call.uri for call in sim.requests if call.writes and any(f"/{verb}_" in call.uri for verb in ("set", "add", "del"))]
+
+
+def calls(sim: Simulator, words: str) -> int:
+    return sum(words in call.uri for call in sim.requests)
