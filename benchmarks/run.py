@@ -222,6 +222,18 @@ def recovery(rounds: int) -> list[Row]:
     return [_ratio("recovery of a run killed at step 9,000 of 10,000", value, 2, "the time applying took")]
 
 
+def ssh(rounds: int) -> list[Row]:
+    from ssh import measure
+
+    missing = "{} is not installed"
+    return [
+        Row(found.work, missing.format(found.against), f"<= {found.limit:.3g} x", None)
+        if found.value is None
+        else _ratio(found.work, found.value, round(found.limit, 3), found.against)
+        for found in measure(rounds)
+    ]
+
+
 BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "tree": tree_of_links,
     "links": ten_thousand_links,
@@ -230,6 +242,7 @@ BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "syncs": journal_syncs,
     "start": start_up,
     "recovery": recovery,
+    "ssh": ssh,
 }
 
 

@@ -26,6 +26,7 @@ from typing import Any, Final
 from holdfast.ssh.address import NO_CONFIG, Address
 
 START_S: Final = 10.0
+LISTEN_MAX: Final = 16  # addresses that one sshd takes
 SSHD: Final = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or "/usr/sbin/sshd"
 
 _SETTINGS: Final = {
@@ -52,7 +53,7 @@ class Sshd:
         self.listen = tuple(listen)
         self.settings = {**_SETTINGS, **settings}
         self.port = 0
-        self.process: subprocess.Popen[bytes] | None = None
+        self.processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Sshd:
         self.directory = Path(tempfile.mkdtemp(prefix="holdfast-sshd-"))
@@ -103,41 +104,45 @@ class Sshd:
     def start(self) -> None:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where it confines what it does before anybody is let in
-        file = self.directory / "sshd_config"
-        lines = [f"{name} {value.format(directory=self.directory)}" for name, value in self.settings.items()]
-        where = [f"ListenAddress {host}" for host in self.listen]
+        for first in range(0, len(self.listen), LISTEN_MAX):
+            self._start(f"sshd_config.{first}", self.listen[first : first + LISTEN_MAX])
+        self._wait_until_it_listens()
+
+    def _start(self, name: str, addresses: Sequence[str]) -> None:
+        lines = [f"{word} {value.format(directory=self.directory)}" for word, value in self.settings.items()]
+        where = [f"ListenAddress {host}" for host in addresses]
+        file = self.directory / name
         file.write_text("\n".join([f"Port {self.port}", *where, f"HostKey {self.directory}/host_key", *lines, ""]))
         with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", file], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._wait_until_it_listens()
+            command = [SSHD, "-D", "-e", "-f", str(file)]
+            self.processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def stop(self) -> None:
         """The listener and every session of it."""
-        if self.process is None:
-            return
-        family = [self.process.pid, *descendants(self.process.pid)]
-        for pid in family:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait()
-        self.process = None
+        for process in self.processes:
+            for pid in (process.pid, *descendants(process.pid)):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait()
+        self.processes = []
 
     def cut(self) -> None:
         """Kill the sessions, so that their connections break; the listener stays."""
-        assert self.process is not None
-        for pid in descendants(self.process.pid):
+        for pid in (child for process in self.processes for child in descendants(process.pid)):
             with suppress(OSError):  # it may be gone already
                 if b"sshd" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     os.kill(pid, signal.SIGKILL)
 
     def _wait_until_it_listens(self) -> None:
-        assert self.process is not None
         deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline and self.process.poll() is None:
-            with suppress(OSError), socket.create_connection((self.listen[-1], self.port), timeout=1):
-                return
+        waiting = list(self.listen)
+        while waiting and time.monotonic() < deadline and all(process.poll() is None for process in self.processes):
+            with suppress(OSError), socket.create_connection((waiting[-1], self.port), timeout=1):
+                waiting.pop()
+                continue
             time.sleep(0.01)
-        raise RuntimeError(f"sshd does not listen on port {self.port}:\n{self.log[-2000:]}")
+        if waiting:
+            raise RuntimeError(f"sshd does not listen on port {self.port}:\n{self.log[-2000:]}")
 
 
 @contextmanager
