@@ -12,8 +12,14 @@ import pytest
 
 import holdfast
 from holdfast import Holdfast, Options, Plan, Refused
+from holdfast.app.engine import open_parts
 from holdfast.app.restoring import plan_from
+from holdfast.app.wiring import TARGETS, Target, Wiring
+from holdfast.drivers.contract import Driver
+from holdfast.testing.faulty import Died, Faulty, Moment
 from tests.app.conftest import PlanOf, manifest
+
+LOCAL = TARGETS["local"]
 
 
 def release(plan_of: PlanOf, version: str, **more: str) -> Plan:
@@ -251,6 +257,34 @@ def test_a_restore_that_fails_is_taken_back(hf: Holdfast, root: Path, tmp_path: 
     result = hf.checkpoint_restore("before", Options(source="test"))
     assert (result.ending, result.errors[0]["code"]) == ("rolled_back", "checksum_mismatch")
     assert manifest(root) == {}
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_restore_that_was_killed_is_finished_by_the_next_process(
+    released: Holdfast, root: Path, plan_of: PlanOf, state: str, resume: bool
+) -> None:
+    old = manifest(root)
+    released.checkpoint_create("before")
+    released.apply(release(plan_of, "2"))
+    (root / "current").unlink()
+    new = manifest(root)
+    with dying(state, at=2) as hf, pytest.raises(Died):
+        hf.checkpoint_restore("before")
+    released.checkpoint_delete("before")  # what a run needs it has by itself
+    (result,) = released.recover(resume=resume)
+    assert result.ending == ("committed" if resume else "rolled_back")
+    assert manifest(root) == (old if resume else new)
+
+
+def dying(state: str, at: int) -> Holdfast:
+    """An engine whose process is killed by its n-th move of files."""
+
+    def files(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
+        return Faulty(LOCAL["files"](wiring, target, False), at, Moment.DURING, deadly=True)
+
+    parts = open_parts(state)
+    parts.wiring = Wiring(parts.home, targets={**TARGETS, "local": {**LOCAL, "files": files}})
+    return Holdfast(parts)
 
 
 def test_checkpoints_of_the_asynchronous_front(state: str, root: Path, plan_of: PlanOf) -> None:
