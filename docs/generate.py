@@ -34,7 +34,10 @@ NOTICE: Final = "<!-- Written by `./dev docs` from the code; change it there. --
 def kinds() -> str:
     """What a step can be, and what each argument means."""
     meanings = tomllib.loads((Path(__file__).parent / "arguments.toml").read_text())
-    return "\n\n".join(["# Operation kinds", INTRODUCTION, *(_kind(name, meanings) for name in KINDS)])
+    alike: dict[str, list[str]] = {}
+    for name, where in KINDS.items():
+        alike.setdefault(where.partition(":")[0], []).append(name)
+    return "\n\n".join(["# Operation kinds", INTRODUCTION, *(_kinds(names, meanings) for names in alike.values())])
 
 
 def cli() -> str:
@@ -101,25 +104,32 @@ def main(arguments: Sequence[str]) -> int:
 # -- kinds
 
 
-def _kind(name: str, meanings: Mapping[str, Mapping[str, str]]) -> str:
-    kind = kind_of(name)
+def _kinds(names: Sequence[str], meanings: Mapping[str, Mapping[str, str]]) -> str:
+    """Kinds that share a module differ in nothing that a table could show."""
+    kind = kind_of(names[0])
     assert kind is not None
-    said = {**meanings["every"], **meanings.get(name, {})}
+    title = names[0] if len(names) == 1 else names[0].partition(".")[0]
+    said = {**meanings["every"], **meanings.get(title, {})}
     fields = sorted(msgspec.structs.fields(kind), key=lambda field: field.name != kind.main)
     unsaid = [field.encode_name for field in fields if field.encode_name not in said]
     if unsaid:
-        raise SystemExit(f"docs/arguments.toml does not say what {_words(unsaid)} of `{name}` means")
+        raise SystemExit(f"docs/arguments.toml does not say what {_words(unsaid)} of `{title}` means")
     rows = [
-        (f"`{_word(field, kind)}`", _type(field.type), _default(field), said[field.encode_name] + _where(field.name, kind))
+        (f"`{_word(field, names)}`", _type(field.type), _default(field), said[field.encode_name] + _where(field.name, kind))
         for field in fields
     ]
-    about = _prose(import_module(kind.__module__)).removeprefix(f"`{name}`: ")
-    return "\n\n".join([f"## {name}", about[:1].upper() + about[1:], _table(("argument", "type", "default", "meaning"), rows)])
+    about = _prose(import_module(kind.__module__)).partition(": ")[2]
+    table = _table(("argument", "type", "default", "meaning"), rows)
+    listed = [_table(("kind",), [(f"`{name}`",) for name in names])] if len(names) > 1 else []
+    return "\n\n".join([f"## {title}", about[:1].upper() + about[1:], *listed, table])
 
 
-def _word(field: msgspec.structs.FieldInfo, kind: type[Kind]) -> str:
+def _word(field: msgspec.structs.FieldInfo, names: Sequence[str]) -> str:
     """The main argument is what is written behind the kind itself."""
-    return kind.kind if field.name == kind.main else field.encode_name
+    kind = kind_of(names[0])
+    if kind is None or field.name != kind.main:
+        return field.encode_name
+    return names[0] if len(names) == 1 else "KIND"
 
 
 def _where(field: str, kind: type[Kind]) -> str:
