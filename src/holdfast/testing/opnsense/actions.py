@@ -9,7 +9,7 @@ from typing import Any, Final
 from holdfast.testing.opnsense.api import address
 from holdfast.testing.opnsense.call import Call, Refused
 from holdfast.testing.opnsense.collection import FAILED, Answer, Handler
-from holdfast.testing.opnsense.fixture import SETTINGS
+from holdfast.testing.opnsense.fixture import GENERAL, settings
 from holdfast.testing.opnsense.runtime import SERVICES, Runtime
 from holdfast.testing.opnsense.store import Author, Config, Revision, replaced
 from holdfast.testing.opnsense.wire import Response, escaped
@@ -145,7 +145,7 @@ class Actions:
         wrapper = wrapper or name
 
         def get(call: Call) -> Answer:
-            return {wrapper: {"general": {"enabled": call.config[SETTINGS][name]["enabled"]}}}
+            return {wrapper: {"general": {"enabled": call.config[settings(name)][GENERAL]["enabled"]}}}
 
         def change(call: Call) -> Answer:
             enabled = call.body.get(wrapper, {}).get("general", {}).get("enabled")
@@ -154,8 +154,7 @@ class Actions:
             if enabled not in ("0", "1"):
                 return {"result": "failed", "validations": {f"{wrapper}.general.enabled": "must be 0 or 1"}}
             with call.writing() as world:
-                settings = {**world.listing(SETTINGS), name: {"enabled": enabled}}
-                call.save(replaced(world.config, SETTINGS, settings))
+                call.save(replaced(world.config, settings(name), {GENERAL: {"enabled": enabled}}))
             return {"result": "saved"}
 
         return {"get": (get, 0), "set": (change, 0)}

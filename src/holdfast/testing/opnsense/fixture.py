@@ -9,8 +9,14 @@ from holdfast.testing.opnsense.profile import Profile
 from holdfast.testing.opnsense.store import Config, Item, Listing
 from holdfast.testing.opnsense.world import ALIAS, CERTIFICATE, DEVICE, GATEWAY, INTERFACE
 
-SETTINGS: Final = "settings"
+SETTINGS: Final = "settings."
+GENERAL: Final = "general"
 LEGACY_RULES: Final = "legacy.rule"
+
+
+def settings(name: str) -> str:
+    """Where the settings of a service lie that are no list of items; they are the one item GENERAL of it."""
+    return f"{SETTINGS}{name}"
 
 
 def fixture(new_uuid: Callable[[], str]) -> Config:
@@ -32,13 +38,8 @@ def fixture(new_uuid: Callable[[], str]) -> Config:
             for number, (family, label) in enumerate((("inet", "to any"), ("inet6", "IPv6 to any")), 1)
         },
         CERTIFICATE: {"5f0c1a2b3c4d5": {"descr": "Web GUI TLS certificate"}},
-        SETTINGS: {
-            "firewall": {"snat_mode": "automatic"},
-            "haproxy": {"enabled": "1"},
-            "kea": {"enabled": "1"},
-            "dnsmasq": {"enabled": "1"},
-            "unbound": {"enabled": "1"},
-        },
+        settings("firewall"): {GENERAL: {"snat_mode": "automatic"}},
+        **{settings(service): {GENERAL: {"enabled": "1"}} for service in ("haproxy", "kea", "dnsmasq", "unbound")},
     }  # fmt: skip
 
 

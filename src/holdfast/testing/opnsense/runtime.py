@@ -8,7 +8,7 @@ from typing import Final
 from holdfast.testing.opnsense import addresses, words
 from holdfast.testing.opnsense.behaviours.rules import place, priority
 from holdfast.testing.opnsense.clock import Clock
-from holdfast.testing.opnsense.fixture import LEGACY_RULES, SETTINGS
+from holdfast.testing.opnsense.fixture import GENERAL, LEGACY_RULES, SETTINGS, settings
 from holdfast.testing.opnsense.profile import Profile
 from holdfast.testing.opnsense.store import NOTHING, Config, Item, Listing
 from holdfast.testing.opnsense.world import ALIAS, GATEWAY, GATEWAY_GROUP, GROUP, INTERFACE, VLAN, World
@@ -22,13 +22,16 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "assign": (INTERFACE,),
     "gateway": (GATEWAY, GATEWAY_GROUP),
     "route": ("routes.route",),
-    "unbound": ("unbound.host", "unbound.alias"),
-    "kea": ("kea.subnet", "kea.reservation"),
-    "dnsmasq": ("dnsmasq.host", "dnsmasq.tag", "dnsmasq.range", "dnsmasq.domain"),
-    "haproxy": tuple(f"haproxy.{name}" for name in ("server", "backend", "frontend", "healthcheck", "acl", "action")),
+    "unbound": ("unbound.host", "unbound.alias", settings("unbound")),
+    "kea": ("kea.subnet", "kea.reservation", settings("kea")),
+    "dnsmasq": ("dnsmasq.host", "dnsmasq.tag", "dnsmasq.range", "dnsmasq.domain", settings("dnsmasq")),
+    "haproxy": (
+        *(f"haproxy.{name}" for name in ("server", "backend", "frontend", "healthcheck", "acl", "action")),
+        settings("haproxy"),
+    ),
     "filter": (
         *("firewall.rule", "firewall.source_nat", "firewall.one_to_one", "firewall.npt", "firewall.d_nat"),
-        *(LEGACY_RULES, SETTINGS),
+        *(LEGACY_RULES, settings("firewall")),
     ),
 }
 STOPPED_WITHIN_S: Final = 0.25
@@ -65,7 +68,7 @@ class Runtime:
 
     def objects(self, group: str) -> dict[str, Item]:
         """What runs of a group, by uuid, but for what the appliance brought along."""
-        paths = [path for path in GROUPS[group] if path not in (LEGACY_RULES, SETTINGS)]
+        paths = [path for path in GROUPS[group] if path != LEGACY_RULES and not path.startswith(SETTINGS)]
         return {uuid: item for path in paths for uuid, item in self.loaded[path].items()}
 
     def pending(self, config: Config) -> list[str]:
@@ -101,7 +104,7 @@ class Runtime:
         if service == "haproxy" and self.haproxy_complaints(config, spend=True):
             return
         self.take(service, config)
-        self.status[service] = "running" if config[SETTINGS][service]["enabled"] == "1" else "disabled"
+        self.status[service] = "running" if config[settings(service)][GENERAL]["enabled"] == "1" else "disabled"
 
     def haproxy_complaints(self, config: Config, *, spend: bool = False) -> list[str]:
         complaints = ["[ALERT] configuration refused"] if self.haproxy_failures else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 import uuid
@@ -60,6 +61,7 @@ class Simulator:
         self.store = Store(fixture(self.new_uuid), self.clock)
         self.users = {user.key: user for user in users}
         self.requests: list[Recorded] = []
+        self._numbers = itertools.count(1)
         self.touched: list[tuple[str, str]] = []
         self.faults = faults.Faults()
         self.running = Runtime(self.store.config, self.profile, self.clock)
@@ -206,7 +208,7 @@ class Simulator:
         sent = 0 if response.delivery.silent else len(response.body[: response.delivery.truncate])
         self.requests.append(
             Recorded(
-                number=len(self.requests) + 1,
+                number=next(self._numbers),
                 at=self.clock.now,
                 method=request.method,
                 uri=request.uri,

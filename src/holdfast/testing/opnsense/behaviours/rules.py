@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from holdfast.testing.opnsense.call import Call
 from holdfast.testing.opnsense.collection import UUID4, Answer, Collection, Handler, Row
-from holdfast.testing.opnsense.fixture import LEGACY_RULES, SETTINGS
+from holdfast.testing.opnsense.fixture import GENERAL, LEGACY_RULES, settings
 from holdfast.testing.opnsense.profile import Profile
 from holdfast.testing.opnsense.references import RULES
 from holdfast.testing.opnsense.store import Config, Item, replaced
@@ -182,7 +182,7 @@ class SourceNat(Rules):
         if mode not in MODES:
             return {"result": "failed", "validations": {"filter.general.snat_mode": "is not one of the options"}}
         with call.writing() as world:
-            call.save(replaced(world.config, SETTINGS, {**world.listing(SETTINGS), "firewall": {"snat_mode": mode}}))
+            call.save(replaced(world.config, settings("firewall"), {GENERAL: {"snat_mode": mode}}))
         return {"result": "saved"}
 
 
@@ -190,7 +190,7 @@ MODES: Final = ("automatic", "hybrid", "advanced", "disabled")
 
 
 def _mode(config: Config) -> str:
-    return config[SETTINGS]["firewall"]["snat_mode"]
+    return config[settings("firewall")][GENERAL]["snat_mode"]
 
 
 class DestinationNat(Rules):

@@ -124,7 +124,8 @@ def _router_advertisement(item: Item) -> Iterator[Complaint]:
     modes = set(filter(None, item.get("ra_mode", "").split(",")))
     if modes and not item.get("interface"):
         yield "ra_mode", "needs an interface"
-    if modes and int(item.get("prefix_len") or 64) < 64:
+    length = item.get("prefix_len", "")
+    if modes and length.isdecimal() and int(length) < 64:
         yield "prefix_len", "must be at least 64 with router advertisements"
     if len(modes) > 1 and modes not in _RA_MODES:
         yield "ra_mode", "cannot be combined like this"
