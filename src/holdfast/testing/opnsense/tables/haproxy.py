@@ -271,11 +271,23 @@ HEALTHCHECK: Final = _resource(
     ),
 )
 
-_EXPRESSIONS: Final = (
-    "hdr_beg hdr_end hdr hdr_reg hdr_sub http_auth http_method nbsrv path_beg path_dir path_end path path_reg path_sub "
-    "quic_enabled traffic_is_http traffic_is_ssl src src_is_local src_port ssl_c_verify ssl_fc_sni ssl_fc ssl_hello_type "
-    "ssl_sni_beg ssl_sni_end ssl_sni_reg ssl_sni ssl_sni_sub stopping url_param var wait_end custom_acl"
-)
+_EXPRESSIONS: Final = """
+cust_hdr_beg cust_hdr_end cust_hdr cust_hdr_reg cust_hdr_sub hdr_beg hdr_end hdr hdr_reg hdr_sub http_auth http_method
+nbsrv path_beg path_dir path_end path path_reg path_sub quic_enabled traffic_is_http traffic_is_ssl sc_bytes_in_rate
+sc_bytes_out_rate sc_clr_gpc sc_clr_gpc0 sc_clr_gpc1 sc0_clr_gpc0 sc0_clr_gpc1 sc1_clr_gpc sc1_clr_gpc0 sc1_clr_gpc1
+sc2_clr_gpc sc2_clr_gpc0 sc2_clr_gpc1 sc_conn_cnt sc_conn_cur sc_conn_rate sc_get_gpc sc_get_gpc0 sc_get_gpc1
+sc0_get_gpc0 sc0_get_gpc1 sc1_get_gpc0 sc1_get_gpc1 sc2_get_gpc0 sc2_get_gpc1 sc_get_gpt sc_get_gpt0 sc0_get_gpt0
+sc1_get_gpt0 sc2_get_gpt0 sc_glitch_cnt sc_glitch_rate sc_gpc_rate sc_gpc0_rate sc_gpc1_rate sc0_gpc0_rate sc0_gpc1_rate
+sc1_gpc0_rate sc1_gpc1_rate sc2_gpc0_rate sc2_gpc1_rate sc_http_err_cnt sc_http_err_rate sc_http_fail_cnt
+sc_http_fail_rate sc_http_req_cnt sc_http_req_rate sc_inc_gpc sc_inc_gpc0 sc_inc_gpc1 sc0_inc_gpc0 sc0_inc_gpc1
+sc1_inc_gpc0 sc1_inc_gpc1 sc2_inc_gpc0 sc2_inc_gpc1 sc_sess_cnt sc_sess_rate src src_bytes_in_rate src_bytes_out_rate
+src_clr_gpc src_clr_gpc0 src_clr_gpc1 src_conn_cnt src_conn_cur src_conn_rate src_get_gpc src_get_gpc0 src_get_gpc1
+src_get_gpt src_glitch_cnt src_glitch_rate src_gpc_rate src_gpc0_rate src_gpc1_rate src_http_err_cnt src_http_err_rate
+src_http_fail_cnt src_http_fail_rate src_http_req_cnt src_http_req_rate src_inc_gpc src_inc_gpc0 src_inc_gpc1
+src_is_local src_kbytes_in src_kbytes_out src_port src_sess_cnt src_sess_rate ssl_c_ca_commonname ssl_c_verify_code
+ssl_c_verify ssl_fc_sni ssl_fc ssl_hello_type ssl_sni_beg ssl_sni_end ssl_sni_reg ssl_sni ssl_sni_sub stopping url_param
+var wait_end custom_acl
+"""
 _ACTIONS: Final = (
     "compression fcgi_pass_header fcgi_set_param http-after-response http-request http-response map_data_use_backend "
     "map_use_backend monitor_fail tcp-request tcp-response use_backend use_server custom"
