@@ -62,11 +62,14 @@ class Upload:
             sent = int(talk.notes["have"])
             if sent:
                 await asyncio.to_thread(source.skip, sent)
-            while not dialogue.exited.is_set() and (data := await _next_chunk(source)):
+            data = await _next_chunk(source)
+            while data and not dialogue.exited.is_set():
                 sent += len(data)
                 if sent > source.size:
                     break
-                await _write(dialogue, data)
+                dialogue.write(data)
+                data = await _next_chunk(source)  # while the one before is on its way
+                await dialogue.writable.wait()
                 self._progress(sent, source.size)
             if sent != source.size and not dialogue.exited.is_set():
                 raise WorldError(f"here: {source.path} changed while it was read", code="checksum_mismatch")

@@ -18,13 +18,20 @@ if [ "$have" -gt "$size" ]; then
     have=0
 fi
 say have "$have"
-said=$( { cat >>"$file"; } 2>&1) || {
-    rm -f -- "$file"
-    fail "$said"
-}
+# Written and hashed at the same time; complaints come before the digest.
+said=$({ { [ "$have" = 0 ] || cat -- "$file"; tee -a -- "$file"; } 2>&3 | digest; } 3>&1)
 got=$(($(wc -c <"$file")))
-[ "$got" = "$size" ] || no short "$got"
+if [ "$got" != "$size" ]; then
+    case $said in
+    *": "*)
+        rm -f -- "$file"
+        fail "$said"
+        ;;
+    esac
+    no short "$got"
+fi
 sync "$file" 2>/dev/null || sync
-found=$(digest <"$file") || no failed "no program for checksums"
+found=${said##*
+}
 complete=1
 say sum "${found%% *}"
