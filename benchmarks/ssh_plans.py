@@ -73,9 +73,7 @@ def _contenders(server: Sshd, base: Path, hosts: Sequence[str]) -> list[Contende
 def plan_for(server: Sshd, hosts: Sequence[str], folder: Path) -> dict[str, object]:
     way = {"key": str(server.key), "known_hosts": str(server.known_hosts), "config": "none"}
     targets = {f"h{n}": {"ssh": f"{server.user}@{host}:{server.port}", **way} for n, host in enumerate(hosts)}
-    tasks = [
-        {"name": f"t{n}", "on": f"h{n}", "steps": list(_steps(folder / host))} for n, host in enumerate(hosts)
-    ]
+    tasks = [{"name": f"t{n}", "on": f"h{n}", "steps": list(_steps(folder / host))} for n, host in enumerate(hosts)]
     return {"holdfast": 1, "name": "bench", "targets": targets, "tasks": tasks}
 
 

@@ -16,9 +16,15 @@ from holdfast.drivers.secrets import Secrets
 from holdfast.testing.sshd import Sshd
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Sshd]:
-    with Sshd() as found:
+@pytest.fixture
+def stash(tmp_path: Path) -> Path:
+    """Where workers keep things until a run is settled."""
+    return tmp_path / "stash"
+
+
+@pytest.fixture
+def server(stash: Path) -> Iterator[Sshd]:
+    with Sshd(SetEnv=f"HOLDFAST_REMOTE={stash}") as found:
         yield found
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import pwd
-from pathlib import Path
 from typing import Any
 
 import holdfast
@@ -27,8 +25,3 @@ def plan_on(server: Sshd, steps: list[Any], *, hosts: tuple[str, ...] = ("h1",),
 
 def _named(steps: Any, host: str) -> Any:
     return json.loads(json.dumps(steps).replace("HOST", host))
-
-
-def stash_of(user: str) -> Path:
-    """Where a worker keeps things for a user."""
-    return Path("/var/lib/holdfast-remote") if user == "root" else Path(pwd.getpwnam(user).pw_dir) / ".holdfast-remote"

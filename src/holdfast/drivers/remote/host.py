@@ -85,6 +85,7 @@ class Host:
         self.name = name
         self.took_over: set[str] = set()  # runs that this process works for here
         self.armed: dict[str, float] = {}  # runs with a switch, and how long it waits for a word
+        self.undone: set[str] = set()  # commands that a switch has taken back by itself
         self._way = way
         self._hosts = hosts
         self._pool = pool  # None: the one that all hosts share

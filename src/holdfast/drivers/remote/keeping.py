@@ -22,7 +22,13 @@ _LOOK_S = 0.01
 
 
 def home() -> str:
-    """The directory of this user; the same for every worker, so that the next one finds what the last one kept."""
+    """The directory of this user; the same for every worker, so that the next one finds what the last one kept.
+
+    Who runs the host may name another one, in the environment that its sshd gives to sessions.
+    """
+    named = os.environ.get("HOLDFAST_REMOTE", "")
+    if os.path.isabs(named):
+        return named
     if os.geteuid() == 0:
         return "/var/lib/holdfast-remote"
     mine = pwd.getpwuid(os.geteuid()).pw_dir

@@ -118,6 +118,8 @@ class RemoteProcesses(Guarding):
         return await self._run(move, operation.does)  # type: ignore[attr-defined]  # a Command
 
     async def _take_back(self, move: Move, operation: Running) -> Outcome:
+        if move.id in self._host.undone:
+            return UNCHANGED
         await self._stop(move, operation)
         outcome = await self._undo(move, operation)
         if outcome.ending in (Ending.DONE, Ending.UNCHANGED):

@@ -8,6 +8,7 @@ undo it holds in memory, secrets of commands included; nothing of that is writte
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from typing import Any
 from holdfast.drivers.files.engine import Engine
 from holdfast.drivers.files.stash import slot_name
 from holdfast.drivers.files.values import Order
-from holdfast.drivers.remote.keeping import Held, runs_of
+from holdfast.drivers.remote.keeping import RUNS, Held, runs_of
 from holdfast.drivers.remote.wire import order_from
 
 ARMED, FIRED, DISARMED, ABSENT = "armed", "fired", "disarmed", "absent"
@@ -32,11 +33,15 @@ class Folder:
     """What a run's switch has on the host's disk."""
 
     def __init__(self, home: str, run: str) -> None:
-        base = os.path.join(runs_of(home), slot_name(run))
+        base = os.path.join(home, RUNS, slot_name(run))
         self.armed = f"{base}.armed"
         self.fired = f"{base}.fired"
         self.result = f"{self.fired}/result"
         self._lock = f"{base}.switch"
+
+    @property
+    def there(self) -> bool:
+        return os.path.isdir(self.armed) or os.path.isdir(self.fired)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -58,6 +63,15 @@ class Folder:
             file.write(repr(time.monotonic() + seconds))
         os.replace(new, f"{self.armed}/deadline")
 
+    @property
+    def undone(self) -> list[str]:
+        """The commands that the switch has taken back; who asks must not do it again."""
+        try:
+            with open(self.result, encoding="utf-8") as file:
+                return [str(step) for step in json.load(file)["undone"]]
+        except FileNotFoundError:
+            return []  # it never came to an end: what it did not tell is found out as after a crash
+
     def drop(self) -> None:
         for folder in (self.armed, self.fired):
             shutil.rmtree(folder, ignore_errors=True)
@@ -67,6 +81,7 @@ class Folder:
 
 def arm(home: str, request: dict[str, Any], beside: bytes) -> str:
     """Begin to count. The process is its own session and holds on to nothing of the connection."""
+    runs_of(home)
     folder = Folder(home, request["run"])
     with folder.alone():
         if os.path.isdir(folder.fired):
@@ -91,22 +106,23 @@ def arm(home: str, request: dict[str, Any], beside: bytes) -> str:
     return ARMED
 
 
-def extend(home: str, run: str, seconds: float) -> str:
-    """Not yet: count anew. Waits for a switch that is at work already."""
-    if not os.path.isdir(home):
-        return ABSENT
+def extend(home: str, run: str, seconds: float) -> dict[str, Any]:
+    """Not yet: count anew. Waits for a switch that is at work already, and tells which commands it has taken back."""
     folder = Folder(home, run)
+    if not folder.there:
+        return {"state": ABSENT}
     with folder.alone():
         if os.path.isdir(folder.armed):
             folder.set_deadline(seconds)
-            return ARMED
-    return _fired(folder)
+            return {"state": ARMED}
+    state = _fired(folder)
+    return {"state": state, "undone": folder.undone if state == FIRED else []}
 
 
 def disarm(home: str, run: str) -> str:
-    if not os.path.isdir(home):
-        return ABSENT
     folder = Folder(home, run)
+    if not folder.there:
+        return ABSENT
     with folder.alone():
         if os.path.isdir(folder.armed):
             folder.drop()
@@ -151,26 +167,31 @@ def _watch(home: str, run: str, folder: Folder, steps: list[Any]) -> None:
     held = Held(home)
     held.enter()
     mine = os.stat(folder.armed).st_ino
-    while True:
+    while _is_armed(folder, mine):
         time.sleep(LOOK_S)
         with folder.alone():
-            try:
-                if os.stat(folder.armed).st_ino != mine:
-                    return
-                if time.monotonic() < folder.deadline:
-                    continue
-                os.rename(folder.armed, folder.fired)
-            except FileNotFoundError:
-                break  # disarmed
+            if not _is_armed(folder, mine) or time.monotonic() < folder.deadline:
+                continue
+            os.rename(folder.armed, folder.fired)
         held.take(run)  # a worker that nobody talks to any more must not be in the way
         _take_back(home, folder, steps)
-        break
+    if not folder.there:
+        folder.drop()
     held.tidy()
+
+
+def _is_armed(folder: Folder, mine: int) -> bool:
+    """Is it still this switch: not disarmed, and not armed anew by somebody else?"""
+    try:
+        return os.stat(folder.armed).st_ino == mine
+    except FileNotFoundError:
+        return False
 
 
 def _take_back(home: str, folder: Folder, steps: list[Any]) -> None:
     engine = Engine(home)
     said: list[str] = []
+    undone: list[str] = []
     batch: list[Order] = []
     for step in [*steps, None]:
         if isinstance(step, Order):
@@ -181,10 +202,12 @@ def _take_back(home: str, folder: Folder, steps: list[Any]) -> None:
             said += [f"{batch[at].key}: {report.ending} {report.message}".strip() for at, report in enumerate(reports)]
             batch = []
         if step is not None and os.path.exists(f"{folder.fired}/begun-{slot_name(step['id'])}"):
-            said.append(f"{step['id']}: {_run(step)}")
+            code = _run(step)
+            said.append(f"{step['id']}: {code}")
+            undone += [step["id"]] if code == "exit code 0" else []
     engine.close()
     with open(os.open(f"{folder.result}.new", os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
-        file.write("\n".join(said))
+        json.dump({"undone": undone, "said": said}, file)
     os.replace(f"{folder.result}.new", folder.result)
 
 
