@@ -227,6 +227,12 @@ def _remote_probes(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     return RemoteProbes(_host(wiring, target), wiring.hosts, wiring.secrets)
 
 
+def _rest(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
+    from holdfast.drivers.http.driver import RestResources
+
+    return RestResources(secrets=wiring.secrets)
+
+
 def _appliance(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     from holdfast.drivers.opnsense.making import appliance_at
 
@@ -234,13 +240,15 @@ def _appliance(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
 
 
 TARGETS: Final[Targets] = {
-    "local": {"files": _local_files, "process": _local_processes, "probe": _probes, "service": _services},
+    "local": {"files": _local_files, "process": _local_processes, "probe": _probes, "service": _services, "http": _rest},
     "memory": {
         "files": _memory_files,
         "process": _memory_processes,
         "probe": _memory_probes,
         "service": _memory_services,
+        "http": _rest,
     },
-    "ssh": {"files": _remote_files, "process": _remote_processes, "probe": _remote_probes},
-    "opnsense": {"opnsense": _appliance, "files": _appliance, "probe": _probes},  # its keys look like paths to a fleet
+    "ssh": {"files": _remote_files, "process": _remote_processes, "probe": _remote_probes, "http": _rest},
+    # To a fleet the keys of objects look like paths, so what looks at files is the appliance as well.
+    "opnsense": {"opnsense": _appliance, "files": _appliance, "probe": _probes, "http": _rest},
 }

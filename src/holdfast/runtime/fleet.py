@@ -13,7 +13,7 @@ from holdfast.drivers.contract import Driver
 Together = Callable[[Sequence[Awaitable[Mapping[str, State]]]], Awaitable[Sequence[Mapping[str, State]]]]
 
 # Which family answers a look, by how its key begins; what is not listed is a path or a fact about the target.
-FAMILY_OF_KEY: Final = {"check": "process", "program": "process"}
+FAMILY_OF_KEY: Final = {"check": "process", "program": "process", "config": "service", "http": "http"}
 
 
 class Fleet(Protocol):

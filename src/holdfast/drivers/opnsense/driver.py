@@ -22,7 +22,7 @@ from holdfast.kinds.opnsense.values import nested
 
 READ_BACK_TRIES: Final = 3
 INTERRUPTED: Final = Failure(code="cancelled", message="it was interrupted while it was written", doubtful=True)
-Every = dict[str, Values]
+Every = dict[str, dict[str, str]]
 
 
 class ApplianceDriver:

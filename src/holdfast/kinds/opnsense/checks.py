@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Final
@@ -154,12 +155,8 @@ def _content_address(entry: str, *, networks: bool) -> str:
         return "" if sound else f"`{entry}` is a range the wrong way round"
     if networks and "/" in bare and all(is_literal(part) for part in bare.split("/", 1)):
         return ""  # a wildcard mask
-    name = bare.replace("_", "").replace("-", "").replace(".", "")
-    return (
-        ""
-        if (name.isalnum() and not bare[:1].isdecimal()) or (not networks and name.isalnum() and not name.isdecimal())
-        else f"`{entry}` is no address and no name"
-    )
+    name = re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", bare) and not bare.replace(".", "").isdecimal()
+    return "" if name and (not networks or "." not in bare) else f"`{entry}` is no address and no name"
 
 
 def _content_port(entry: str) -> str:

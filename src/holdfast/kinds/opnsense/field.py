@@ -21,7 +21,7 @@ class Field(NamedTuple):
     many: str = ""  # "" | set | ordered | lines: how several entries are held, and whether their order counts
     refers: str = ""  # the list whose uuids it holds
     lower: bool = False
-    flags: frozenset[str] = frozenset()
+    flags: tuple[str, ...] = ()
     since: str = OLDEST
     until: str = ""
     volatile: bool = False  # worked out by the appliance: never sent, never compared
@@ -33,7 +33,7 @@ class Field(NamedTuple):
     def is_in(self, version: str) -> bool:
         """Does this version of the appliance have it?"""
         here = number(version)
-        return number(self.since) <= here and (not self.until or here < number(self.until) + (1,))
+        return number(self.since) <= here and (not self.until or here < (*number(self.until), 1))
 
 
 def number(version: str) -> tuple[int, ...]:

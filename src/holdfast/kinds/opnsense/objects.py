@@ -7,8 +7,10 @@ argument; `values` holds fields by the names of the API, and a `{ref: STEP}` in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any, ClassVar, Final, Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from holdfast.core.change import FACTS, Change, Claim, Guarantee
@@ -18,7 +20,7 @@ from holdfast.kinds.opnsense import checks
 from holdfast.kinds.opnsense.field import Field
 from holdfast.kinds.opnsense.item import Appliance, Item, Options
 from holdfast.kinds.opnsense.resources import OPTIONS, TYPES, Type
-from holdfast.kinds.opnsense.values import complaint, entries_of, flat, written
+from holdfast.kinds.opnsense.values import ALIAS_NAME, SERVICES, complaint, entries_of, flat, written
 
 SECRETS: Final = frozenset({"password", "ddns_domain_key_secret"})
 _OFFERED: Final = frozenset({"iface", "dynamic", "device", "cert", "proto"})  # what only the appliance can list
@@ -32,7 +34,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
     referring: ClassVar[bool] = True
 
     name: str
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = msgspec.field(default_factory=dict)
     state: Literal["present", "absent"] = "present"
 
     @property
@@ -77,13 +79,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
     def _flaws_of_value(self, name: str, value: Any) -> Iterator[Flaw]:
         field = self.fields.get(name)
         if field is None or field.volatile:
-            close = [known for known, one in self.fields.items() if not one.volatile and _close(known, name)]
-            hint = (
-                f"did you mean `{close[0]}`?"
-                if close
-                else f"fields: {', '.join(n for n, one in self.fields.items() if not one.volatile)}"
-            )
-            yield Flaw("values", f"`{name}` is not a field of {self.type.name}", "unknown_key", hint)
+            yield Flaw("values", f"`{name}` is not a field of {self.type.name}", "unknown_key", self._hint(name))
         elif name in SECRETS:
             yield Flaw(
                 "values", f"`{name}` holds a secret, which no plan can carry to an appliance", "literal_secret", "set it there"
@@ -92,6 +88,11 @@ class ApiObject(Kind, frozen=True, kw_only=True):
             yield Flaw("values", f"`{name}` is given by what the object is called")
         elif not list(_refs_in(value)):
             yield from _flaws_of(field, value, "values")
+
+    def _hint(self, name: str) -> str:
+        known = [field.name for field in self.type.fields if not field.volatile]
+        close = [one for one in known if SequenceMatcher(None, one, name).ratio() > 0.75]
+        return f"did you mean `{close[0]}`?" if close else f"fields: {', '.join(known)}"
 
     # -- what it looks at and does
 
@@ -118,11 +119,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
             if field.type == "netalias":
                 found |= {entry for entry in entries if entry.isidentifier() and entry != "any"}
             elif field.type == "port" and "alias" in field.flags:
-                found |= {
-                    entry
-                    for entry in entries
-                    if not complaint(field._replace(flags=frozenset({"alias"})), entry) and not entry[0].isdecimal()
-                }
+                found |= {entry for entry in entries if ALIAS_NAME.fullmatch(entry) and entry.lower() not in SERVICES}
         return found
 
     def changes(self, view: View, /) -> Sequence[Change]:
@@ -158,17 +155,10 @@ class ApiObject(Kind, frozen=True, kw_only=True):
         appliance = view.seen(FACTS)
         assert isinstance(appliance, Appliance) and after.values is not None
         known = self.type.known(appliance.profile)
-        wrong = [
-            f"`{name}` is a field only {'since ' + field.since if not field.until else 'until ' + field.until}, and this is {appliance.version}"
-            for name, field in self.fields.items()
-            if name in after.values and name not in known and (found.values is None or name not in found.values)
-        ]
+        wrong = [_out_of_time(self.fields[name], appliance) for name in self._given if name not in known]
         if not found.exists:
-            wrong += [
-                f"`{name}` is needed"
-                for name, field in known.items()
-                if field.required and not field.default and not after.values.get(name)
-            ]
+            needed = [name for name, field in known.items() if field.required and not field.default]
+            wrong += [f"`{name}` is needed" for name in needed if not after.values.get(name)]
         if not found.same(after):
             defaults = {name: field.default for name, field in known.items()}
             wrong += checks.complaints(self.type.name, {**defaults, **after.values})
@@ -257,6 +247,11 @@ def _resolved(value: Any, uuids: Mapping[str, str]) -> Any:
     return [_resolved(entry, uuids) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
+def _out_of_time(field: Field, appliance: Appliance) -> str:
+    when = f"until {field.until}" if field.until else f"since {field.since}"
+    return f"`{field.name}` is a field only {when}, and this is {appliance.version}"
+
+
 def _flaws_of(field: Field, value: Any, where: str) -> Iterator[Flaw]:
     try:
         wrong = complaint(field, written(field, value))
@@ -265,12 +260,6 @@ def _flaws_of(field: Field, value: Any, where: str) -> Iterator[Flaw]:
     if wrong:
         hint = f"allowed: {', '.join(field.choices)}" if field.choices else ""
         yield Flaw(where, f"`{field.name}`: {wrong}", "invalid_value", hint)
-
-
-def _close(known: str, given: str) -> bool:
-    from difflib import SequenceMatcher
-
-    return SequenceMatcher(None, known, given).ratio() > 0.75
 
 
 class Alias(ApiObject, frozen=True, kw_only=True):

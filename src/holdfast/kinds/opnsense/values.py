@@ -11,113 +11,29 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any, Final
 
-from holdfast.kinds.opnsense.field import Field
+from holdfast.kinds.opnsense.field import Field, words
 
 Check = Callable[[Field, str], str]  # what is wrong with one entry, in words; empty when nothing is
 
 SERVICES: Final = frozenset(
-    [
-        "any",
-        "cvsup",
-        "domain",
-        "ftp",
-        "hbci",
-        "http",
-        "https",
-        "aol",
-        "auth",
-        "imap",
-        "imaps",
-        "ipsec-msft",
-        "isakmp",
-        "l2f",
-        "ldap",
-        "ms-ds",
-        "ms-wbt-server",
-        "microsoft-ds",
-        "msn",
-        "mysql",
-        "nntp",
-        "ntp",
-        "netbios-dgm",
-        "netbios-ns",
-        "netbios-ssn",
-        "openvpn",
-        "pop3",
-        "pop3s",
-        "pptp",
-        "radius",
-        "radius-acct",
-        "avt-profile-1",
-        "rfb",
-        "sip",
-        "smtp",
-        "snmp",
-        "snmptrap",
-        "ssh",
-        "stun",
-        "submission",
-        "teredo",
-        "telnet",
-        "tftp",
-        "urd",
-        "wins",
-    ]
+    words(
+        "any cvsup domain ftp hbci http https aol auth imap imaps ipsec-msft isakmp l2f ldap ms-ds ms-wbt-server "
+        "microsoft-ds msn mysql nntp ntp netbios-dgm netbios-ns netbios-ssn openvpn pop3 pop3s pptp radius radius- "
+        "acct avt-profile-1 rfb sip smtp snmp snmptrap ssh stun submission teredo telnet tftp urd wins"
+    )
 )
 UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 ALIAS_NAME: Final = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]{0,30}")
 RESERVED_NAMES: Final = frozenset(
-    [
-        "all",
-        "allow-opts",
-        "any",
-        "block",
-        "drop",
-        "divert-to",
-        "dup-to",
-        "from",
-        "hfsc",
-        "icmp-type",
-        "icmp6-type",
-        "in",
-        "inet",
-        "inet6",
-        "keep",
-        "label",
-        "log",
-        "match",
-        "modulate",
-        "no",
-        "nat",
-        "no-route",
-        "on",
-        "out",
-        "parent",
-        "pass",
-        "port",
-        "priority",
-        "pool",
-        "quick",
-        "rdr",
-        "reply-to",
-        "return",
-        "rtable",
-        "self",
-        "set",
-        "table",
-        "tag",
-        "tagged",
-        "tcp",
-        "tos",
-        "to",
-        "udp",
-        "user",
-    ]
+    words(
+        "all allow-opts any block drop divert-to dup-to from hfsc icmp-type icmp6-type in inet inet6 keep label log "
+        "match modulate no nat no-route on out parent pass port priority pool quick rdr reply-to return rtable self "
+        "set table tag tagged tcp tos to udp user"
+    )
 )
 _INT: Final = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _NUMBER: Final = re.compile(r"[0-9]+([.,][0-9]+)?")
-_MAC: Final = re.compile(r"[0-9a-f]{2}(([:-])[0-9a-f]{2})(\2[0-9a-f]{2}){4}|([0-9a-f]{4}\.){2}[0-9a-f]{4}", re.I)
-_MAC_PLAIN: Final = re.compile(r"([0-9a-f]{2}([:-][0-9a-f]{2}){5}|([0-9a-f]{4}\.){2}[0-9a-f]{4})", re.I)
+_MAC: Final = re.compile(r"([0-9a-f]{2}([:-][0-9a-f]{2}){5}|([0-9a-f]{4}\.){2}[0-9a-f]{4})", re.I)
 _LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _TOS: Final = re.compile(
     r"lowdelay|critical|inetcontrol|netcontrol|throughput|reliability|ef|af[1-4][1-3]|cs[0-7]|0x[0-9a-f]{1,2}"
@@ -221,7 +137,7 @@ def _alias_name(field: Field, entry: str) -> str:
 
 
 def _net(field: Field, entry: str) -> str:
-    if entry == "any" and "no-any" not in field.flags and not {"mask", "no-mask"} & field_flags(field):
+    if entry == "any" and "no-any" not in field.flags and not {"mask", "no-mask"} & set(field.flags):
         return ""
     masked = "/" in entry
     try:
@@ -236,13 +152,9 @@ def _net(field: Field, entry: str) -> str:
     return "" if version == wanted else f"`{entry}` must be an IPv{wanted} address"
 
 
-def field_flags(field: Field) -> set[str]:
-    return set(field.flags)
-
-
 def _netalias(field: Field, entry: str) -> str:
     if is_literal(entry):
-        return "a list holds names only; a single address stands alone" if False else ""
+        return ""
     if re.fullmatch(r"\(self\)|[A-Za-z0-9_]+", entry):
         return ""
     return f"`{entry}` is neither an address, a network, nor the name of an alias or interface"
@@ -284,7 +196,7 @@ def _range(first: str, last: str) -> str:
 
 
 def _mac(field: Field, entry: str) -> str:
-    return "" if _MAC_PLAIN.fullmatch(entry) else f"`{entry}` is not a MAC address like 00:11:22:aa:bb:cc"
+    return "" if _MAC.fullmatch(entry) else f"`{entry}` is not a MAC address like 00:11:22:aa:bb:cc"
 
 
 def _host(field: Field, entry: str) -> str:

@@ -26,7 +26,8 @@ RULE: Final = (
         "icmptype",
         "enum",
         choices=words(
-            "echoreq echorep unreach redir routeradv routersol timex paramprob timereq timerep photuris squench althost inforeq inforep maskreq maskrep trace dataconv mobredir ipv6-where ipv6-here mobregreq mobregrep skip"
+            "echoreq echorep unreach redir routeradv routersol timex paramprob timereq timerep photuris squench althost "
+            "inforeq inforep maskreq maskrep trace dataconv mobredir ipv6-where ipv6-here mobregreq mobregrep skip"
         ),
         many="set",
         since="25.7",

@@ -84,7 +84,9 @@ BACKEND: Final = (
         "stickiness_dataTypes",
         "enum",
         choices=words(
-            "bytes_in_cnt bytes_in_rate bytes_out_cnt bytes_out_rate conn_cnt conn_cur conn_rate glitch_cnt glitch_rate gpc gpc_rate gpc0 gpc0_rate gpc1 gpc1_rate gpt gpt0 http_err_cnt http_err_rate http_fail_cnt http_fail_rate http_req_cnt http_req_rate server_id sess_cnt sess_rate"
+            "bytes_in_cnt bytes_in_rate bytes_out_cnt bytes_out_rate conn_cnt conn_cur conn_rate glitch_cnt glitch_rate gpc "
+            "gpc_rate gpc0 gpc0_rate gpc1 gpc1_rate gpt gpt0 http_err_cnt http_err_rate http_fail_cnt http_fail_rate "
+            "http_req_cnt http_req_rate server_id sess_cnt sess_rate"
         ),
         many="set",
     ),
@@ -146,7 +148,8 @@ FRONTEND: Final = (
         "enum",
         default="prefer-client-ciphers",
         choices=words(
-            "no-sslv3 no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 no-tls-tickets force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 prefer-client-ciphers strict-sni"
+            "no-sslv3 no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 no-tls-tickets force-sslv3 force-tlsv10 force-tlsv11 force- "
+            "tlsv12 force-tlsv13 prefer-client-ciphers strict-sni"
         ),
         many="ordered",
     ),
@@ -185,7 +188,9 @@ FRONTEND: Final = (
         "stickiness_dataTypes",
         "enum",
         choices=words(
-            "bytes_in_cnt bytes_in_rate bytes_out_cnt bytes_out_rate conn_cnt conn_cur conn_rate glitch_cnt glitch_rate gpc gpc_rate gpc0 gpc0_rate gpc1 gpc1_rate gpt gpt0 http_err_cnt http_err_rate http_fail_cnt http_fail_rate http_req_cnt http_req_rate server_id sess_cnt sess_rate"
+            "bytes_in_cnt bytes_in_rate bytes_out_cnt bytes_out_rate conn_cnt conn_cur conn_rate glitch_cnt glitch_rate gpc "
+            "gpc_rate gpc0 gpc0_rate gpc1 gpc1_rate gpt gpt0 http_err_cnt http_err_rate http_fail_cnt http_fail_rate "
+            "http_req_cnt http_req_rate server_id sess_cnt sess_rate"
         ),
         many="set",
     ),
