@@ -209,3 +209,11 @@ def test_several_at_once_are_deleted_in_newer_versions_and_the_last_is_answered(
 
 def managed(answer: dict[str, Any]) -> list[str]:
     return [row["uuid"] for row in answer["rows"] if row["uuid"].startswith("00000000")]
+
+
+def test_a_search_of_rules_can_be_narrowed_to_a_category(client: Client) -> None:
+    client.post(f"firewall/category/set_item/{uuid(9)}", {"category": {"name": "guests"}})
+    for number, categories in ((1, uuid(9)), (2, "")):
+        client.post(f"firewall/filter/set_rule/{uuid(number)}", {"rule": RULE | {"categories": categories}})
+    assert managed(client.post("firewall/filter/search_rule", {"interface": "lan", "category": [uuid(9)]})) == [uuid(1)]
+    assert client.status("POST", f"firewall/category/del_item/{uuid(9)}", {}) == 500

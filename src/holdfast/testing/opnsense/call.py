@@ -60,6 +60,11 @@ class Call:
         """What a search asks for, in the query or in the body."""
         return {**dict(parse_qsl(self.request.uri.partition("?")[2], keep_blank_values=True)), **self.body}
 
+    def chosen(self, name: str) -> set[str]:
+        """The values that a search is narrowed to; empty when it is not."""
+        values = self.asked.get(name) or []
+        return {str(value) for value in values} if isinstance(values, list) else {str(values)}
+
     @property
     def config(self) -> Config:
         return self.store.previous if self.stale else self.store.config

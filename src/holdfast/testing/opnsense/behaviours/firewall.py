@@ -25,7 +25,7 @@ class Aliases(Collection):
         return super().actions(profile) | own
 
     def rows(self, call: Call) -> Iterable[tuple[str, Item]]:
-        types, categories = _wanted(call, "type"), _wanted(call, "category")
+        types, categories = call.chosen("type"), call.chosen("category")
         return [
             (uuid, item)
             for uuid, item in super().rows(call)
@@ -79,11 +79,6 @@ class Aliases(Collection):
             if not wrong:
                 call.save(config)
         return {"existing": existing, "new": len(given) - existing, "status": "failed" if wrong else "ok", "validations": wrong}
-
-
-def _wanted(call: Call, name: str) -> set[str]:
-    asked = call.asked.get(name) or []
-    return set(asked if isinstance(asked, list) else [str(asked)])
 
 
 def _content(content: str, name: str, world: World) -> Row:

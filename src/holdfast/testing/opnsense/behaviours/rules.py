@@ -109,7 +109,9 @@ class FilterRules(Rules):
 
     def rows(self, call: Call) -> Iterable[tuple[str, Item]]:
         world = call.world
-        return [row for row in super().rows(call) if _listed(row[1], call, world)]
+        categories = call.chosen("category")
+        shown = [row for row in super().rows(call) if _listed(row[1], call, world)]
+        return [row for row in shown if not categories or categories & set(row[1].get("categories", "").split(","))]
 
     def extra_rows(self, call: Call) -> list[Row]:
         if not call.profile.since("25.7"):
