@@ -34,7 +34,7 @@ def test_3_partial_where_the_plan_allows_it(shell: Shell) -> None:
 
 
 def test_3_stuck_with_what_is_left_and_what_to_do(shell: Shell) -> None:
-    plan = shell.steps("command: touch seen\nirreversible: true\nid: a", BOOM)
+    plan = shell.steps("command: touch seen\nid: a", BOOM)
     ended = shell.run("apply", plan, "--yes")
     assert ended.code == 3
     assert "left behind" in ended.out and "why" in ended.out and "do " in ended.out
@@ -121,3 +121,11 @@ def test_a_full_disk_under_the_answer_never_looks_like_nothing_happened(shell: S
     assert process.returncode == 3
     assert "No space left" in complaint
     assert os.path.exists(shell.home / "a")
+
+
+def test_1_when_all_is_rolled_back_but_what_the_plan_accepted_as_irreversible(shell: Shell) -> None:
+    plan = shell.steps("command: touch seen\nirreversible: true\nid: a", BOOM)
+    ended = shell.run("apply", plan, "--yes", "--json")
+    assert ended.code == 1
+    assert ended.document["ending"] == "rolled_back"
+    assert [row["step"] for row in ended.document["residue"]] == ["a"]

@@ -84,13 +84,13 @@ def result_of(run: Run, heading: Heading) -> Result:
         failed=[ids[step] for step in run.failures] or _with_problems(run),
         rolled_back=undone,
         skipped=_skipped(run) if over else (),
-        residue=[*run.residue.values(), *_accepted(run)],
+        residue=[*run.residue.values(), *accepted_residue(run)],
         errors=_errors(run),
         tasks=_tasks(run),
     )
 
 
-def _accepted(run: Run) -> list[Mapping[str, Any]]:
+def accepted_residue(run: Run) -> list[Mapping[str, Any]]:
     """What a rollback left in the world because the plan said that it may."""
     if run.ending not in ("rolled_back", "stuck"):
         return []
