@@ -19,15 +19,18 @@ from holdfast.core.errors import Bug, Failure, Problem
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan
 from holdfast.core.predict import Seen
+from holdfast.core.result import accepted_residue
 from holdfast.core.run import Run, evolve, outline_of
 from holdfast.core.stimuli import Began, Recovered
 from holdfast.drivers.contract import Driver
 from holdfast.drivers.files.memory import Memory
 from holdfast.drivers.probe.memory import MemoryProbes
 from holdfast.drivers.process.memory import MemoryProcesses
+from holdfast.drivers.service.memory import MemoryServices
 from holdfast.drivers.wrappers import Died, Faulty, Moment
 from holdfast.journal.memory import MemoryJournal
 from holdfast.kinds.content import Content
+from holdfast.kinds.document import Document
 from holdfast.kinds.node import ABSENT, Node
 from holdfast.runtime.book import Book, Entry, entries_of, prepared_events
 from holdfast.runtime.crew import Inline
@@ -123,22 +126,29 @@ def _sampled(points: Sequence[Point], count: int) -> Sequence[Point]:
 class Scene:
     """One target in memory."""
 
-    def __init__(self, target: str, files: Memory, so: frozenset[str]) -> None:
+    def __init__(self, target: str, files: Memory, so: frozenset[str], documents: Mapping[str, Document]) -> None:
         self.target = target
         self.files = files
+        self.services = MemoryServices(documents)
         self.so = so  # the checks that say yes
         self.processes = MemoryProcesses(so)
 
     def copy(self) -> Scene:
-        return Scene(self.target, self.files.copy(), self.so)
+        return Scene(self.target, self.files.copy(), self.so, self.services.documents)
 
     def drivers(self) -> dict[tuple[str, str], Driver]:
-        found: dict[str, Driver] = {"files": self.files, "process": self.processes, "probe": MemoryProbes()}
+        found: dict[str, Driver] = {
+            "files": self.files,
+            "process": self.processes,
+            "probe": MemoryProbes(),
+            "service": self.services,
+        }
         return {(self.target, family): driver for family, driver in found.items()}
 
     def manifest(self) -> dict[str, Any]:
         """Everything there is, and every effect that was not taken back."""
-        return {**self.files.manifest(), **dict.fromkeys(self.processes.in_effect, True)}
+        documents = {key: document.values for key, document in self.services.documents.items()}
+        return {**self.files.manifest(), **dict.fromkeys(self.processes.in_effect, True), **documents}
 
 
 class Play:
@@ -175,7 +185,7 @@ class Play:
         run, struck = await self._perform(point)
         if not struck:
             raise Bug(f"the rehearsal never came to {point}")
-        left = list(run.residue.values())
+        left = [*run.residue.values(), *accepted_residue(run)]
         if not left:
             left = [
                 row
@@ -245,7 +255,8 @@ class Play:
     def _scene(self, target: str, seen: Seen) -> Scene:
         states = {resource.key: state for resource, (_, state) in seen.items() if resource.target == target}
         so = frozenset(key for key, state in states.items() if isinstance(state, Effect) and state.done)
-        return Scene(target, Memory.from_nodes(states, source=self._source), so)
+        documents = {key: state for key, state in states.items() if isinstance(state, Document)}
+        return Scene(target, Memory.from_nodes(states, source=self._source), so, documents)
 
     def _source(self, path: str) -> Node:
         """A file where Holdfast runs: in the copy of this performance, for it may have been made by an earlier step."""

@@ -14,13 +14,14 @@ from holdfast.core.stimuli import Apply, Disarm, Effect, Halt, Inspect, Lane
 class Flights:
     """What is in flight for one run. Never journaled: empty after a crash."""
 
-    __slots__ = ("busy", "by_number", "last", "look_at", "undo_left")
+    __slots__ = ("busy", "by_number", "last", "last_back", "look_at", "undo_left")
 
     def __init__(self) -> None:
         self.by_number: dict[int, Apply | Inspect | Disarm] = {}
         self.busy: set[Lane] = set()  # batched lanes with a batch under way: one at a time
         self.last = 0
         self.undo_left: set[int] = set()  # steps that this rollback has not undone yet
+        self.last_back: set[int] = set()  # of them, those that wait until the rest of their task is undone
         self.look_at: set[int] = set()  # tasks whose rollback may go on
 
     def tasks(self, run: Run) -> set[int]:

@@ -330,7 +330,7 @@ def conclude(draft: Draft, *, confirmed: bool = False) -> None:
 def _end_mixed(draft: Draft) -> None:
     """Some tasks are in and others are not, as the policy allows; if nothing is in after all, everything is as before."""
     run = draft.run
-    if half_done := [step for step in _lost(run) if unwind.needs_undo(run, step)]:
+    if half_done := [step for step in _lost(run) if unwind.needs_undo(run, step) and step not in run.last_back]:
         unwind.begin_steps(draft, half_done)
         return
     _close_what_stops(draft)

@@ -97,6 +97,7 @@ class Run:
         self.called_off: dict[int, Mapping[str, Any]] = {}  # tasks that somebody cancelled, and who
         self.gates_open = 0  # of the batches of the policy: how many gates were passed
         self.gate_waits = False  # for somebody's approval
+        self.last_back: frozenset[int] = frozenset()  # steps that are undone after the rest of their task
         self.task_needs = task_needs
         self.task_feeds: list[list[int]] = [[] for _ in outline.tasks]
         self._add_tasks(task_needs)
@@ -123,6 +124,7 @@ class Run:
 
         run.lanes = [Lane(step.target, step.operation.family, step.operation.batched) for step in plan.steps]
         run.retries = {number: step.retry for number, step in enumerate(plan.steps) if step.retry.attempts > 1}
+        run.last_back = frozenset(n for n, step in enumerate(plan.steps) if getattr(step.operation, "last_back", False))
         return run
 
     @classmethod

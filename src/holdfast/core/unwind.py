@@ -50,7 +50,9 @@ def begin_task(draft: Draft, number: int) -> None:
     task = run.tasks[number]
     for stage, state in enumerate(task.stages):
         if state in _TO_GO_BACK:
-            flights.undo_left.update(task.range_of(stage))
+            steps = task.range_of(stage)
+            flights.undo_left.update(step for step in steps if step not in run.last_back)
+            flights.last_back.update(run.last_back.intersection(steps))
     flights.look_at.add(number)
 
 
@@ -102,14 +104,18 @@ def _unwind_task(draft: Draft, number: int) -> bool:
             draft.emit("stage.rolling_back", task=number, stage=stage)
         if task.stages[stage] != "rolling_back":
             continue
-        steps = task.range_of(stage)
-        left = [step for step in reversed(steps) if step in flights.undo_left]
-        if left:
-            _hand_out(draft, left)
-        if any(step in flights.undo_left for step in steps):
+        if not _is_back(draft, task.range_of(stage)):
             return False
-        failed = any(run.steps[step] == "undo_failed" for step in steps)
-        draft.emit("stage.rollback_failed" if failed else "stage.rolled_back", task=number, stage=stage)
+        if flights.last_back.isdisjoint(task.range_of(stage)):
+            _close(draft, number, stage)
+    for stage, state in enumerate(task.stages):  # whoever is told or asked again is so in the order of the plan
+        if state == "rolling_back":
+            steps = task.range_of(stage)
+            flights.undo_left.update(flights.last_back.intersection(steps))
+            flights.last_back.difference_update(steps)
+            if not _is_back(draft, steps):
+                return False
+            _close(draft, number, stage)
     if "rollback_failed" in task.stages:
         draft.emit("task.rollback_failed", task=number)
     elif number in run.called_off:
@@ -117,6 +123,20 @@ def _unwind_task(draft: Draft, number: int) -> bool:
     else:
         draft.emit("task.rolled_back", task=number)
     return True
+
+
+def _is_back(draft: Draft, steps: range) -> bool:
+    """Hand out what may be undone now; is everything undone, or given up?"""
+    undo_left = draft.flights.undo_left
+    left = [step for step in reversed(steps) if step in undo_left]
+    if left:
+        _hand_out(draft, left)
+    return not any(step in undo_left for step in steps)
+
+
+def _close(draft: Draft, number: int, stage: int) -> None:
+    failed = any(draft.run.steps[step] == "undo_failed" for step in draft.run.tasks[number].range_of(stage))
+    draft.emit("stage.rollback_failed" if failed else "stage.rolled_back", task=number, stage=stage)
 
 
 def call_off(draft: Draft, number: int) -> None:
@@ -209,11 +229,23 @@ def _give_up(draft: Draft, steps: Sequence[int]) -> None:
 
 def _irreversible(run: Run, step: int) -> Mapping[str, Any]:
     done = run.steps[step] == "applied"
+    if run.kinds[step] == "config":
+        return _without_previous(run, step)
     return {
         "step": run.ids[step],
         "resource": f"{run.lanes[step].target}:{run.kinds[step]}/{run.ids[step]}",
         "reason": "it was run and declares no `undo`" if done else "it may have been run, and declares no `undo`",
         "what_to_do": "take back by hand what it did; give the step an `undo` next time",
+        "kept": "",
+    }
+
+
+def _without_previous(run: Run, step: int) -> Mapping[str, Any]:
+    return {
+        "step": run.ids[step],
+        "resource": f"{run.lanes[step].target}:{run.kinds[step]}/{run.ids[step]}",
+        "reason": "no_previous: there was no document before, and none was given to go back to",
+        "what_to_do": "decide what the service should hold; give the step a `previous` next time",
         "kept": "",
     }
 

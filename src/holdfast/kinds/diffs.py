@@ -6,12 +6,14 @@ The reverse of a plan is the diff of its changes reversed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from difflib import unified_diff
 from typing import Final
 
 from holdfast.core.change import Change
 from holdfast.kinds.content import Content
+from holdfast.kinds.document import Document
 from holdfast.kinds.ground import noun
 from holdfast.kinds.node import Node
 
@@ -23,10 +25,18 @@ _VISIBLE: Final = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32)
 def diff(change: Change) -> str:
     """Empty where there is nothing to see: no change, or an effect that is not a state."""
     before, after = change.before, change.after
+    if isinstance(before, Document) and isinstance(after, Document):
+        return "".join(f"{line.translate(_VISIBLE)}\n" for line in _rewritten(before, after)) if change.changes else ""
     if not change.changes or not isinstance(before, Node) or not isinstance(after, Node):
         return ""
     lines = _moved(change, before, after) if change.origin is not None else _changed(change, before, after)
     return "".join(f"{line.translate(_VISIBLE)}\n" for line in lines)
+
+
+def _rewritten(before: Document, after: Document) -> Iterator[str]:
+    """Documents of services, field by field."""
+    old, new = (json.dumps(state.wanted.values, indent=2, sort_keys=True, ensure_ascii=False) for state in (before, after))
+    yield from unified_diff(old.splitlines(), new.splitlines(), lineterm="")
 
 
 def _moved(change: Change, before: Node, after: Node) -> Iterator[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.core.change import Change, Depth, Look, Verdict, classify
 from holdfast.core.errors import Failure, WorldError
 from holdfast.core.plan import Plan
 from holdfast.core.stimuli import Apply, Disarm, Inspect, Lane, StepResult
-from holdfast.drivers.contract import UNCHANGED, Batch, Ending, Keeper, Move, Outcome
+from holdfast.drivers.contract import UNCHANGED, Activating, Batch, Ending, Keeper, Move, Outcome
 from holdfast.kinds.states import depth_of
 from holdfast.runtime.book import Book
 from holdfast.runtime.chains import Chains, chains_of, never_made
@@ -18,6 +18,9 @@ from holdfast.runtime.fleet import Fleet, family_of
 
 if TYPE_CHECKING:
     from holdfast.runtime.switches import Switches
+
+# Families whose effects may simply be made again: nobody is harmed by being asked or told twice.
+REPEATABLE: Final = frozenset({"probe", "approval", "service"})
 
 
 class Performer:
@@ -28,6 +31,7 @@ class Performer:
         self.book = book
         self.fleet = fleet
         self.keep_going = keep_going
+        self.keeps = plan.policy.on_failure == "stop"
         self._switches = switches
         self._chains: dict[Lane, Chains] = {}
 
@@ -52,7 +56,7 @@ class Performer:
             await self._switches.arm(effect.lane.target)
         driver = self.fleet.driver(effect.lane.target, effect.lane.family)
         wanted = tuple(move for move in moves if move.id not in idle) if idle else tuple(moves)
-        made = iter(await driver.apply(Batch(wanted, effect.undo or self.keep_going))) if wanted else iter(())
+        made = iter(await driver.apply(Batch(wanted, effect.undo or self.keep_going, self.keeps))) if wanted else iter(())
         return [UNCHANGED if move.id in idle else next(made) for move in moves]
 
     async def _never_made(self, effect: Apply) -> set[str]:
@@ -140,7 +144,27 @@ class Performer:
 
     async def look(self, effect: Inspect) -> dict[int, Verdict]:
         """What became of steps in doubt."""
-        return {step: await self._verdict(step) for step in effect.steps}
+        verdicts = {step: await self._verdict(step) for step in effect.steps}
+        made: dict[Lane, list[int]] = {}
+        for step, verdict in verdicts.items():
+            if verdict is Verdict.APPLIED:
+                operation = self.plan.steps[step].operation
+                made.setdefault(Lane(self.plan.steps[step].target, operation.family, operation.batched), []).append(step)
+        for lane, steps in made.items():
+            if not await self._is_effective(lane, steps):
+                verdicts |= dict.fromkeys(steps, Verdict.UNKNOWN)
+        return verdicts
+
+    async def _is_effective(self, lane: Lane, steps: Sequence[int]) -> bool:
+        """Where changes are configured first and made effective later, the second may not have happened."""
+        driver = self.fleet.driver(lane.target, lane.family)
+        if not isinstance(driver, Activating):
+            return True
+        try:
+            await driver.confirm([change for step in steps for change in self.book.by_step[step] if change.changes])
+        except WorldError:
+            return False
+        return True
 
     async def _verdict(self, step: int) -> Verdict:
         verdicts = {await self._classify(step, change) for change in self.book.by_step.get(step, ()) if change.changes}
@@ -153,7 +177,7 @@ class Performer:
 
     async def _classify(self, step: int, change: Change) -> Verdict:
         operation = self.plan.steps[step].operation
-        if change.runs and operation.family in ("probe", "approval"):
+        if change.runs and operation.family in REPEATABLE:
             return Verdict.NOT_APPLIED
         key = getattr(operation, "question", None) if change.runs else change.key  # the check of a command, if it has one
         if key is None:

@@ -19,8 +19,8 @@ from holdfast.core.errors import Bug, Failure
 from holdfast.drivers.contract import DONE, UNCHANGED, Batch, Ending, Move, Outcome
 from holdfast.drivers.one_by_one import one_by_one
 from holdfast.drivers.output import plain_text
+from holdfast.drivers.plain_http import NotHttp, get
 from holdfast.drivers.probe.answers import HEALTHY, WELL, Answer, flaw_of, shorten
-from holdfast.drivers.probe.http import NotHttp, get
 from holdfast.drivers.secrets import Secrets
 from holdfast.drivers.spawn import Limits, Program, Stopped, run
 from holdfast.kinds.health import Expect, Health, is_address

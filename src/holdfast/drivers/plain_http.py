@@ -1,4 +1,4 @@
-"""The smallest HTTP client that can ask for one document: GET, TLS verified, one connection, everything bounded.
+"""The smallest HTTP client: one request, one connection, TLS verified, everything bounded.
 
 In the standard library's own client a thread would hang where this can be cancelled at any moment.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
@@ -25,6 +25,14 @@ class NotHttp(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None  # JSON
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     status: int
     body: bytes
@@ -36,7 +44,7 @@ async def get(url: str, *, enough: Callable[[int], bool]) -> Response:
     the status is enough already.
     """
     for _ in range(REDIRECTS_MAX):
-        response = await _get_once(urlsplit(url))
+        response = await ask(Request(url))
         if response.location is None or not 300 <= response.status < 400 or enough(response.status):
             break
         target = urljoin(url, response.location)
@@ -51,9 +59,11 @@ def _same_host(one: SplitResult, other: SplitResult) -> bool:
     return safe and one.hostname == other.hostname and (one.port == other.port or one.scheme != other.scheme)
 
 
-async def _get_once(address: SplitResult) -> Response:
+async def ask(request: Request) -> Response:
+    """One request, which leads nowhere else."""
+    address = urlsplit(request.url)
     async with _connected(address) as (reader, writer):
-        writer.write(_request(address))
+        writer.write(_written(request, address))
         await writer.drain()
         status = await _status(reader)
         while 100 <= status < 200:
@@ -75,17 +85,14 @@ async def _connected(address: SplitResult) -> AsyncIterator[tuple[asyncio.Stream
         writer.transport.abort()  # one question, one connection; a polite goodbye could hang
 
 
-def _request(address: SplitResult) -> bytes:
+def _written(request: Request, address: SplitResult) -> bytes:
     path = quote(address.path or "/", safe="/%:@!$&'()*+,;=~-._")
     query = "?" + quote(address.query, safe="/?%:@!$&'()*+,;=~-._") if address.query else ""
-    lines = (
-        f"GET {path}{query} HTTP/1.1",
-        f"Host: {address.netloc}",
-        "User-Agent: holdfast",
-        "Accept: */*",
-        "Connection: close",
-    )
-    return "".join(f"{line}\r\n" for line in (*lines, "")).encode("ascii")
+    body = {} if request.body is None else {"Content-Type": "application/json", "Content-Length": str(len(request.body))}
+    own = {"Host": address.netloc, "User-Agent": "holdfast", "Accept": "*/*", **body, "Connection": "close"}
+    lines = [f"{name}: {value}" for name, value in {**own, **request.headers}.items()]
+    head = "".join(f"{line}\r\n" for line in (f"{request.method} {path}{query} HTTP/1.1", *lines, ""))
+    return head.encode("ascii") + (request.body or b"")
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:
