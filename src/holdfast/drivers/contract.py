@@ -51,6 +51,7 @@ class Move:
 class Batch:
     moves: tuple[Move, ...]
     keep_going: bool = False  # after a failure: go on with every move that does not need it
+    keeps: bool = False  # after a failure: what is done by then stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,18 @@ class Guard(Protocol):
 
     async def disarm(self, run: str) -> None:
         """Turn it off, over a connection that proves that the host still lets us in. Raises WorldError; also when it fired."""
+        ...
+
+
+@runtime_checkable
+class Activating(Protocol):
+    """What a driver can do beside, whose changes are configured first and made effective later."""
+
+    async def confirm(self, changes: Sequence[Change]) -> None:
+        """Make effective what was found to be configured, though nobody knows whether it is in effect.
+
+        Raises WorldError when it does not come into effect.
+        """
         ...
 
 
