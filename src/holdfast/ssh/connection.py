@@ -22,12 +22,13 @@ from holdfast.ssh.address import Address
 from holdfast.ssh.dialogue import Dialogue, Hear, Kept, Note, Process, Ran
 from holdfast.ssh.host_keys import Judge
 from holdfast.ssh.quoting import Words, joined, line_of
-from holdfast.ssh.troubles import in_doubt, translated
+from holdfast.ssh.troubles import Crowded, in_doubt, translated
 
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
 GRACE_S: Final = 5.0
 HASTE_S: Final = 0.5  # the same, when nobody waits for it any more
 KILL_S: Final = 5.0  # what no signal ends sleeps in the kernel: do not wait for it
+CROWDED_S: Final = (0.01, 0.02, 0.05, 0.1, 0.2)
 DRAIN_S: Final = 0.5  # a daemon left behind may hold the streams open for ever
 _OPENSSH: Final = re.compile(r"SSH-2\.0-OpenSSH_(\d+)\.(\d+)")
 _SIGNALS_SINCE: Final = (7, 9)
@@ -135,8 +136,7 @@ class Connection:
         if mark:
             line = _announced(mark, line, exec_it=not isinstance(launch.line, str))
         try:
-            with translated(self.address):
-                await self.raw.create_session(lambda: dialogue, line, encoding=None, request_pty=False)
+            await self._open(dialogue, line)
         except WorldError as error:
             if self.alive:
                 raise
@@ -146,6 +146,17 @@ class Connection:
             if dialogue.channel is not None:
                 await self._stop(dialogue, launch, 0.0)
             raise
+
+    async def _open(self, dialogue: Dialogue, line: bytes) -> None:
+        """A server gives a session free a moment after it told that it is over: that is worth a short wait."""
+        for pause_s in CROWDED_S:
+            with suppress(Crowded), translated(self.address):
+                await self.raw.create_session(lambda: dialogue, line, encoding=None, request_pty=False)
+                return
+            if not self.alive or dialogue.channel is not None:
+                break
+            await asyncio.sleep(pause_s)
+        raise Crowded(f"{self.address}: it opens no further session", code="unreachable")
 
     async def _stop(self, dialogue: Dialogue, launch: Launch, grace_s: float) -> None:
         """Politely, then by force. Cancelled while it waits, it goes on with force at once."""
