@@ -206,7 +206,7 @@ class _Turn:
         moves = self._batch.moves
         undoing = any(move.undo for move in moves)
         failed = any(outcome.ending in (Ending.FAILED, Ending.IN_DOUBT) for outcome in self._outcomes)
-        if failed and not self._batch.keep_going:
+        if failed and not (self._batch.keep_going or self._batch.keeps):
             return
         active = [
             place
