@@ -13,6 +13,7 @@ import pytest
 from holdfast.app.objects import Objects
 from holdfast.core.errors import WorldError
 from holdfast.drivers.contract import Fetched
+from holdfast.drivers.files.calls import Calls
 
 
 def digest_of(data: bytes) -> str:
@@ -51,6 +52,36 @@ def test_many_contents_are_added_at_once(tmp_path: Path) -> None:
     objects = Objects(str(tmp_path / "objects"))
     add(objects, *(str(number).encode() for number in range(40)))
     assert len(objects.names()) == 40
+
+
+@pytest.mark.parametrize(("count", "whole"), [(3, False), (40, True)])
+def test_contents_are_synced_before_they_get_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, whole: bool
+) -> None:
+    objects, done = Objects(str(tmp_path / "objects")), list[tuple[str, str]]()
+    fsync, rename, syncfs = os.fsync, os.rename, Calls.syncfs
+
+    def synced(fd: int) -> None:
+        done.append(("sync", os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))))
+        fsync(fd)
+
+    def synced_whole(calls: Calls, fd: int) -> None:
+        done.append(("sync", "everything"))
+        syncfs(calls, fd)
+
+    def renamed(old: str, new: str) -> None:
+        done.append(("name", os.path.basename(old)))
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Calls, "syncfs", synced_whole)
+    monkeypatch.setattr(os, "rename", renamed)
+    add(objects, *(str(number).encode() for number in range(count)))
+
+    named = [name for what, name in done if what == "name"]
+    assert len(named) == count
+    wanted = ["everything"] if whole else named
+    assert done == [*(("sync", name) for name in wanted), *(("name", name) for name in named), ("sync", "objects")]
 
 
 def test_what_is_not_finished_leaves_nothing(tmp_path: Path) -> None:

@@ -137,3 +137,21 @@ def test_what_was_chained_is_found_changed_in_any_part() -> None:
         chain.open(link._replace(body=body[:-5]))
     except HoldfastError as error:
         assert error.code == "corrupt_journal"
+
+
+def test_a_record_that_is_right_by_itself_and_follows_another_one_is_found() -> None:
+    """J02"""
+    from holdfast.journal.chain import ORIGIN, Chain, Link, follow
+
+    chain, body = Chain(b"k" * 32), b'{"at":1.0,"count":1,"events":[{"type":"run.paused"}]}'
+    first = Link(1, 1, None, ORIGIN, body, chain.mac(ORIGIN, 1, body))
+    second = Link(2, 2, None, first.mac, body, chain.mac(first.mac, 2, body))
+    stranger = Link(2, 2, None, ORIGIN, body, chain.mac(ORIGIN, 2, body))
+    assert [record.seq for record, _ in follow(chain, [first, second], {}, 0, ORIGIN)] == [1, 2]
+    assert chain.holds(stranger)
+    try:
+        list(follow(chain, [first, stranger], {}, 0, ORIGIN))
+    except HoldfastError as error:
+        assert error.code == "corrupt_journal"
+    else:
+        raise AssertionError("a stranger was taken for what follows")
