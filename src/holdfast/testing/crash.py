@@ -246,37 +246,32 @@ def run_matrix(site: Site, *, depth: int, stride: int, resume: bool, tally: Tall
         target = old if fails else new
         tally.judge(site, old, target, f"fails={fails} undisturbed")
         for point in range(1, boundaries + 1, stride):
-            site.renew()
-            applying(site, fails=fails, kill_at=point)
-            _recover_and_judge(site, old, target, resume, depth, stride, tally, f"fails={fails} killed at {point}/{boundaries}")
+            trial = Trial(site, fails, point, resume, f"fails={fails} killed at {point}/{boundaries}")
+            crossed = trial.run(None)
+            tally.judge(site, old, target, trial.label)
+            for again in range(1, crossed + 1, stride) if depth > 1 else ():
+                trial.run(again)
+                tally.judge(site, old, target, f"{trial.label}, recovery killed at {again}/{crossed}")
 
 
-def _recover_and_judge(
-    site: Site, old: Manifest, new: Manifest, resume: bool, depth: int, stride: int, tally: Tally, label: str
-) -> None:
-    if depth < 2:
-        recovering(site, resume=resume, kill_at=None)
-        tally.judge(site, old, new, label)
-        return
-    kept = site.base + "/kept"
-    _copy_site(site.base, kept)
-    boundaries = recovering(site, resume=resume, kill_at=None)
-    tally.judge(site, old, new, label)
-    for point in range(1, boundaries + 1, stride):
-        _copy_site(kept, site.base)
-        recovering(site, resume=resume, kill_at=point)
-        recovering(site, resume=resume, kill_at=None)
-        tally.judge(site, old, new, f"{label}, recovery killed at {point}/{boundaries}")
+@dataclass
+class Trial:
+    """A plan killed at a point, and its recovery. Every trial is done from the start: a copy of a half-done site would
+    have other inodes, and Holdfast would rightly take them for the work of somebody else."""
 
+    site: Site
+    fails: bool
+    point: int
+    resume: bool
+    label: str
 
-def _copy_site(source: str, to: str) -> None:
-    """Hard copies by the system's `cp`: exact, and quicker than walking the tree here."""
-    os.makedirs(to, exist_ok=True)
-    for name in ("root", "state"):
-        shutil.rmtree(os.path.join(to, name), ignore_errors=True)
-        there = os.path.join(source, name)
-        if os.path.isdir(there) and os.spawnlp(os.P_WAIT, "cp", "cp", "-a", there, os.path.join(to, name)):
-            raise RuntimeError("could not copy the site of a trial")
+    def run(self, kill_recovery_at: int | None) -> int:
+        """The number of boundaries that the last recovery crossed."""
+        self.site.renew()
+        applying(self.site, fails=self.fails, kill_at=self.point)
+        if kill_recovery_at is not None:
+            recovering(self.site, resume=self.resume, kill_at=kill_recovery_at)
+        return recovering(self.site, resume=self.resume, kill_at=None)
 
 
 def _quick_place() -> str | None:
