@@ -16,6 +16,7 @@ from holdfast.kinds.content import Content
 from holdfast.kinds.document import Document
 from holdfast.kinds.ground import noun
 from holdfast.kinds.node import Node
+from holdfast.kinds.opnsense.item import Item
 
 TEXT_LINES_MAX: Final = 5_000  # beyond, a diff takes longer than anybody would read
 ENTRIES_MAX: Final = 1_000
@@ -27,6 +28,8 @@ def diff(change: Change) -> str:
     before, after = change.before, change.after
     if isinstance(before, Document) and isinstance(after, Document):
         return "".join(f"{line.translate(_VISIBLE)}\n" for line in _rewritten(before, after)) if change.changes else ""
+    if isinstance(before, Item) and isinstance(after, Item):
+        return "".join(f"{line.translate(_VISIBLE)}\n" for line in _refilled(before, after)) if change.changes else ""
     if not change.changes or not isinstance(before, Node) or not isinstance(after, Node):
         return ""
     lines = _moved(change, before, after) if change.origin is not None else _changed(change, before, after)
@@ -37,6 +40,16 @@ def _rewritten(before: Document, after: Document) -> Iterator[str]:
     """Documents of services, field by field."""
     old, new = (json.dumps(state.wanted.values, indent=2, sort_keys=True, ensure_ascii=False) for state in (before, after))
     yield from unified_diff(old.splitlines(), new.splitlines(), lineterm="")
+
+
+def _refilled(before: Item, after: Item) -> Iterator[str]:
+    """Objects of an appliance: the fields that change, and of one that goes those that hold anything."""
+    old, new = before.values or {}, after.values or {}
+    for name in sorted({*old, *new}):
+        was, will = old.get(name, ""), new.get(name, "")
+        if was != will:
+            yield from (f"- {name}: {line}" for line in was.splitlines())
+            yield from (f"+ {name}: {line}" for line in will.splitlines())
 
 
 def _moved(change: Change, before: Node, after: Node) -> Iterator[str]:
