@@ -9,8 +9,8 @@ from __future__ import annotations
 import marshal
 import zlib
 from functools import lru_cache
-from importlib.resources import files
-from importlib.util import MAGIC_NUMBER
+from importlib.abc import InspectLoader
+from importlib.util import MAGIC_NUMBER, find_spec
 from typing import Final
 
 START: Final = b"holdfast begins here\n"  # what stands before it was meant for sudo
@@ -83,8 +83,11 @@ def command(python: str = "python3") -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def parcel() -> bytes:
     """Everything the worker is made of. Byte code of another Python is not looked at."""
-    sources = {name: _source(name) for name in _MODULES}
-    codes = {name: compile(source, name, "exec", dont_inherit=True, optimize=2) for name, source in sources.items()}
+    sources, codes = {}, {}
+    for name in _MODULES:
+        spec = find_spec(name)
+        assert spec is not None and isinstance(spec.loader, InspectLoader)
+        sources[name], codes[name] = spec.loader.get_source(name), spec.loader.get_code(name)
     parts = (
         zlib.compress(_LOADER.format(packages=_PACKAGES).encode()),
         MAGIC_NUMBER,
@@ -92,8 +95,3 @@ def parcel() -> bytes:
         zlib.compress(marshal.dumps(codes)),
     )
     return START + b"".join(b"%010d" % len(part) + part for part in parts)
-
-
-def _source(name: str) -> str:
-    package, _, module = name.rpartition(".")
-    return files(package).joinpath(f"{module}.py").read_text(encoding="utf-8")

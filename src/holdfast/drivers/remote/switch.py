@@ -10,8 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -74,7 +72,7 @@ class Folder:
 
     def drop(self) -> None:
         for folder in (self.armed, self.fired):
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
         with suppress(FileNotFoundError):
             os.unlink(self._lock)
 
@@ -87,7 +85,7 @@ def arm(home: str, request: dict[str, Any], beside: bytes) -> str:
         if os.path.isdir(folder.fired):
             return FIRED
         if os.path.isdir(folder.armed):
-            shutil.rmtree(folder.armed)  # of an attempt that died: its process sees another folder, and ends
+            _remove(folder.armed)  # of an attempt that died: its process sees another folder, and ends
         os.mkdir(folder.armed, 0o700)
         folder.set_deadline(request["seconds"])
     steps = [_step(each, beside) for each in request["undo"]]
@@ -141,6 +139,12 @@ def mark(home: str, run: str, step: str, begun: bool) -> None:
             os.unlink(path)
     elif os.path.isdir(folder.armed):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _remove(path: str) -> None:
+    from shutil import rmtree  # here and below: most workers never need it, and all of them start
+
+    rmtree(path, ignore_errors=True)
 
 
 def _fired(folder: Folder) -> str:
@@ -212,6 +216,8 @@ def _take_back(home: str, folder: Folder, steps: list[Any]) -> None:
 
 
 def _run(step: dict[str, Any]) -> str:
+    import subprocess
+
     try:
         ended = subprocess.run(
             step["argv"],
