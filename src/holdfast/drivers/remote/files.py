@@ -26,7 +26,7 @@ from holdfast.kinds.content import digest_of
 from holdfast.kinds.contract import Secret
 from holdfast.kinds.node import Sealed
 
-AGAIN_S: Final = (0.0, 0.5, 2.0)  # before each further try
+AGAIN_S: Final = (0.0, 0.5, 2.0, 4.0)  # before each further try
 LOST: Final = Failure(code="in_doubt", message="the connection was lost while it was made", doubtful=True)
 _IN_DOUBT: Final = Outcome(Ending.IN_DOUBT, LOST)
 
@@ -97,7 +97,10 @@ class RemoteFiles(Guards):
             except Lost as lost:
                 if pause_s is None:
                     raise lost.error from lost
-                await asyncio.sleep(pause_s)
+            except WorldError as error:  # a host that was there a moment ago may come back
+                if pause_s is None or error.code != "unreachable" or not self._host.known:
+                    raise
+            await asyncio.sleep(pause_s)
         raise Bug("the last try either answers or raises")
 
     def _sealed(self, reference: str) -> Sealed:

@@ -86,6 +86,7 @@ class Host:
         self.took_over: set[str] = set()  # runs that this process works for here
         self.armed: dict[str, float] = {}  # runs with a switch, and how long it waits for a word
         self.undone: set[str] = set()  # commands that a switch has taken back by itself
+        self.known = False  # it was reached once
         self._way = way
         self._hosts = hosts
         self._pool = pool  # None: the one that all hosts share
@@ -172,7 +173,7 @@ class Host:
             connection = await self._stack.enter_async_context(self.connection())
             worker = Worker(await connection.open_process(self._words()), self.name)
             await self._greet(worker)
-            self._worker = worker
+            self._worker, self.known = worker, True
             if self.took_over:
                 await worker.send({"ask": "take_over", "runs": sorted(self.took_over)})
                 await worker.receive()
