@@ -13,7 +13,7 @@ import holdfast
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
-ENVIRONMENT = {"HOME": "/home/somebody"}
+ENVIRONMENT = {"HOME": "/home/somebody", "OPN_URL": "https://fw.example"}
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 SHOWN = [
     pytest.param(text, id=f"{page.name}-{number}")

@@ -19,7 +19,7 @@ TIMEOUT_S: Final = 180.0
 TRIES: Final = 3
 STATUS_TRIES: Final = 5
 STATUS_PAUSE_S: Final = 0.5
-NEW_CONNECTION_WITHIN_S: Final = 10.0
+NEW_CONNECTION_WITHIN_S: Final = 5.0
 
 
 class Group(NamedTuple):

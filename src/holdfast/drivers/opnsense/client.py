@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -130,23 +130,24 @@ class Client:
         """By uuid, the values of every object of a type."""
         version = await self.version()
         if type_.name == "nat.source" and number(version) >= (26, 7):
-            return await self._source_rules(type_, version)
+            return await self._each(type_, await self._source_rules())
         rows = await self.rows(type_)
         if type_.whole and number(version) >= (25, 7):
             return {uuid: of_row(type_, row, version) for uuid, row in rows.items()}
-        found = {uuid: await self.one(type_, uuid) for uuid in rows}
+        return await self._each(type_, rows)
+
+    async def _each(self, type_: Type, uuids: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Where searches do not show enough."""
+        found = {uuid: await self.one(type_, uuid) for uuid in uuids}
         return {uuid: values for uuid, values in found.items() if values is not None}
 
-    async def _source_rules(self, type_: Type, version: str) -> dict[str, dict[str, str]]:
+    async def _source_rules(self) -> list[str]:
         """A search hides stored rules where the mode gives them no effect; the whole model does not."""
         answer = await self.read("firewall/filter/get")
         whole = answer.get("filter") if isinstance(answer, dict) else None
-        rules = whole.get("snatrules", {}) if isinstance(whole, dict) else {}
-        shown = rules.get("rule", {}) if isinstance(rules, dict) else {}
-        if not isinstance(shown, dict):
-            return {}
-        found = {uuid: of_get(type_, {type_.wrapper: rule}, version) for uuid, rule in shown.items()}
-        return {uuid: values for uuid, values in found.items() if values is not None}
+        rules = whole.get("snatrules") if isinstance(whole, dict) else None
+        shown = rules.get("rule") if isinstance(rules, dict) else None
+        return list(shown) if isinstance(shown, dict) else []
 
     async def options(self, type_: Type) -> dict[str, dict[str, str]]:
         return options_in(type_, await self.read(type_.action("get", await self.version())))
