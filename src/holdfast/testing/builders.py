@@ -17,7 +17,7 @@ from holdfast.core.events import Event
 from holdfast.core.plan import Plan, Policy, Stage, Step, Task
 from holdfast.core.predict import View
 from holdfast.core.run import Run, evolve, outline_of
-from holdfast.core.stimuli import Apply, Asked, Began, Halt, Inspect, Recovered, Stimulus, Ticked
+from holdfast.core.stimuli import Apply, Asked, Began, Disarm, Halt, Inspect, Recovered, Stimulus, Ticked
 from holdfast.core.stimuli import Effect as Wanted
 from holdfast.drivers.contract import DONE, UNCHANGED, Batch, Driver, Ending, Move, Outcome
 from holdfast.drivers.one_by_one import one_by_one
@@ -224,7 +224,7 @@ class Dice:
         self._clock = clock
         self._asks = asks
         self._random = random.Random(seed)
-        self._flying: list[Apply | Inspect] = []
+        self._flying: list[Apply | Inspect | Disarm] = []
         self.most = 0  # effects under way at once
 
     def start(self, effects: Sequence[Wanted], receipt: Persisted) -> None:

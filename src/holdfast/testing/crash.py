@@ -21,7 +21,7 @@ from typing import Any
 from holdfast.app.engine import Holdfast
 from holdfast.app.home import Home
 from holdfast.app.parts import Parts
-from holdfast.app.wiring import TARGETS, Wiring
+from holdfast.app.wiring import TARGETS, Target, Wiring
 from holdfast.drivers.files.calls import Calls
 from holdfast.drivers.files.local import Local
 from holdfast.journal.sqlite import SqliteJournal
@@ -82,7 +82,7 @@ def counted_engine(state: str, boundary: Boundary) -> Holdfast:
     home = Home(state)
     home.make()
 
-    def files(wiring: Wiring, target: str, on_loop: bool) -> Any:
+    def files(wiring: Wiring, target: Target, on_loop: bool) -> Any:
         from holdfast.app.wiring import Threaded
 
         driver = Local(wiring.home.stash, calls=counted_calls(boundary))
