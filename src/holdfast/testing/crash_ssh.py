@@ -115,10 +115,9 @@ def run(points: int) -> int:
             usual_s = _time(Trial(_folder(base, "usual"), server))
             for name, breaks in BREAKS.items():
                 said = [_try(base, f"{name} {point}", server, breaks, usual_s * point / points) for point in range(points)]
-                wrong += sum(map(bool, said))
-                sys.stdout.write(
-                    f"{name}: {points} points, {sum(map(bool, said))} wrong {[each for each in said if each] or ''}\n"
-                )
+                bad = [each for each in said if each]
+                wrong += len(bad)
+                sys.stdout.write(f"{name}: {points} points, {len(bad)} wrong {bad or ''}\n")
     return wrong
 
 

@@ -14,7 +14,9 @@ from typing import Any, Final
 from holdfast.core.change import FACTS, Look, State
 from holdfast.core.errors import Bug, Failure, StorageFailed, WorldError
 from holdfast.drivers.contract import Batch, Ending, Fetched, Move, Outcome
+from holdfast.drivers.files.forms import keeps_what_was
 from holdfast.drivers.files.local import SECRET, as_facts, as_outcome
+from holdfast.drivers.files.stash import slot_name
 from holdfast.drivers.files.values import Report
 from holdfast.drivers.remote.guard import Guards, run_of
 from holdfast.drivers.remote.host import Host, Lost, Worker
@@ -88,6 +90,11 @@ class RemoteFiles(Guards):
         except Lost as lost:
             raise lost.error from lost
         return Fetched(digest, {name: taken(place, beside) for name, place in xattrs})
+
+    async def untouched(self, moves: Sequence[Move]) -> set[str]:
+        answer, _ = await self._again("slots")
+        slots = set(answer)
+        return {move.id for move in moves if keeps_what_was(move.change) and slot_name(move.id) not in slots}
 
     async def _again(self, what: str, **values: Any) -> Any:
         """What may be asked twice is asked again, over a new connection: looking, and taking back, which looks first."""

@@ -100,9 +100,14 @@ class Worker:
         return self._engine.apply(orders, request["keep_going"])
 
     def settle(self, request: dict[str, Any], beside: bytes) -> Any:
+        self._held.enter()
         self._engine.settle(request["ids"])
         for run in request["runs"]:
             switch.disarm(self._home, run)
+
+    def slots(self, request: dict[str, Any], beside: bytes) -> Any:
+        self._held.enter()
+        return sorted(self._engine.slots())
 
     def take_over(self, request: dict[str, Any], beside: bytes) -> Any:
         """From here on nobody else works for these runs: who still does is ended."""
@@ -184,7 +189,7 @@ class Worker:
 
 _ANSWERS = {
     name: getattr(Worker, name)
-    for name in ("inspect", "apply", "settle", "take_over", "fetch", "arm", "extend", "disarm", "mark", "probe")
+    for name in ("inspect", "apply", "settle", "slots", "take_over", "fetch", "arm", "extend", "disarm", "mark", "probe")
 }
 
 
