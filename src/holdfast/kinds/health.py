@@ -7,18 +7,20 @@ words whose first is neither an address nor holds a space is one command, becaus
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from holdfast.core.change import Change, Claim
-from holdfast.core.predict import View
+from holdfast.core.change import Change, Claim, State
+from holdfast.core.predict import Unfit, View
 from holdfast.kinds.contract import Duration, Flaw, Kind
+from holdfast.kinds.document import Reported, versions_in
 from holdfast.kinds.running import DONE, NOT_DONE, Words, argv_of, flaws_of_words, shown
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+VERSION: Final = "version_of"  # as a value in `expect.json`: where the answer names the version
 _SCHEMES: Final = ("http", "https", "tcp")
 
 
@@ -45,11 +47,32 @@ class Health(Kind, frozen=True, kw_only=True):
     main = "probe"
     family = "probe"
     batched = False
+    referring: ClassVar[bool] = True
 
     probe: str | tuple[str | tuple[str, ...], ...]
     interval: Duration = Duration(3)
     attempts: int = 10
     expect: Expect = Expect()
+    version_of: str | None = None  # everybody must report the version that this step wrote
+
+    @property
+    def last_back(self) -> bool:
+        """Taken back after everything else of its task: then it asks for the version that was there before."""
+        return self.version_of is not None
+
+    def refs(self) -> Iterator[str]:
+        if self.version_of is not None:
+            yield self.version_of
+
+    def renamed(self, names: Mapping[str, tuple[str, ...]], /) -> Health:
+        found = names.get(self.version_of or "", ())
+        return msgspec.structs.replace(self, version_of=found[0]) if found else self
+
+    def wanting(self, version: Any) -> Health:
+        """The same check, of a version: where `json` says nothing of it, every answer names it as `version`."""
+        paths = self.expect.json or {}
+        at = next((path for path, value in paths.items() if value == VERSION), "version")
+        return msgspec.structs.replace(self, expect=msgspec.structs.replace(self.expect, json={**paths, at: version}))
 
     @property
     def probes(self) -> tuple[Words, ...]:
@@ -65,12 +88,16 @@ class Health(Kind, frozen=True, kw_only=True):
             yield Flaw("probe", "there is nothing to ask")
         for probe in self.probes if self.probe else ():
             yield from _flaws_of_address(probe) if is_address(probe) else flaws_of_words("probe", probe)
+        if self.version_of is not None and any(str(probe).lower().startswith("tcp:") for probe in self.probes if self.probe):
+            yield Flaw("version_of", "what is only connected to reports no version", hint="ask an http:// address")
         if self.attempts < 1:
             yield Flaw("attempts", "at least one attempt is needed")
         if self.expect.pattern is not None:
             yield from _flaws_of_pattern(self.expect.pattern)
 
     def told(self, *, undo: bool = False) -> str:
+        if undo and self.version_of is not None:
+            return "".join(f"ask {shown(probe)} for the version before\n" for probe in self.probes)
         tries = f"up to {self.attempts} times, every {self.interval:g} s"
         return "" if undo else "".join(f"ask {shown(probe)} {tries}\n" for probe in self.probes)
 
@@ -79,7 +106,18 @@ class Health(Kind, frozen=True, kw_only=True):
         return [Claim(program, writes=False, target="local") for program in programs if program.startswith("/")]
 
     def changes(self, view: View, /) -> Sequence[Change]:
-        return (Change(f"{self.kind}/{view.step}", NOT_DONE, DONE, means=self, runs=True),)
+        before, after = (NOT_DONE, DONE) if self.version_of is None else self._versions(view)
+        return (Change(f"{self.kind}/{view.step}", before, after, means=self, runs=True),)
+
+    def _versions(self, view: View) -> tuple[State, State]:
+        found = versions_in(view.notes("local")).get(self.version_of or "")
+        if found is None:
+            message = f"no `config` step `{self.version_of}` comes before this one"
+            raise Unfit("unknown_step", message, "name one of an earlier stage, or one that this step `needs`")
+        wanted, previous = found
+        if wanted is None:
+            raise Unfit("missing_key", f"the step `{self.version_of}` writes no version", "give it a `version`")
+        return Reported(False, previous), Reported(True, wanted)
 
 
 def is_address(probe: Words) -> bool:

@@ -23,6 +23,7 @@ from holdfast.drivers.plain_http import NotHttp, get
 from holdfast.drivers.probe.answers import HEALTHY, WELL, Answer, flaw_of, shorten
 from holdfast.drivers.secrets import Secrets
 from holdfast.drivers.spawn import Limits, Program, Stopped, run
+from holdfast.kinds.document import Reported
 from holdfast.kinds.health import Expect, Health, is_address
 from holdfast.kinds.running import NOT_DONE, Words, argv_of
 from holdfast.kinds.wait import Wait
@@ -68,12 +69,13 @@ class Probes:
     # -- one move
 
     async def _make(self, move: Move) -> Outcome:
-        if move.undo:
+        wanted = _wanted(move)
+        if wanted is None:
             return UNCHANGED
         started = perf_counter()
         try:
             async with asyncio.timeout(move.timeout):
-                outcome = await self._pass(move.change.means)
+                outcome = await self._pass(wanted)
         except TimeoutError:
             outcome = _failed("timeout", f"it was not over after {move.timeout:g} s")
         except asyncio.CancelledError:
@@ -140,6 +142,14 @@ class Probes:
         if ended.stopped is Stopped.TIMEOUT:
             raise Unanswered(f"no answer within {self._attempt_timeout_s:g} s")
         return Answer(ended.code, self._secrets.show(ended.output), WELL)
+
+
+def _wanted(move: Move) -> Any:
+    """What is to be asked; None when nothing is. Going back, a check of a version asks for the one there was before."""
+    operation, after = move.change.means, move.change.after
+    if isinstance(operation, Health) and isinstance(after, Reported):
+        return None if after.version is None else operation.wanting(after.version)
+    return None if move.undo else operation
 
 
 async def _knock(url: str) -> None:
