@@ -179,6 +179,14 @@ class Desk(Reading):
             self._sessions.remove(session)
             await session.fleet.close()
 
+    def whole(self, plan: Plan) -> Plan:
+        """The plan with what its policy adds: the removal of what it left out."""
+        if not plan.policy.prune:
+            return plan
+        from holdfast.app.prune import pruned
+
+        return pruned(self.journal, plan)
+
     def wishes(self, plan: Plan, options: Options, saved: SavedPlan | None) -> Wishes:
         policy = with_policy(
             plan, parallel=options.parallel, on_failure=options.on_failure, confirm_within=options.confirm_within
@@ -245,11 +253,13 @@ class Engine(Desk):
         self.close()
 
     async def plan(self, plan: Plan) -> Preview:
+        plan = self.whole(plan)
         return await self.work(plan, True, previewing(plan))
 
     async def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS) -> Result:
         found, saved = _unpack(plan)
         await self.recover()
+        found = self.whole(found)
         result = await self.work(found, True, applying(self.wishes(found, options, saved), options.waiting))
         await self.settle()
         return result
@@ -346,6 +356,7 @@ class Holdfast(Desk):
         return asyncio.run(self.work(plan, True, do))
 
     def plan(self, plan: Plan) -> Preview:
+        plan = self.whole(plan)
         return self.run_work(plan, previewing(plan))
 
     def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS, **changes: Any) -> Result:
@@ -353,6 +364,7 @@ class Holdfast(Desk):
         found, saved = _unpack(plan)
         options = Options(**changes) if changes else options
         self.recover()
+        found = self.whole(found)
         result = self.run_work(found, applying(self.wishes(found, options, saved), options.waiting))
         self.settle()
         return result
