@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from holdfast.app import checkpoints, recorded, restoring
+from holdfast.app import checkpoints, recorded, restoring, tenants
 from holdfast.app.apply import Session
 from holdfast.app.objects import Objects
 from holdfast.app.parts import Parts
@@ -49,6 +49,7 @@ def compact(parts: Parts, keep_runs: int) -> Mapping[str, int]:
     for row in recorded.latest(journal).values():
         if row.id not in newest and not row.compacted:
             recorded.keep(journal, row)
+    tenants.keep(journal)
     found = dict(journal.compact(keep_runs=keep_runs, at=parts.clock.now()))
     objects, size = Objects(parts.home.objects).collect(lambda: _contents_needed(journal))
     found.update(objects=objects, slots=_sweep(parts), bytes_reclaimed=found["bytes_reclaimed"] + size)

@@ -44,6 +44,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "drift": Entry("drift:drift", "Compare what was recorded with what is"),
         "checkpoint": Entry("checkpoint:checkpoint", "Keep states under a name, and go back to them"),
         "locks": Entry("locks:locks", "Show who holds what, or break a lock"),
+        "tenants": Entry("tenants:tenants", "Show what every tenant runs, and what it last ran well"),
         "journal": Entry("journal:journal", "Verify, compact or export the journal"),
     },
     "Work on hosts": {

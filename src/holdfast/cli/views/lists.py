@@ -160,6 +160,26 @@ def locks(found: Documents, now: float) -> Iterator[Line]:
     return table(("lock", "key", "run", "owner", "since", "fence"), rows, right=(4, 5))
 
 
+def tenants(found: Documents, now: float) -> Iterator[Line]:
+    if not found:
+        return none("no tenants")
+    rows = [
+        (
+            Span(each["tenant"], "bold"),
+            each["resource"],
+            _version(each["version"]),
+            _version(each["last_known_good"]),
+            ago(seconds_of(each["updated_at"]), now),
+        )
+        for each in found
+    ]
+    return table(("tenant", "document", "version", "last good", "updated"), rows, right=(4,))
+
+
+def _version(version: Any) -> str:
+    return "-" if version is None else str(version)
+
+
 def checkpoints(found: Documents, now: float) -> Iterator[Line]:
     if not found:
         return none("no checkpoints")
