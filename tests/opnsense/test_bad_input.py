@@ -1,0 +1,87 @@
+"""What is wrong is told before anything is touched, all of it, with the values that are allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import holdfast
+from holdfast import Holdfast, PlanError
+from holdfast.testing.opnsense import Simulator
+from tests.opnsense.conftest import PlanOf, absent, alias, named, rule, writes
+
+
+def wrong(values: dict[str, Any], kind: str = "firewall.rule", name: str = "it") -> list[tuple[str, str, str]]:
+    edge = {"opnsense": "https://fw", "key": {"secret": "env:K"}, "secret": {"secret": "env:S"}}
+    step = {f"opnsense.{kind}": name, "values": values}
+    with pytest.raises(PlanError) as caught:
+        holdfast.parse({"holdfast": 1, "name": "x", "targets": {"edge": edge}, "on": "edge", "steps": [step]})
+    return [(problem.code, problem.message, problem.hint) for problem in caught.value.problems]
+
+
+def test_all_problems_of_a_step_are_told_at_once() -> None:
+    found = wrong({"acton": "pass", "action": "permit", "destination_port": "8010-8000", "sequence": 0})
+    assert [code for code, _, _ in found] == ["unknown_key", "invalid_value", "invalid_value", "invalid_value"]
+    assert "did you mean `action`?" in [hint for _, _, hint in found]
+    assert "allowed: pass, block, reject" in [hint for _, _, hint in found]
+    assert any("write 8000-8010" in message for _, message, _ in found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "values", "words"),
+    [
+        ("firewall.alias", "ssh", {"type": "host"}, "cannot name an alias"),
+        ("firewall.alias", "9lives", {"type": "host"}, "is no name"),
+        ("interfaces.vlan", "igc1", {}, "not of the form"),
+        ("interfaces.vlan", "igc1/5000", {}, "between 1 and 4094"),
+        ("kea.reservation", "printer", {}, "not a MAC address"),
+        ("routes.route", "10.0.0.0", {"gateway": "WAN_GW"}, "needs a mask"),
+        ("firewall.alias", "box", {"type": "host", "password": "x"}, "holds a secret"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told(kind: str, name: str, values: dict[str, Any], words: str) -> None:
+    assert any(words in message for _, message, _ in wrong(values, kind, name))
+
+
+def refusal(hf: Holdfast, plan: holdfast.Plan) -> tuple[str, str]:
+    result = hf.apply(plan)
+    assert result.ending == "refused"
+    return result.errors[0]["code"], result.errors[0]["message"]
+
+
+def test_fields_that_do_not_fit_together_are_refused(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    code, message = refusal(hf, plan_of(rule("ssh", 22, values={"protocol": "ICMP", "statetype": "none", "max": 5})))
+    assert code == "invalid_value"
+    assert "`destination_port` needs `protocol: TCP`" in message and "`max` needs a state" in message
+    assert writes(sim) == []
+
+
+def test_names_of_nothing_are_refused_with_what_there_is(hf: Holdfast, plan_of: PlanOf) -> None:
+    assert "is none of" in refusal(hf, plan_of(rule("ssh", 22, values={"interface": "opt9"})))[1]
+    assert "neither an alias nor" in refusal(hf, plan_of(rule("ssh", 22, values={"source_net": "nobody"})))[1]
+
+
+def test_two_objects_of_one_name_are_refused(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    hf.apply(plan_of(rule("ssh", 22)))
+    twin = next(iter(sim.objects("firewall.rule").values()))
+    sim.foreign("set", "firewall.rule", sim.new_uuid(), dict(twin))
+    assert refusal(hf, plan_of(rule("ssh", 2222)))[0] == "conflict"
+
+
+def test_an_object_in_use_stays(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    hf.apply(plan_of(alias("servers", "10.0.0.1"), rule("web", 80, values={"destination_net": "servers"})))
+    result = hf.apply(plan_of(absent("firewall.alias", "servers"), name="another"))
+    assert (result.ending, result.errors[0]["code"]) in (("rolled_back", "api_rejected"), ("refused", "conflict"))
+    assert "servers" in named(sim, "firewall.alias")
+
+
+def test_a_field_of_a_later_version_is_refused(hf: Holdfast, plan_of: PlanOf) -> None:
+    code, message = refusal(hf, plan_of(rule("ssh", 22, values={"tcpflags_any": True})))
+    assert code == "invalid_value" and "since 26.7" in message
+
+
+def test_nobody_there_is_refused(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    plan = plan_of(rule("ssh", 22))
+    sim.stop()
+    assert refusal(hf, plan)[0] == "unreachable"
