@@ -9,7 +9,7 @@ import pytest
 import holdfast
 from holdfast import Holdfast, PlanError
 from holdfast.testing.opnsense import Simulator
-from tests.opnsense.conftest import PlanOf, absent, alias, named, rule, writes
+from tests.opnsense.conftest import PlanOf, absent, alias, named, plans_for, rule, writes
 
 
 def wrong(values: dict[str, Any], kind: str = "firewall.rule", name: str = "it") -> list[tuple[str, str, str]]:
@@ -79,6 +79,18 @@ def test_an_object_in_use_stays(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -
 def test_a_field_of_a_later_version_is_refused(hf: Holdfast, plan_of: PlanOf) -> None:
     code, message = refusal(hf, plan_of(rule("ssh", 22, values={"tcpflags_any": True})))
     assert code == "invalid_value" and "since 26.7" in message
+
+
+def test_a_key_that_may_only_read_is_refused(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    sim.arm("read_only_user", times=0)
+    assert refusal(hf, plan_of(rule("ssh", 22)))[0] == "permission_denied"
+    assert writes(sim) == []
+
+
+def test_a_key_without_the_privilege_is_refused(hf: Holdfast, sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = next(user for user in sim.users.values() if user.name == "narrow")
+    sim.key, sim.secret = narrow.key, narrow.secret
+    assert refusal(hf, plans_for(sim, monkeypatch)(rule("ssh", 22)))[0] == "permission_denied"
 
 
 def test_nobody_there_is_refused(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:

@@ -49,6 +49,13 @@ class Client:
     async def version(self) -> str:
         return (await self.appliance()).profile
 
+    async def check_writable(self) -> None:
+        """Raise where the key may only read: found out by a call that changes nothing."""
+        answer = await self._repeated("GET", "core/backup/revert_backup/none", None)
+        if answer.status == 500 and "errorTitle" in (answer.document or {}):
+            hint = "use the key of a user who may change the configuration"
+            raise WorldError(f"the key may only read from {self._url}", code="permission_denied", hint=hint)
+
     async def _version(self) -> str:
         answer = await self.read("diagnostics/system/system_information", missing_ok=True)
         versions = answer.get("versions") if isinstance(answer, dict) else None

@@ -42,6 +42,7 @@ class ApplianceDriver:
 
     async def _state(self, key: str, shelves: dict[str, Every]) -> State:
         if key == FACTS:
+            await self._client.check_writable()
             return await self._client.appliance()
         if key.startswith(OPTIONS):
             return Options(await self._client.options(TYPES[key.removeprefix(OPTIONS)]))
