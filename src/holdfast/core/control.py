@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from holdfast.core import forward, unwind
+from holdfast.core.change import Guarantee
 from holdfast.core.draft import Draft
 from holdfast.core.run import Run
 from holdfast.core.states import COMMANDS, TASK_COMMANDS
@@ -171,7 +172,7 @@ def _retry(draft: Draft, data: Mapping[str, Any]) -> None:
     draft.emit("run.resumed", **_said(data, "by", "owner"))
     for number in numbers:
         task = run.tasks[number]
-        again = [step for step in task.steps if run.steps[step] in (_ALL if scratch else _AGAIN)]
+        again = [step for step in task.steps if run.steps[step] in _AGAIN or (scratch and _repeatable(run, step))]
         draft.emit_steps("step.resolved", again, {"verdict": "not_applied"})
         if task.needs:
             draft.emit("task.waiting", task=number)
@@ -183,7 +184,13 @@ def _retry(draft: Draft, data: Mapping[str, Any]) -> None:
 
 
 _AGAIN: Final = frozenset({"failed", "skipped", "undone"})
-_ALL: Final = _AGAIN | {"applied", "unchanged"}
+
+
+def _repeatable(run: Run, step: int) -> bool:
+    """What stands and could be undone stays remembered: forgotten, it would be left behind when the retry fails before it."""
+    state = run.steps[step]
+    return state == "unchanged" or (state == "applied" and run.guarantees.get(step) is Guarantee.IRREVERSIBLE)
+
 
 _ASKED: Final[Mapping[str, Callable[[Draft, Mapping[str, Any]], None]]] = {
     "pause": _pause,

@@ -174,6 +174,8 @@ def _evolve_run(run: Run, event: Event) -> None:
         if event.data.get("more"):  # a large plan is prepared in several records; the last one counts
             return
     run.state = after(RUN, run.state, event.type)
+    if event.type == "run.resumed" and run.ending is not None:
+        run.error = None  # a new attempt: what ended the one before is told by its events
     if event.type in ("run.gate_waiting", "run.gate_opened"):
         run.gate_waits = event.type == "run.gate_waiting"
         run.gates_open += event.type == "run.gate_opened"
