@@ -112,3 +112,9 @@ def test_rehearsing_needs_no_state_directory(state: str, plan_of: PlanOf) -> Non
     with Holdfast.looking(state) as hf:
         assert hf.rehearse(plan_of({"file": "f", "content": "x"})).coverage == 100.0
     assert not Path(state).exists()
+
+
+def test_what_a_plan_accepts_is_no_mistake_of_ours(hf: Holdfast, plan_of: PlanOf) -> None:
+    found = hf.rehearse(plan_of({"command": ["true"], "irreversible": True}, {"command": ["true"], "irreversible": True}))
+    assert found.residue
+    assert not [row for row in found.residue if "report" in row["what_to_do"]]

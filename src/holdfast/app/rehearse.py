@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from holdfast.app.apply import Session, reopen
 from holdfast.app.preview import Preview
 from holdfast.app.use import Use
-from holdfast.core.change import Depth, Effect
+from holdfast.core.change import Depth, Effect, Guarantee
 from holdfast.core.errors import Bug, Failure, Problem
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan
@@ -70,6 +70,16 @@ class Rehearsal:
             "irreversible": list(self.irreversible),
             "problems": [problem.plain() for problem in self.problems],
         }
+
+
+_UNREPORTED: Final = (
+    "it is not what it was before, and no step reported it",
+    "do not apply the plan; please report this",
+)
+_ACCEPTED: Final = (
+    "it failed after it had begun, and the plan accepts that it cannot be undone",
+    "nothing, unless half of its effect is not wanted",
+)
 
 
 class Point(NamedTuple):
@@ -190,23 +200,23 @@ class Play:
             left = [
                 row
                 for target, copy in self._copies.items()
-                for row in self._left(point, target, before[target], copy.manifest())
+                for row in self._left(self._why(run, point), target, before[target], copy.manifest())
             ]
         return left
 
+    def _why(self, run: Run, point: Point) -> Mapping[str, Any]:
+        """What to say about what is left where the step of this point failed."""
+        accepted = point.step in run.accepted and run.guarantees.get(point.step) is Guarantee.IRREVERSIBLE
+        reason, advice = _ACCEPTED if accepted else _UNREPORTED
+        return {"step": self.plan.steps[point.step].id, "reason": reason, "what_to_do": advice, "kept": ""}
+
     def _left(
-        self, point: Point, target: str, before: Mapping[str, Any], after: Mapping[str, Any]
+        self, why: Mapping[str, Any], target: str, before: Mapping[str, Any], after: Mapping[str, Any]
     ) -> Iterator[Mapping[str, Any]]:
         """What is not as it was, though nothing said so."""
         for key in sorted({*before, *after}):
             if before.get(key) != after.get(key):
-                yield {
-                    "step": self.plan.steps[point.step].id,
-                    "resource": f"{target}:{key}",
-                    "reason": "it is not what it was before, and no step reported it",
-                    "what_to_do": "do not apply the plan; please report this",
-                    "kept": "",
-                }
+                yield {"step": why["step"], "resource": f"{target}:{key}", **why}
 
     # -- a performance
 
