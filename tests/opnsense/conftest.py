@@ -32,11 +32,11 @@ def plan_of(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> PlanOf:
     return plans_for(sim, monkeypatch)
 
 
-def plans_for(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> PlanOf:
+def plans_for(sim: Simulator, monkeypatch: pytest.MonkeyPatch, **target: Any) -> PlanOf:
     """Plans for the target `edge`, which is this simulator."""
     monkeypatch.setenv("EDGE_KEY", sim.key)
     monkeypatch.setenv("EDGE_SECRET", sim.secret)
-    edge = {"opnsense": sim.url, "key": {"secret": "env:EDGE_KEY"}, "secret": {"secret": "env:EDGE_SECRET"}}
+    edge = {"opnsense": sim.url, "key": {"secret": "env:EDGE_KEY"}, "secret": {"secret": "env:EDGE_SECRET"}, **target}
 
     def make(*steps: dict[str, Any], name: str = "edge", **more: Any) -> Plan:
         document = {"holdfast": 1, "name": name, "targets": {"edge": edge}, "on": "edge", "steps": list(steps), **more}
