@@ -82,3 +82,8 @@ def test_bytes_that_are_no_text_are_a_clean_problem(shell: Shell) -> None:
 def test_a_saved_plan_that_was_cut_off_is_a_clean_problem(shell: Shell) -> None:
     plan = shell.write("cut.json", '{"holdfast_saved_plan": 1, "digest"')
     assert "plan again" in shell.run("apply", plan, "--yes").err
+
+
+def test_the_root_of_a_file_system_is_never_removed(shell: Shell) -> None:
+    ended = shell.run("plan", shell.steps("remove: /\nrecursive: true"), "--json")
+    assert (ended.code, ended.document["error"]["code"]) == (2, "invalid_value")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from holdfast.core.change import Change, Claim, Depth
 from holdfast.core.predict import Unfit, View
+from holdfast.kinds.contract import Flaw
 from holdfast.kinds.ground import ground_of, split
 from holdfast.kinds.node import ABSENT
 from holdfast.kinds.paths import Files, check_removable, reads, unchanged
@@ -19,6 +20,11 @@ class Remove(Files, frozen=True, kw_only=True):
     path: str
     recursive: bool = False
     missing_ok: bool = False
+
+    def flaws(self) -> Iterator[Flaw]:
+        yield from super().flaws()
+        if self.path == "/":
+            yield Flaw("path", "the root of a file system cannot be removed")
 
     @property
     def _depth(self) -> Depth:
