@@ -144,3 +144,10 @@ def test_a_check_of_no_step_is_a_problem(serve: Serve) -> None:
     with pytest.raises(holdfast.PlanError) as caught:
         rollout(serve(OLD), version_of="confg")
     assert [problem.code for problem in caught.value.problems] == ["unknown_step"]
+
+
+def test_a_rollout_can_be_rehearsed_and_nobody_is_told(serve: Serve, hf: Holdfast) -> None:
+    service = serve(OLD)
+    rehearsal = hf.rehearse(rollout(service))
+    assert (rehearsal.coverage, list(rehearsal.residue)) == (100.0, [])
+    assert set(service.log) == {"GET /config"}
