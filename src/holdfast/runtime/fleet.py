@@ -54,17 +54,16 @@ def family_of(key: str) -> str:
 
 async def inspect(fleet: Fleet, wanted: Mapping[str, Sequence[Look]], together: Together) -> Seen:
     """Look at everything asked for: one call per driver, all drivers at the same time where that can be had."""
-    calls: list[tuple[str, list[Look]]] = []
-    waiting: list[Awaitable[Mapping[str, State]]] = []
+    calls: list[tuple[str, Driver, list[Look]]] = []  # every driver is found before the first one is asked
     for target, looks in wanted.items():
         by_family: dict[str, list[Look]] = {}
         for look in looks:
             by_family.setdefault(family_of(look.key), []).append(look)
         for family, some in by_family.items():
-            calls.append((target, some))
-            waiting.append(fleet.driver(target, family).inspect(some))
+            calls.append((target, fleet.driver(target, family), some))
+    found = await together([driver.inspect(some) for _, driver, some in calls])
     seen: Seen = {}
-    for (target, some), states in zip(calls, await together(waiting), strict=True):
+    for (target, _, some), states in zip(calls, found, strict=True):
         for key, depth in some:
             seen[Resource(target, key)] = (depth, states[key])
     return seen
