@@ -110,4 +110,3 @@ def test_a_committed_run_can_be_taken_back(plan: Plan) -> None:
     if trial.go().ending == "committed":
         assert trial.roll_back().ending == "rolled_back"
     assert world.manifest() == a_world().manifest()
-

@@ -56,4 +56,14 @@ class Parts:
 
 def who(environment: Mapping[str, str] = os.environ) -> str:
     """The source of a run that a person starts."""
-    return f"manual:{environment.get('SUDO_USER') or environment.get('USER') or environment.get('LOGNAME') or os.getuid()}"
+    name = environment.get("SUDO_USER") or environment.get("USER") or environment.get("LOGNAME")
+    return f"manual:{name or _account(os.getuid())}"
+
+
+def _account(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:  # a number without a name, as in many containers
+        return str(uid)

@@ -217,6 +217,8 @@ def _evolve_task(run: Run, number: int, event: Event) -> None:
         run.unmet[number] = event.data.get("error", {})
     elif event.type == "task.cancelling":
         run.called_off[number] = event.data
+    elif event.type == "task.rolled_back":
+        run.unmet.setdefault(number, {})  # taken back by hand: the run is no longer whole
     elif event.type in ("task.retry_started", "task.waiting"):
         run.unmet.pop(number, None)
         task.retries += event.type == "task.retry_started"

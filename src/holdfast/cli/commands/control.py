@@ -12,11 +12,14 @@ from holdfast.cli.options import command, run_argument, yes_option
 from holdfast.cli.views import marks
 from holdfast.cli.words import counted, said
 
+task_option = click.option("--task", metavar="T", help="Only this task of the run, or the task of this tenant.")
+
 
 @command("rollback")
 @run_argument
+@task_option
 @yes_option
-def rollback(invocation: Invocation, run: str, yes: bool) -> int:
+def rollback(invocation: Invocation, run: str, task: str | None, yes: bool) -> int:
     """Undo what a run did, in reverse; possible as long as what it replaced is kept.
 
     RUN is an id, a unique beginning of one, or `last`. What somebody changed since then is left alone and reported.
@@ -27,7 +30,7 @@ def rollback(invocation: Invocation, run: str, yes: bool) -> int:
         steps = counted(len(found.executed), "step")
         invocation.screen.confirm(f"Undo {steps} of the run {found.run} ({found.plan}, {said(found.state)})?", yes=yes)
         with invocation.driven(hf) as stop:
-            result = hf.rollback(found.run)
+            result = hf.rollback(found.run, **({"task": task} if task else {}))
     document = result.plain()
     if result.ending == "rolled_back" and not stop.heard:
         from holdfast.cli.views.result import ending
@@ -49,9 +52,6 @@ def recover(invocation: Invocation, resume: bool) -> int:
     lines = [line(result.run, "  ", result.plan, "  ", marks.state(result.ending or result.state)) for result in results]
     code = codes.PERSON if any(result.ending in ("stuck", "partial") for result in results) else codes.FINE
     return invocation.answer(document, *(lines or [line(Span("nothing to recover", "green"))]), code=code)
-
-
-task_option = click.option("--task", metavar="T", help="Only this task of the run, or the task of this tenant.")
 
 
 @command("cancel")
