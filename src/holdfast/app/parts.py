@@ -44,7 +44,7 @@ class Parts:
         for watcher in self.watchers:
             try:
                 watcher(run, events)
-            except Exception:
+            except Exception:  # whatever an observer does wrong is told, and must not end a change half-way
                 logging.getLogger("holdfast").exception("watcher_failed")
 
     def close(self) -> None:
