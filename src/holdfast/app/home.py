@@ -43,6 +43,11 @@ class Home:
         """Private temporary files: scripts while they run."""
         return os.path.join(self.path, "work")
 
+    @property
+    def plans(self) -> str:
+        """Plans that were previewed for somebody and wait to be applied."""
+        return os.path.join(self.path, "plans")
+
     def make(self) -> None:
         """The directory is private whatever the umask says."""
         os.makedirs(os.path.dirname(self.path), exist_ok=True)

@@ -84,15 +84,22 @@ class Preview:
         ]
         return SavedPlan(self.plan, self.digest, rows)
 
-    def saved(self) -> bytes:
-        """The exact plan as a file."""
-        document = {
+    def saved_document(self) -> dict[str, Any]:
+        return {
             "holdfast_saved_plan": SAVED_FORMAT,
             "digest": self.digest,
             "plan": json.loads(self.plan.document),
             "changes": self.exact.rows,
         }
-        return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def saved(self) -> bytes:
+        """The exact plan as a file."""
+        return encode_saved(self.saved_document())
+
+
+def encode_saved(document: Mapping[str, Any]) -> bytes:
+    """It may say more than a saved plan needs; whoever reads it back minds only what does."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def no_step(plan: Plan) -> list[Problem]:

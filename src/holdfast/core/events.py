@@ -77,6 +77,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "lock.denied": ("keys", "holder"),
     "lock.released": ("id",),
     "lock.reclaimed": ("id", "run"),
+    "plan.approved": ("digest", "by"),
     "checkpoint.created": ("name", "plan", "resources"),
     "checkpoint.restored": ("name", "run"),
     "checkpoint.deleted": ("name",),

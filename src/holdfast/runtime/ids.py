@@ -21,3 +21,11 @@ class Ulids:
         value = (int(now * 1000) << 80) | int.from_bytes(self._random_bytes(10), "big")
         self._last = value = max(value, self._last + 1)
         return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def moment_of(ulid: str) -> float:
+    """When it was made: seconds since the epoch."""
+    value = 0
+    for letter in ulid[:10]:
+        value = value * 32 + _ALPHABET.index(letter)
+    return value / 1000
