@@ -85,7 +85,7 @@ class Door:
 
     def line(self) -> Door:
         """A door of its own beside this one: what it opened stays open when new connections fail."""
-        line = Door(self._trust, auth=self._auth, headers=self._headers)
+        line = type(self)(self._trust, auth=self._auth, headers=self._headers)
         line._context = self._context
         return line
 

@@ -15,11 +15,9 @@ from holdfast.drivers.opnsense.answers import Meaning, Reply, of_activation
 from holdfast.drivers.opnsense.client import Client
 from holdfast.kinds.opnsense.item import Item
 
-TIMEOUT_S: Final = 180.0
 TRIES: Final = 3
 STATUS_TRIES: Final = 5
 STATUS_PAUSE_S: Final = 0.5
-NEW_CONNECTION_WITHIN_S: Final = 5.0
 
 
 class Group(NamedTuple):
@@ -54,7 +52,7 @@ async def activate(client: Client, groups: Iterable[str], rules: Wanted) -> dict
         if failure is not None:
             failed[name] = failure
             break
-    if cuts and not failed and not await client.answers_anew(NEW_CONNECTION_WITHIN_S):
+    if cuts and not failed and not await client.answers_anew():
         last = [name for name in wanted if GROUPS[name].cuts][-1]
         failed[last] = Failure(code="unreachable", message="after the activation the appliance answers no new connection")
     if cuts and not failed:
@@ -89,7 +87,7 @@ async def _called(client: Client, name: str) -> Reply:
         await client.read("core/system/dismiss_status", body={"subject": "firewall"}, missing_ok=True)
     for attempt in range(1, TRIES + 1):
         try:
-            reply = of_activation(await client.call(GROUPS[name].call, {}, TIMEOUT_S))
+            reply = of_activation(await client.activation(GROUPS[name].call))
         except (Unsent, Unheard) as error:
             reply = Reply(Meaning.UNKNOWN, None, Failure(code="unreachable", message=f"{GROUPS[name].call}: {error}"))
         if reply.meaning is not Meaning.UNKNOWN or attempt == TRIES:
@@ -138,5 +136,5 @@ async def _service_flaw(client: Client, group: Group) -> Failure | None:
             return None
         await client.sleep(STATUS_PAUSE_S)
         if attempt == STATUS_TRIES // 2:
-            await client.call(group.call, {}, TIMEOUT_S)
+            await client.activation(group.call)
     return Failure(code="unhealthy", message=f"the service {group.service} is {state} after its configuration was activated")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from holdfast.core.errors import Failure, WorldError
@@ -15,8 +15,6 @@ from holdfast.kinds.opnsense.field import NEWEST, OLDEST, number
 from holdfast.kinds.opnsense.item import Appliance
 from holdfast.kinds.opnsense.resources import Type
 
-READ_TIMEOUT_S: Final = 15.0
-WRITE_TIMEOUT_S: Final = 60.0
 PAGE_ROWS: Final = 1000
 READ_TRIES: Final = 3
 PROFILES: Final = ("24.7", "25.1", "25.7", "26.1", "26.7")
@@ -24,12 +22,27 @@ PROFILES: Final = ("24.7", "25.1", "25.7", "26.1", "26.7")
 Sleep = Callable[[float], Awaitable[Any]]
 
 
+class Limits(NamedTuple):
+    """How long the appliance may take. A write waits for its lock, an activation for its services."""
+
+    read_s: float = 15.0
+    write_s: float = 60.0
+    activation_s: float = 180.0
+    new_connection_s: float = 5.0
+
+
+LIMITS: Final = Limits()
+
+
 class Client:
-    def __init__(self, url: str, door: Door, *, profile: str | None = None, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self, url: str, door: Door, *, profile: str | None = None, sleep: Sleep = asyncio.sleep, limits: Limits = LIMITS
+    ) -> None:
         self._url = url.rstrip("/")
         self._door = door
         self._declared = profile
         self._sleep = sleep
+        self.limits = limits
         self._appliance: Appliance | None = None
         self._lifeline: Door | None = None  # a connection from before an activation
         self._cut_off = False  # new connections fail: what is left is the lifeline
@@ -87,7 +100,7 @@ class Client:
     async def _repeated(self, method: str, path: str, body: Any) -> Answer:
         for attempt in range(1, READ_TRIES + 1):
             try:
-                return await self._ask(method, path, body, READ_TIMEOUT_S, fresh=attempt > 1)
+                return await self._ask(method, path, body, self.limits.read_s, fresh=attempt > 1)
             except Unsent as error:
                 if attempt == READ_TRIES or error.untrusted:
                     raise self._unreachable(error) from None
@@ -161,11 +174,12 @@ class Client:
 
     # -- writing
 
-    async def write(self, path: str, body: Any, *, tag: str = "", timeout_s: float = WRITE_TIMEOUT_S) -> Reply:
+    async def write(self, path: str, body: Any, *, tag: str = "", timeout_s: float | None = None) -> Reply:
         """One write, never repeated here: on a connection of its own, with the tag where the history shows it."""
         query = f"?txn={quote(tag, safe='')}" if tag else ""
+        limit_s = self.limits.write_s if timeout_s is None else timeout_s
         try:
-            return of_write(await self._ask("POST", path + query, body, timeout_s, fresh=True))
+            return of_write(await self._ask("POST", path + query, body, limit_s, fresh=True))
         except Unsent as error:
             failure = self._unreachable(error).as_failure()
             return Reply(Meaning.REFUSED, None, failure)
@@ -173,9 +187,9 @@ class Client:
             failure = Failure(code="timeout" if error.late else "unreachable", message=f"{path}: {error}", doubtful=True)
             return Reply(Meaning.UNKNOWN, None, failure)
 
-    async def call(self, path: str, body: Any, timeout_s: float) -> Answer:
+    async def activation(self, path: str) -> Answer:
         """A call whose answer the caller reads; `Unsent` and `Unheard` pass through."""
-        return await self._ask("POST", path, body, timeout_s, fresh=True)
+        return await self._ask("POST", path, {}, self.limits.activation_s, fresh=True)
 
     # -- the way there
 
@@ -189,11 +203,12 @@ class Client:
         """Open a connection that outlives what an activation does to new ones."""
         if self._lifeline is None:
             self._lifeline = self._door.line()
-            await self._lifeline.ask("GET", f"{self._url}/api/core/system/status", timeout_s=READ_TIMEOUT_S)
+            await self._lifeline.ask("GET", f"{self._url}/api/core/system/status", timeout_s=self.limits.read_s)
 
-    async def answers_anew(self, within_s: float) -> bool:
+    async def answers_anew(self) -> bool:
         """Is a new connection answered?"""
         try:
+            within_s = self.limits.new_connection_s
             answer = await self._door.ask("GET", f"{self._url}/api/core/system/status", timeout_s=within_s, fresh=True)
         except (Unsent, Unheard):
             self._cut_off = True

@@ -143,13 +143,10 @@ class _Turn:
         return DONE
 
     async def _send(self, type_: Type, write: Write, move: Move) -> Reply:
-        version = await self._client.version()
-        timeout = {} if move.timeout is None else {"timeout_s": move.timeout}
-        if isinstance(write, Delete):
-            return await self._client.write(f"{type_.action('del', version)}/{write.uuid}", {}, tag=move.id, **timeout)
-        assert isinstance(write, Set)
-        body = {type_.wrapper: nested(write.values)}
-        return await self._client.write(f"{type_.action('set', version)}/{write.uuid}", body, tag=move.id, **timeout)
+        assert isinstance(write, (Delete, Set))
+        verb, body = ("del", {}) if isinstance(write, Delete) else ("set", {type_.wrapper: nested(write.values)})
+        path = f"{type_.action(verb, await self._client.version())}/{write.uuid}"
+        return await self._client.write(path, body, tag=move.id, timeout_s=move.timeout)
 
     async def _found_out(self, type_: Type, write: Write) -> Meaning:
         """Nobody knows whether it was done: look, and be sure."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from logging import getLogger
@@ -9,13 +10,20 @@ from typing import Any
 
 from holdfast.drivers.http.door import Door
 from holdfast.drivers.http.trust import Trust
-from holdfast.drivers.opnsense.client import Client
+from holdfast.drivers.opnsense.client import LIMITS, Client, Limits, Sleep
 from holdfast.drivers.opnsense.driver import ApplianceDriver
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.contract import Secret
 
 
-def appliance_at(declared: Mapping[str, Any], secrets: Secrets) -> ApplianceDriver:
+def appliance_at(
+    declared: Mapping[str, Any],
+    secrets: Secrets,
+    *,
+    limits: Limits = LIMITS,
+    sleep: Sleep = asyncio.sleep,
+    door: type[Door] = Door,
+) -> ApplianceDriver:
     """The key is resolved here, at the last moment; an appliance whose certificate nobody checks is complained about."""
     url, verify = declared["opnsense"], declared.get("verify", True)
     if not verify:
@@ -23,4 +31,5 @@ def appliance_at(declared: Mapping[str, Any], secrets: Secrets) -> ApplianceDriv
     key, secret = (secrets.value(Secret(declared[name]["secret"])) for name in ("key", "secret"))
     ca = declared.get("ca")
     trust = Trust(ca=ca and os.path.expanduser(ca), fingerprint=declared.get("fingerprint"), verify=verify)
-    return ApplianceDriver(Client(url, Door(trust, auth=(key, secret)), profile=declared.get("profile")))
+    way = door(trust, auth=(key, secret))
+    return ApplianceDriver(Client(url, way, profile=declared.get("profile"), sleep=sleep, limits=limits))
