@@ -76,6 +76,10 @@ _UNREPORTED: Final = (
     "it is not what it was before, and no step reported it",
     "do not apply the plan; please report this",
 )
+_IRREVERSIBLE: Final = (
+    "it failed after it had begun, and it cannot be undone",
+    "take back by hand what it did; give the step an `undo` next time",
+)
 _ACCEPTED: Final = (
     "it failed after it had begun, and the plan accepts that it cannot be undone",
     "nothing, unless half of its effect is not wanted",
@@ -206,8 +210,9 @@ class Play:
 
     def _why(self, run: Run, point: Point) -> Mapping[str, Any]:
         """What to say about what is left where the step of this point failed."""
-        accepted = point.step in run.accepted and run.guarantees.get(point.step) is Guarantee.IRREVERSIBLE
-        reason, advice = _ACCEPTED if accepted else _UNREPORTED
+        reason, advice = _UNREPORTED
+        if run.guarantees.get(point.step) is Guarantee.IRREVERSIBLE:
+            reason, advice = _ACCEPTED if point.step in run.accepted else _IRREVERSIBLE
         return {"step": self.plan.steps[point.step].id, "reason": reason, "what_to_do": advice, "kept": ""}
 
     def _left(
