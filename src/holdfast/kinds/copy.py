@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from holdfast.core.change import Change, Claim, Depth, Facts
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.content import Content
-from holdfast.kinds.contract import Flaw
 from holdfast.kinds.ground import ground_of
 from holdfast.kinds.node import Node
-from holdfast.kinds.paths import Files, OnConflict, check_apart, copied, nested, placing, put, reads, stays, unchanged
+from holdfast.kinds.paths import FromTo, check_apart, copied, placing, put, reads, stays, unchanged
 
 
-class Copy(Files, frozen=True, kw_only=True):
+class Copy(FromTo, frozen=True, kw_only=True):
     """A link is copied as a link. Who is not root owns the copies."""
 
     kind: ClassVar[str] = "copy"
-    main: ClassVar[str] = "source"
-    there: ClassVar[tuple[str, ...]] = ("source", "to")
-
-    source: str
-    to: str
-    on_conflict: OnConflict = "fail"
-
-    def flaws(self) -> Iterator[Flaw]:
-        yield from super().flaws()
-        if nested(self.source, self.to):
-            yield Flaw(
-                "to", f"`{self.source}` and `{self.to}` lie within one another", "conflict", "name a destination beside it"
-            )
 
     def claims(self) -> Sequence[Claim]:
         return [*placing(self.to, self.on_conflict, Depth.TREE), reads(self.source, Depth.TREE, beneath=True)]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from holdfast.core.change import Change, Claim, Depth, Guarantee
 from holdfast.core.predict import Unfit, View
-from holdfast.kinds.contract import Flaw
 from holdfast.kinds.ground import Ground, Room, ground_of, split
 from holdfast.kinds.node import ABSENT, Node
 from holdfast.kinds.paths import (
-    Files,
-    OnConflict,
+    FromTo,
     anew,
     check_apart,
     check_removable,
     moved,
-    nested,
     put,
     reads,
     size_of,
@@ -26,23 +23,10 @@ from holdfast.kinds.paths import (
 )
 
 
-class MoveKind(Files, frozen=True, kw_only=True):
+class MoveKind(FromTo, frozen=True, kw_only=True):
     """A step whose source is gone and whose destination is there was made before: it is unchanged."""
 
     kind: ClassVar[str] = "move"
-    main: ClassVar[str] = "source"
-    there: ClassVar[tuple[str, ...]] = ("source", "to")
-
-    source: str
-    to: str
-    on_conflict: OnConflict = "fail"
-
-    def flaws(self) -> Iterator[Flaw]:
-        yield from super().flaws()
-        if nested(self.source, self.to):
-            yield Flaw(
-                "to", f"`{self.source}` and `{self.to}` lie within one another", "conflict", "name a destination beside it"
-            )
 
     def claims(self) -> Sequence[Claim]:
         ends = [Claim(path, beneath=True) for path in (self.source, self.to)]

@@ -38,6 +38,23 @@ class Files(Kind, frozen=True, kw_only=True):
                 yield from flaws_of_path(field, path)
 
 
+class FromTo(Files, frozen=True, kw_only=True):
+    """A kind that brings what stands at one path to another."""
+
+    main: ClassVar[str] = "source"
+    there: ClassVar[tuple[str, ...]] = ("source", "to")
+
+    source: str
+    to: str
+    on_conflict: OnConflict = "fail"
+
+    def flaws(self) -> Iterator[Flaw]:
+        yield from super().flaws()
+        if nested(self.source, self.to):
+            within = f"`{self.source}` and `{self.to}` lie within one another"
+            yield Flaw("to", within, "conflict", "name a destination beside it")
+
+
 class Owned(Files, frozen=True, kw_only=True):
     """A kind that may set permissions and owners."""
 
