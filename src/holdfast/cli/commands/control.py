@@ -8,7 +8,7 @@ from holdfast.cli import codes
 from holdfast.cli.commands.apply import concluded, recovered
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import Span, line
-from holdfast.cli.options import command, run_argument, yes_option
+from holdfast.cli.options import RUN, command, run_argument, yes_option
 from holdfast.cli.views import marks
 from holdfast.cli.words import counted, said
 
@@ -96,11 +96,22 @@ def retry(invocation: Invocation, run: str, task: str | None, origin: str) -> in
 
 
 @command("approve")
-@run_argument
-@click.argument("step", metavar="STEP")
-def approve(invocation: Invocation, run: str, step: str) -> int:
-    """Say yes to a step that waits for it, or to the `gate` between two batches of tasks."""
-    return _asked(invocation, run, "approve", "it goes on", step=step)
+@click.argument("name", type=RUN, metavar="RUN|DIGEST")
+@click.argument("step", metavar="[STEP]", required=False)
+@click.option("--show", is_flag=True, help="Of a digest: show the plan, and approve nothing.")
+def approve(invocation: Invocation, name: str, step: str | None, show: bool) -> int:
+    """Say yes to a step of a run that waits for it, or to the `gate` between two batches of tasks.
+
+    With a DIGEST, or a unique beginning of one, instead: say yes to a plan that a program had previewed and may apply
+    only once a person did. The yes is good for one application within a day.
+    """
+    if step is None:
+        from holdfast.cli.commands.approval import approved
+
+        return approved(invocation, name, show=show)
+    if show:
+        raise click.UsageError("`--show` shows a plan by its digest; of a run, `holdfast show RUN` does")
+    return _asked(invocation, name, "approve", "it goes on", step=step)
 
 
 @command("confirm")
