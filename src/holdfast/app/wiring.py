@@ -46,9 +46,14 @@ class Threaded:
         return found
 
     async def apply(self, batch: Batch) -> Sequence[Outcome]:
-        from asyncio import to_thread
+        """A thread cannot be stopped: whoever interrupts it hears what it did, before anybody takes that back."""
+        from asyncio import CancelledError, ensure_future, shield, to_thread
 
-        found: Sequence[Outcome] = await to_thread(self._finish, self._inner.apply(batch))
+        working = ensure_future(to_thread(self._finish, self._inner.apply(batch)))
+        try:
+            found: Sequence[Outcome] = await shield(working)
+        except CancelledError:
+            found = await working
         return found
 
     async def settle(self, moves: Sequence[Move]) -> None:

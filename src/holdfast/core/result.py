@@ -103,7 +103,7 @@ def accepted_residue(run: Run) -> list[Mapping[str, Any]]:
             "kept": "",
         }
         for step in sorted(run.accepted)
-        if run.steps[step] in ("applied", "applying", "in_doubt")
+        if run.steps[step] in ("applied", "applying", "in_doubt") or run.is_unclear(step)
     ]
 
 

@@ -141,6 +141,10 @@ class Run:
         task = self.tasks[self.graph.task_of[step]]
         return task.state in GOING and task.stage == self.graph.stage_of[step]
 
+    def is_unclear(self, step: int) -> bool:
+        """It counts as failed, because nobody could tell what became of it."""
+        return self.steps[step] == "failed" and self.failures[step].get("code") == "in_doubt"
+
 
 def evolve(run: Run, event: Event) -> None:
     """Make the event part of the run. Knows no clock and decides nothing; raises `Bug` on an impossible event."""

@@ -7,7 +7,7 @@ looks at the world first, so steps in doubt, half-done and failed ones are all h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from holdfast.core.change import Guarantee
 from holdfast.core.draft import Draft, error_of
@@ -57,14 +57,15 @@ def begin_task(draft: Draft, number: int) -> None:
 
 
 def needs_undo(run: Run, step: int) -> bool:
-    """A command without an undo that has failed did nothing that could be taken back; one that its author accepted as
-    irreversible stays, and is reported."""
+    """A command without an undo that has failed did nothing that could be taken back, unless it is in doubt how far it
+    came; one that its author accepted as irreversible stays, and is reported."""
     state = run.steps[step]
-    if step in run.accepted and run.guarantees.get(step) is Guarantee.IRREVERSIBLE:
-        return False
-    if state in ("failed", "waiting") and run.guarantees.get(step) is Guarantee.IRREVERSIBLE:
-        return False
+    if run.guarantees.get(step) is Guarantee.IRREVERSIBLE:
+        return step not in run.accepted and (state in TOUCHED - _IN_VAIN or run.is_unclear(step))
     return state in TOUCHED
+
+
+_IN_VAIN: Final = frozenset({"failed", "waiting"})
 
 
 def go_on(draft: Draft) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from holdfast.core.change import Verdict
 from holdfast.core.errors import Bug, Failure
@@ -29,6 +30,9 @@ from holdfast.core.stimuli import (
 from holdfast.journal.contract import Persisted
 from holdfast.runtime.clock import Clock
 from holdfast.runtime.perform import Performer
+
+if TYPE_CHECKING:
+    import asyncio
 
 POLL_S: Final = 0.1  # how often a waiting run looks whether somebody asked something of it
 Asks = Callable[[], Sequence[tuple[str, dict[str, Any]]]]  # what people asked of the run since the last call
@@ -66,14 +70,16 @@ async def perform(performer: Performer, effect: Apply | Inspect | Disarm, clock:
     return Returned(clock.now(), effect.number, results)
 
 
-def _interrupted(effect: Apply | Inspect | Disarm, now: float) -> Stimulus:
+def _interrupted(effect: Apply | Inspect | Disarm, now: float, *, begun: bool) -> Stimulus:
     """What a halted effect returns when its driver had nothing to say."""
     if isinstance(effect, Disarm):
         return Disarmed(now, effect.number, Failure(code="cancelled", message="it was interrupted"))
     if isinstance(effect, Inspect):
         return Found(now, effect.number, dict.fromkeys(effect.steps, Verdict.UNKNOWN))
-    failure = Failure(code="cancelled", message="it was interrupted")
-    return Returned(now, effect.number, [StepResult(step, "failed", failure) for step in effect.steps])
+    failure = Failure(code="in_doubt", message="it was interrupted", doubtful=True)
+    return Returned(
+        now, effect.number, [StepResult(step, "in_doubt" if begun else "skipped", failure) for step in effect.steps]
+    )
 
 
 class Inline:
@@ -113,8 +119,9 @@ class SideBySide:
         self._performer = performer
         self._clock = clock
         self._asks = asks
-        self._inbox: asyncio.Queue[Stimulus | Exception] = asyncio.Queue()
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._inbox: asyncio.Queue[Stimulus | BaseException] = asyncio.Queue()
+        self._tasks: dict[int, asyncio.Task[Stimulus]] = {}
+        self._begun: set[int] = set()
         self._halted: set[int] = set()
 
     def start(self, effects: Sequence[Effect], receipt: Persisted) -> None:
@@ -125,20 +132,20 @@ class SideBySide:
                     self._halted.add(effect.number)
                     task.cancel()
             else:
-                self._tasks[effect.number] = self._asyncio.create_task(self._work(effect))
+                self._tasks[effect.number] = task = self._asyncio.create_task(self._work(effect))
+                task.add_done_callback(partial(self._landed, effect))
 
-    async def _work(self, effect: Apply | Inspect | Disarm) -> None:
-        """Whatever happens, something comes back; an exception - a disk that failed, a mistake of ours - ends the run."""
-        try:
-            await self._inbox.put(await perform(self._performer, effect, self._clock))
-        except self._asyncio.CancelledError:
-            if effect.number not in self._halted:
-                raise
-            self._inbox.put_nowait(_interrupted(effect, self._clock.now()))
-        except Exception as error:
-            self._inbox.put_nowait(error)
-        finally:
-            self._tasks.pop(effect.number, None)
+    async def _work(self, effect: Apply | Inspect | Disarm) -> Stimulus:
+        self._begun.add(effect.number)
+        return await perform(self._performer, effect, self._clock)
+
+    def _landed(self, effect: Apply | Inspect | Disarm, task: asyncio.Task[Stimulus]) -> None:
+        """Whatever happens, something comes back; also from what was halted before it began."""
+        del self._tasks[effect.number]
+        if not task.cancelled():
+            self._inbox.put_nowait(task.exception() or task.result())
+        elif effect.number in self._halted:
+            self._inbox.put_nowait(_interrupted(effect, self._clock.now(), begun=effect.number in self._begun))
 
     async def next(self, wake_at: float | None) -> Stimulus:
         while True:
@@ -152,7 +159,7 @@ class SideBySide:
                 found = await self._asyncio.wait_for(self._inbox.get(), limit)
             except TimeoutError:
                 continue
-            if isinstance(found, Exception):
+            if isinstance(found, BaseException):  # a disk that failed, a mistake of ours: it ends the run
                 raise found
             return found
 
