@@ -62,6 +62,10 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(where), name)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHERE})
+
+
 __all__ = [
     "Bug",
     "Engine",

@@ -57,6 +57,16 @@ def test_a_killed_run_is_finished_by_the_next_apply(shell: Shell) -> None:
     assert [run["ending"] for run in shell.json("runs")["runs"]] == ["committed", "rolled_back"]
 
 
+def test_a_run_whose_process_was_killed_is_shown_as_interrupted_by_whoever_looks(shell: Shell) -> None:
+    process = holding(shell)
+    assert shell.json("show", "last")["state"] == "running"
+    process.kill()
+    process.communicate()
+    assert shell.json("show", "last")["state"] == "interrupted"
+    listed = shell.json("runs")["runs"][0]
+    assert (listed["state"], listed["ending"]) == ("interrupted", None)
+
+
 def test_a_run_that_waits_for_a_lock_can_be_interrupted(shell: Shell) -> None:
     first = holding(shell)
     second = shell.start("apply", "plan.yaml", "--yes", preexec_fn=hear_signals)

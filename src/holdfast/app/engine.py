@@ -18,7 +18,7 @@ from holdfast.app.apply import Session, Waiting, Wishes, with_policy
 from holdfast.app.home import Home
 from holdfast.app.parts import Parts, who
 from holdfast.app.preview import Preview, SavedPlan
-from holdfast.app.reading import EVENT_POLL_S, Reading, home_of, is_over
+from holdfast.app.reading import EVENT_POLL_S, RESTING, Reading, home_of, is_over
 from holdfast.app.use import Use, Work
 from holdfast.app.wiring import Wiring, needs_loop
 from holdfast.core.errors import Refused
@@ -114,7 +114,7 @@ class Desk(Reading):
     """What needs no event loop, and what both fronts share: reading, and beginning sessions."""
 
     def __init__(self, parts: Parts) -> None:
-        super().__init__(parts.journal, parts.clock)
+        super().__init__(parts.journal, parts.clock, parts.home.owners)
         self.parts = parts
         self._sessions: list[Session] = []
 
@@ -127,10 +127,10 @@ class Desk(Reading):
         """Nothing is kept, and no state directory is made."""
         return cls(looking_parts(state, **options))
 
-    def interrupt(self, by: str = "signal") -> bool:
-        """Ask every run of this process to stop and roll back; false when nothing runs."""
+    def interrupt(self, by: str = "signal", *, verb: str = "cancel") -> bool:
+        """Ask every run of this desk to stop and roll back, or to `pause`; false when nothing runs."""
         for session in self._sessions:
-            session.asked.append(("cancel", {"by": by}))
+            session.asked.append((verb, {"by": by}))
         return bool(self._sessions)
 
     def ask(self, run: str, verb: str, **data: Any) -> RunRow | None:
@@ -156,7 +156,7 @@ class Desk(Reading):
         """Runs without an ending whose owner does not live any more."""
         rows = self.journal.runs(open_only=True, limit=10_000)
         alive = self.parts.owner.is_alive
-        return [row for row in rows if row.state != "paused" and (row.owner is None or not alive(row.owner))]
+        return [row for row in rows if row.state not in RESTING and (row.owner is None or not alive(row.owner))]
 
     def due(self, all_runs: bool) -> list[RunRow]:
         """Runs that hold what undoing them would need, and are not among the newest any more."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from holdfast.core.errors import WorldError
 from holdfast.core.result import Heading, Result, result_of
 from holdfast.core.run import Run, evolve
@@ -29,4 +31,6 @@ def _fold(journal: Journal, run: Run) -> None:
 
 
 def show(journal: Journal, row: RunRow) -> Result:
-    return result_of(read(journal, row), heading_of(row))
+    """The state is the row's: whether a process still drives the run is not in the journal."""
+    result = result_of(read(journal, row), heading_of(row))
+    return replace(result, state=row.state) if result.ending is None else result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -11,12 +12,14 @@ from holdfast.app import runs
 from holdfast.app.home import Home
 from holdfast.journal.contract import Journal, RunRow
 from holdfast.runtime.clock import Clock, SystemClock
+from holdfast.runtime.owner import is_alive
 
 if TYPE_CHECKING:
     from holdfast.app.checkpoints import Checkpoint
     from holdfast.core.result import Result
 
 EVENT_POLL_S: Final = 0.1
+RESTING: Final = frozenset({"paused"})  # states that no process need hold
 
 
 def home_of(state: str | None, environment: Mapping[str, str] | None = None) -> Home:
@@ -25,16 +28,18 @@ def home_of(state: str | None, environment: Mapping[str, str] | None = None) -> 
 
 
 class Reading:
-    def __init__(self, journal: Journal, clock: Clock) -> None:
+    def __init__(self, journal: Journal, clock: Clock, owners: str) -> None:
         self.journal = journal
         self.clock = clock
+        self._owners = owners
 
     @classmethod
     def of(cls, state: str | None = None, *, environment: Mapping[str, str] | None = None) -> Reading:
         """A journal that is only read; one that is not there yet is empty."""
         from holdfast.journal.sqlite import SqliteJournal
 
-        return Reading(SqliteJournal.open(home_of(state, environment).journal, read_only=True), SystemClock())
+        home = home_of(state, environment)
+        return Reading(SqliteJournal.open(home.journal, read_only=True), SystemClock(), home.owners)
 
     def __enter__(self) -> Self:
         return self
@@ -51,12 +56,19 @@ class Reading:
     def show(self, run: str) -> Result:
         from holdfast.app.folding import show
 
-        return show(self.journal, self.run_row(run))
+        return show(self.journal, self._as_it_is(self.run_row(run)))
 
     def runs(
         self, *, limit: int = 100, ending: str | None = None, plan: str | None = None, before: str | None = None
     ) -> list[dict[str, Any]]:
-        return [runs.row_document(row) for row in self.journal.runs(limit=limit, ending=ending, plan=plan, before=before)]
+        rows = self.journal.runs(limit=limit, ending=ending, plan=plan, before=before)
+        return [runs.row_document(self._as_it_is(row)) for row in rows]
+
+    def _as_it_is(self, row: RunRow) -> RunRow:
+        """A run whose process died says so, though nobody was left to write it down."""
+        if row.ending is not None or row.state in RESTING or (row.owner and is_alive(self._owners, row.owner)):
+            return row
+        return replace(row, state="interrupted")
 
     def event_documents(self, run: str | None = None, *, since: int = 0, limit: int | None = None) -> Iterator[dict[str, Any]]:
         return runs.event_documents(self.journal, None if run is None else self.run_row(run).id, since=since, limit=limit)
