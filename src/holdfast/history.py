@@ -77,9 +77,9 @@ class History:
         self._clock = clock
         self._begun: dict[str, str] = {}  # executions that this history saw begin, with their actions, the oldest first
         self._appended = 0
+        self._executors = executors
         self._life = None if executors is None else Life(executors)
-        if executors is not None:
-            self._interrupt_the_dead(executors)
+        self.interrupt_the_dead()
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, max_entries: int = ENTRIES_MAX, clock: Clock = time.time) -> History:
@@ -104,10 +104,13 @@ class History:
         started_at: float | None = None,
         *,
         execution_id: str | None = None,
+        plan: str | None = None,
     ) -> str:
-        """Returns the id by which the execution is completed."""
+        """Returns the id by which the execution is completed; `plan` is the name of the plan that it applies."""
         execution = execution_id or new_id()
         data = {"id": execution, "action_id": action_id, "source": source, "execution_type": execution_type}
+        if plan is not None:
+            data["plan"] = plan
         if self._life is not None:
             data["owner"] = self._life.name
         self._append("action.started", data, started_at)
@@ -126,6 +129,8 @@ class History:
         execution_id: str | None = None,
         source: str | None = None,
         execution_type: str | None = None,
+        plan: str | None = None,
+        run: str | None = None,
     ) -> Execution:
         """Without an id it completes the oldest execution of the action that began here; legal without any."""
         execution = (
@@ -140,10 +145,12 @@ class History:
             "duration_ms": duration_ms,
             "source": source,
             "execution_type": execution_type,
+            "plan": plan,
+            "run": run,
         }
         self._append("action.completed", {name: value for name, value in data.items() if value is not None}, completed_at)
         self._begun.pop(execution, None)
-        return self._execution(execution)
+        return self._execution(run if run is not None and plan == action_id else execution)
 
     def cleanup_executed(
         self,
@@ -175,9 +182,14 @@ class History:
         found = self.journal.stats(action_id)
         return ActionStats(**found[0]) if found else ActionStats(action_id=action_id)
 
-    def close(self) -> None:
+    def leave(self) -> None:
+        """Execute no more; the journal stays open."""
         if self._life is not None:
             self._life.end()
+            self._life = None
+
+    def close(self) -> None:
+        self.leave()
         self.journal.close()
 
     def __enter__(self) -> History:
@@ -201,8 +213,11 @@ class History:
             raise Bug(f"execution {execution} was journaled and is not there")
         return _as(Execution, row)
 
-    def _interrupt_the_dead(self, executors: str) -> None:
+    def interrupt_the_dead(self) -> None:
         """Executions whose process died will never be completed by it."""
+        executors = self._executors
+        if executors is None:
+            return
         for owner in {row.get("owner") for row in self.journal.in_flight()}:
             grave = None if owner is None else bury(executors, owner)
             if grave is None:

@@ -76,7 +76,7 @@ class Session:
         sources = await read_sources(plan, self.fleet, self.together)
         digest = seal(plan, sources)
         run = self._create(wishes, digest)
-        problems = self._refusals(wishes, digest) or self._lock(run.id, wishes, waiting)
+        problems = self._refusals(wishes, digest) or await self._lock(run.id, wishes, waiting)
         if problems:
             return self._refuse(run, problems), None, ()
         try:
@@ -119,7 +119,7 @@ class Session:
             return [Problem(code="stale_plan", message=f"the digest is {digest}, not the {expected} that was reviewed")]
         return []
 
-    def _lock(self, run: str, wishes: Wishes, waiting: Waiting | None) -> list[Problem]:
+    async def _lock(self, run: str, wishes: Wishes, waiting: Waiting | None) -> list[Problem]:
         parts = self.parts
         keys = lock_keys(self.plan)
         told = None
@@ -135,7 +135,15 @@ class Session:
             if told != holder.id and waiting is not None:
                 waiting(holder)
                 told = holder.id
-            parts.clock.pause(LOCK_POLL_S)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """On an event loop the run that holds the lock may be one of this process: let it go on."""
+        if not self.on_loop:
+            return self.parts.clock.pause(LOCK_POLL_S)
+        from asyncio import sleep
+
+        await sleep(LOCK_POLL_S)
 
     def _refuse(self, run: Run, problems: Sequence[Problem]) -> Run:
         self._tell(run, Event("run.refused", {"problems": [problem.plain() for problem in problems]}))

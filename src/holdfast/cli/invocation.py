@@ -13,7 +13,7 @@ from holdfast.cli.screen import Screen, error_lines
 if TYPE_CHECKING:
     from logging import Logger
 
-    from holdfast.app.engine import Holdfast
+    from holdfast.app.engine import Desk, Holdfast
     from holdfast.app.reading import Reading
     from holdfast.cli.signals import Stop
 
@@ -67,7 +67,7 @@ class Invocation:
             yield hf
 
     @contextmanager
-    def driven(self, hf: Holdfast) -> Iterator[Stop]:
+    def driven(self, hf: Desk) -> Iterator[Stop]:
         """Show how it goes, and let a signal ask it to stop."""
         from holdfast.cli.signals import driving
         from holdfast.cli.views.progress import progress

@@ -47,6 +47,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "tenants": Entry("tenants:tenants", "Show what every tenant runs, and what it last ran well"),
         "journal": Entry("journal:journal", "Verify, compact or export the journal"),
     },
+    "Have it done": {
+        "action": Entry("action:action", "See what can be fired, and fire it"),
+    },
     "Work on hosts": {
         "ssh": Entry("ssh:ssh", "Run commands and scripts on hosts, copy files to them and back"),
     },

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdfast.cli.codes import INTERRUPTED
 
 if TYPE_CHECKING:
-    from holdfast.app.engine import Holdfast
+    from holdfast.app.engine import Desk
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FIRST: Final = "stopping: what is under way is finished, then everything is rolled back; once more stops at once\n"
@@ -30,7 +30,7 @@ class Stop:
 
 
 @contextmanager
-def driving(hf: Holdfast, *, quiet: bool = False) -> Iterator[Stop]:
+def driving(hf: Desk, *, quiet: bool = False) -> Iterator[Stop]:
     stop = Stop()
     before = {number: signal.getsignal(number) for number in SIGNALS}
     handler = _handler(hf, stop, quiet)
@@ -44,7 +44,7 @@ def driving(hf: Holdfast, *, quiet: bool = False) -> Iterator[Stop]:
             signal.signal(number, before[number])
 
 
-def _handler(hf: Holdfast, stop: Stop, quiet: bool) -> Callable[[int, FrameType | None], Any]:
+def _handler(hf: Desk, stop: Stop, quiet: bool) -> Callable[[int, FrameType | None], Any]:
     def heard(number: int, frame: FrameType | None) -> None:
         if stop.heard:
             _tell(SECOND)

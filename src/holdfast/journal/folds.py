@@ -7,6 +7,7 @@ Each fold reads and replaces rows of sheets; nothing else changes them, so a rep
     cleanup             the ring of cleanups by number
     stats               one row per action, for ever
     lock                held locks by id
+    firing              where actions and triggers stand, see `journal.firing`
     head, head:RUN      last plan_seq and newest fence of a run, last task_seq of its tasks
     count               how many there are of each: lists prove with it that they are complete
 """
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 from holdfast.core.errors import Bug
 from holdfast.core.events import Event
+from holdfast.journal import firing
 from holdfast.journal.chain import corrupt
 from holdfast.journal.contract import Record
 from holdfast.journal.sheets import Sheets
@@ -26,6 +28,7 @@ from holdfast.journal.stats import restat
 Row = Mapping[str, Any]
 Fold = Callable[[Sheets, Record, Event, int, int], None]  # sheets, record, event, its number, size of the rings
 
+VERSION: Final = 2  # of what is folded; a journal that was written by less is folded anew. 2: actions and triggers
 ENDINGS: Final = ("committed", "unchanged", "refused", "rolled_back", "partial", "stuck")
 SUCCESSES: Final = frozenset({"committed", "unchanged"})
 
@@ -291,12 +294,17 @@ def _note_flight(sheets: Sheets, execution: str, number: int | None) -> None:
 
 def _action_started(sheets: Sheets, record: Record, event: Event, seq: int, ring: int) -> None:
     data = event.data
-    _begin(sheets, {**data, "run": data.get("run", record.run)}, _milliseconds(record.at), ring)
+    firing.note_started(sheets, data, record.at)
+    if not firing.is_the_run(data):
+        _begin(sheets, {**data, "run": data.get("run", record.run)}, _milliseconds(record.at), ring)
 
 
 def _action_completed(sheets: Sheets, record: Record, event: Event, seq: int, ring: int) -> None:
     """Legal without a start: then it started as long ago as it took."""
     data, at = event.data, _milliseconds(record.at)
+    firing.note_completed(sheets, data, record.at)
+    if firing.is_the_run(data) and (data.get("run") or data.get("interrupted")):
+        return
     if sheets.get("in_flight", data["id"]) is None:
         _begin(sheets, {**data, "run": data.get("run", record.run)}, at - round(data.get("duration_ms") or 0), ring)
     number = sheets.get("in_flight", data["id"])
@@ -361,6 +369,11 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "action.started": _action_started,
     "action.completed": _action_completed,
     "cleanup.executed": _cleanup_executed,
+    "trigger.changed": firing.trigger_changed,
+    "trigger.fired": firing.trigger_fired,
+    "trigger.skipped": firing.trigger_skipped,
+    "trigger.escalated": firing.trigger_over,
+    "trigger.resolved": firing.trigger_over,
     "lock.acquired": _lock_acquired,
     "lock.denied": _lock_denied,
     "lock.released": _lock_released,

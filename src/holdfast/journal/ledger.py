@@ -15,6 +15,7 @@ from holdfast.core.events import Event, Outline
 from holdfast.journal.chain import corrupt
 from holdfast.journal.conflicts import conflicts
 from holdfast.journal.contract import Command, LockRow, Persisted, Record, RunRow
+from holdfast.journal.firing import ACTION, TRIGGER, standing
 from holdfast.journal.folds import ENDINGS, NO_HEAD, count, fold, head_of, number_of, run_ids, tag_of
 from holdfast.journal.records import check
 from holdfast.journal.sheets import Key, Sheets
@@ -235,6 +236,16 @@ class Ledger(ABC):
     def cleanups(self, *, limit: int = 100) -> Sequence[Mapping[str, Any]]:
         with self._reading() as sheets:
             return _numbered(sheets, "cleanup", count(sheets, "cleanups"), self.ring, limit, None)
+
+    def action_row(self, action: str) -> Mapping[str, Any] | None:
+        return self._standing(ACTION + action)
+
+    def trigger_row(self, trigger: str) -> Mapping[str, Any] | None:
+        return self._standing(TRIGGER + trigger)
+
+    def _standing(self, place: str) -> Mapping[str, Any] | None:
+        with self._reading() as sheets:
+            return standing(sheets, place)
 
     def stats(self, action: str | None = None) -> Sequence[Mapping[str, Any]]:
         with self._reading() as sheets:

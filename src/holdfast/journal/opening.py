@@ -10,7 +10,7 @@ from holdfast.core.errors import WorldError
 from holdfast.journal import place
 from holdfast.journal.chain import KEY_BYTES, ORIGIN, Chain, Link, corrupt
 from holdfast.journal.database import FORMAT, connect, is_made, make, translated
-from holdfast.journal.folds import begin
+from holdfast.journal.folds import VERSION, begin
 from holdfast.journal.reading import LINKS
 from holdfast.journal.rows import SqliteRows
 
@@ -57,6 +57,7 @@ def fill(rows: SqliteRows, ring: int) -> None:
     if rows.get("@tip", "tip") is None:
         rows.put("@tip", "tip", TIP)
         rows.put("@ring", "size", ring)
+        rows.put("@folds", "version", VERSION)
         begin(rows)
         rows.flush()
 
@@ -87,6 +88,11 @@ def reader_of(database: str, patience_s: float) -> sqlite3.Connection:
         hint = "use the version of holdfast that wrote it, or a newer one"
         raise WorldError(f"the journal has format {version}; this program reads up to {FORMAT}", code="unsupported", hint=hint)
     return reader
+
+
+def is_behind(rows: SqliteRows) -> bool:
+    """Was it last folded by a program that knew less?"""
+    return (rows.get("@folds", "version") or 1) < VERSION
 
 
 def check_end(rows: SqliteRows, anchored: place.Mark) -> None:

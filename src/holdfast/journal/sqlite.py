@@ -16,7 +16,7 @@ from holdfast.journal.chain import KEY_BYTES, Chain, Gap, corrupt
 from holdfast.journal.compaction import MARKER, PLANS, droppable, leaving, mark, merge, plans_of
 from holdfast.journal.contract import Record, Verification
 from holdfast.journal.database import LOG_BYTES_LIMIT, LOG_BYTES_MAX, Writer, translated
-from holdfast.journal.folds import begin, fold
+from holdfast.journal.folds import VERSION, begin, fold
 from holdfast.journal.ledger import EXECUTIONS_MAX, Ledger
 from holdfast.journal.reading import all_records, gaps_of, run_records, start
 from holdfast.journal.records import encode, encode_events
@@ -83,6 +83,9 @@ class SqliteJournal(Ledger):
         with self._reading() as rows:
             self.ring = rows.need("@ring", "size")
             opening.check_end(rows, anchored)
+            behind = opening.is_behind(rows)
+        if behind and not self._read_only:
+            self.replay()
 
     # -- the store
 
@@ -243,7 +246,8 @@ class SqliteJournal(Ledger):
                 for record in found:
                     fold(rows, record, self.ring)
                 if len(found) < CHUNK:
-                    return
+                    break
+            rows.put("@folds", "version", VERSION)
 
     def compact(self, *, keep_runs: int, at: float) -> Mapping[str, int]:
         """Nothing is dropped from a journal that is not sound: what is damaged must stay as it was found."""

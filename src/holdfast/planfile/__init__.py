@@ -15,19 +15,31 @@ from typing import Any, Literal
 from holdfast.core.plan import Plan
 from holdfast.planfile.paths import Anchor
 from holdfast.planfile.reader import read
-from holdfast.planfile.source import Source
+from holdfast.planfile.source import Source, Spot, meant
 
 Format = Literal["yaml", "json", "toml"]
 
 __all__ = ["Format", "from_canonical", "load", "parse", "schema"]
 
 
-def load(path: str | os.PathLike[str], *, env: Mapping[str, str] | None = None, roots: Sequence[str] | None = None) -> Plan:
-    """The plan in a file; `-` reads YAML from standard input. Raises PlanError with all problems."""
+def load(
+    path: str | os.PathLike[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    roots: Sequence[str] | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Plan:
+    """The plan in a file; `-` reads YAML from standard input. Raises PlanError with all problems.
+
+    `given` are values for `vars` that the plan declares, instead of those in the file.
+    """
     name = os.fspath(path)
     base = os.getcwd() if name == "-" else os.path.dirname(os.path.abspath(name))
     with _collector_paused():
-        return _read(Source.of_file(name), base, env, roots)
+        source = Source.of_file(name)
+        if given:
+            _give(source, given)
+        return _read(source, base, env, roots)
 
 
 def parse(
@@ -70,6 +82,21 @@ def schema() -> dict[str, Any]:
 def _read(source: Source, base: str | None, env: Mapping[str, str] | None, roots: Sequence[str] | None) -> Plan:
     env = os.environ if env is None else env
     return read(source, Anchor(base=base, home=env.get("HOME"), roots=roots), env)
+
+
+def _give(source: Source, given: Mapping[str, Any]) -> None:
+    """Values as they were given: a reference in one of them is only text, whoever wrote it."""
+    if not isinstance(source.value, dict):
+        return
+    declared = source.value.get("vars")
+    declared = declared if isinstance(declared, dict) else {}
+    for name, value in given.items():
+        if name not in declared:
+            hint = meant(name, declared) or "declare it under `vars`"
+            problem = Spot(source, ("vars",)).problem("undefined_variable", f"the plan has no variable `{name}`", hint)
+            source.problems.append(problem)
+        declared = {**declared, name: value.replace("${", "$${") if isinstance(value, str) else value}
+    source.value["vars"] = declared
 
 
 @contextmanager

@@ -1,0 +1,139 @@
+"""Actions and triggers as use cases: what a file of triggers defines, over one engine. Every face calls these.
+
+    triggers = Triggers.load(engine, "triggers.yaml")
+    fired = await triggers.fire("backup", source="manual:alice")
+
+What has state - enabled or not, cooldowns, the last firing, how far a chain of responses has come - is folded from the
+journal, so that it is the same in every process and after a restart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+from holdfast.app.engine import Engine
+from holdfast.app.firing import Fired, Firing, Given
+from holdfast.app.reading import Reading
+from holdfast.core.errors import Refused
+from holdfast.core.events import NOTHING, Event
+from holdfast.core.times import iso
+from holdfast.journal.contract import Journal
+from holdfast.triggers import cron, file
+from holdfast.triggers.definitions import Action, Cron, Trigger
+from holdfast.triggers.definitions import Triggers as Definitions
+
+Row = Mapping[str, Any]
+UNKNOWN: Final[Row] = {"enabled": None, "fired_at": None, "due": None, "state": None, "changed_at": None, "skipped": 0}
+
+
+def default_file(environment: Mapping[str, str]) -> str:
+    """Where the file of triggers is when nobody says otherwise: in the configuration directory."""
+    home = environment.get("HOME") or os.path.expanduser("~")
+    base = environment.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    return os.path.join(base, "holdfast", file.NAME)
+
+
+class Triggers:
+    def __init__(self, engine: Engine, definitions: Definitions) -> None:
+        self.engine = engine
+        self.definitions = definitions
+        self.firing = Firing(engine, definitions)
+
+    @classmethod
+    def load(cls, engine: Engine, path: str, *, home: str | None = None) -> Triggers:
+        """Raises PlanError with all problems of the file."""
+        return cls(engine, file.load(path, home=home))
+
+    def close(self) -> None:
+        self.firing.close()
+
+    # -- looking
+
+    def actions(self) -> list[dict[str, Any]]:
+        return action_documents(self.engine, self.definitions)
+
+    def triggers(self) -> list[dict[str, Any]]:
+        return trigger_documents(self.engine, self.definitions)
+
+    def find(self, name: str) -> Trigger:
+        found = self.definitions.triggers.get(name)
+        if found is None:
+            raise Refused(f"there is no trigger `{name}`", code="not_found", hint="`holdfast trigger list` shows them")
+        return found
+
+    # -- doing
+
+    async def fire(self, action: str, *, source: str, variables: Given = NOTHING) -> Fired:
+        """Execute an action now. Raises `Rejected` while it executes or cools down."""
+        return await self.firing.fire(action, source=source, variables=variables)
+
+    def enable(self, name: str, *, by: str) -> dict[str, Any]:
+        return self._switch(name, True, by)
+
+    def disable(self, name: str, *, by: str) -> dict[str, Any]:
+        """What it has begun goes on to its end."""
+        return self._switch(name, False, by)
+
+    def _switch(self, name: str, enabled: bool, by: str) -> dict[str, Any]:
+        trigger = self.find(name)
+        journal, now = self.engine.journal, self.engine.clock.now()
+        if is_enabled(trigger, journal.trigger_row(name)) != enabled:
+            data = {"name": name, "enabled": enabled, "by": by, **_definition(trigger)}
+            journal.append(None, [Event("trigger.changed", data)], at=now)
+        return trigger_document(trigger, journal, now)
+
+
+def _definition(trigger: Trigger) -> dict[str, Any]:
+    return {"definition": trigger.definition} if isinstance(trigger, Cron) else {}
+
+
+# -- documents
+
+
+def is_enabled(trigger: Trigger, row: Row | None) -> bool:
+    """What somebody said counts more than the file."""
+    said = None if row is None else row["enabled"]
+    return trigger.enabled if said is None else bool(said)
+
+
+def action_documents(desk: Reading, definitions: Definitions) -> list[dict[str, Any]]:
+    now = desk.clock.now()
+    return [_action_document(action, desk.journal.action_row(name), now) for name, action in definitions.actions.items()]
+
+
+def _action_document(action: Action, row: Row | None, now: float) -> dict[str, Any]:
+    known = row or {"execution": None, "started_at": None, "completed_at": None, "success": None}
+    ended = known["completed_at"]
+    remaining = 0.0 if ended is None else max(0.0, ended + action.cooldown - now)
+    return {
+        "name": action.name,
+        "type": action.type,
+        "cooldown_s": action.cooldown,
+        "remaining_s": round(remaining, 3),
+        "executing": known["execution"] is not None,
+        "last_at": iso(known["started_at"] if known["started_at"] is not None else ended),
+        "last_success": known["success"],
+    }
+
+
+def trigger_documents(desk: Reading, definitions: Definitions) -> list[dict[str, Any]]:
+    now = desk.clock.now()
+    return [trigger_document(trigger, desk.journal, now) for trigger in definitions.triggers.values()]
+
+
+def trigger_document(trigger: Trigger, journal: Journal, now: float) -> dict[str, Any]:
+    row = journal.trigger_row(trigger.name)
+    known = row or UNKNOWN
+    enabled = is_enabled(trigger, row)
+    upcoming = cron.next_time(trigger.schedule, trigger.timezone, now) if enabled and isinstance(trigger, Cron) else None
+    return {
+        "name": trigger.name,
+        "type": trigger.type,
+        "enabled": enabled,
+        "next_at": iso(upcoming),
+        "last_at": iso(known["fired_at"]),
+        "state": (known["state"] or "armed") if enabled else "disabled",
+        "skipped": known["skipped"],
+    }
