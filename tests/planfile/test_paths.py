@@ -58,11 +58,11 @@ def test_a_plan_without_a_file_has_no_relative_paths():
     assert codes_of("steps: [{dir: a}, {dir: ~/a}, {file: /a, source: b}, {dir: /c}]", base=None) == ["invalid_value"] * 3
 
 
-def test_templates_lie_beneath_the_plan_file():
+def test_templates_are_found_like_any_other_source():
     assert step_of("steps: [{file: /a, template: t/a.j2}]").operation.template == "/plans/t/a.j2"
-    assert codes_of("steps: [{file: /a, template: /etc/a.j2}]") == ["outside_root"]
-    assert codes_of("steps: [{file: /a, template: ~/a.j2}]") == ["outside_root"]
+    assert step_of("steps: [{file: /a, template: /etc/a.j2}]").operation.template == "/etc/a.j2"
     assert codes_of("steps: [{file: /a, template: ../a.j2}]") == ["outside_root"]
+    assert codes_of("steps: [{file: /a, template: /etc/a.j2}]", roots=["/plans"]) == ["outside_root"] * 2
 
 
 def test_roots_confine_every_local_path():

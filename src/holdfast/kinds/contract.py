@@ -31,7 +31,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     family: ClassVar[str]
     batched: ClassVar[bool] = True
     here: ClassVar[tuple[str, ...]] = ()  # fields with paths where Holdfast runs (sources); relative to the plan file
-    confined: ClassVar[tuple[str, ...]] = ()  # of `here`: neither absolute nor out of the plan file's folder
+    templates: ClassVar[tuple[str, ...]] = ()  # of `here`: those whose contents name the variables of the plan
     lands: ClassVar[str] = ""  # the target whose resources it changes; what it was written for is then its `host`
     there: ClassVar[tuple[str, ...]] = ()  # fields with paths on the target; on `local` relative to the plan file
 

@@ -27,7 +27,7 @@ class File(Owned, frozen=True, kw_only=True):
     kind: ClassVar[str] = "file"
     main: ClassVar[str] = "path"
     here: ClassVar[tuple[str, ...]] = ("source", "template")
-    confined: ClassVar[tuple[str, ...]] = ("template",)
+    templates: ClassVar[tuple[str, ...]] = ("template",)
 
     path: str
     content: str | Secret | None = None

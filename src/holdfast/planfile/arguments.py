@@ -41,10 +41,10 @@ Texts = Callable[[str], Any]  # the same argument with numbers in references wri
 class Shape:
     """What a struct takes, read off the class once."""
 
-    __slots__ = ("confined", "encoded", "flawless", "here", "known", "lands", "main", "name", "secrets", "struct", "there")
+    __slots__ = ("encoded", "flawless", "here", "known", "lands", "main", "name", "secrets", "struct", "templates", "there")
     here: tuple[tuple[str, ...], ...]  # ways through the mapping to paths; see `Kind` for which is which
     there: tuple[tuple[str, ...], ...]
-    confined: tuple[tuple[str, ...], ...]
+    templates: tuple[tuple[str, ...], ...]
 
     def __init__(self, struct: type[msgspec.Struct]) -> None:
         fields = msgspec.structs.fields(struct)
@@ -53,11 +53,11 @@ class Shape:
         self.known: dict[str, FieldInfo] = {field.encode_name: field for field in fields}
         self.secrets = tuple(field.encode_name for field in fields if _holds_secret(field.type))
         self.name = self.main = self.lands = ""
-        self.here = self.there = self.confined = ()
+        self.here = self.there = self.templates = ()
         self.flawless = getattr(struct, "flaws", Kind.flaws) is Kind.flaws
         if issubclass(struct, Kind):
             self.name, self.main, self.lands = struct.kind, self.encoded[struct.main], struct.lands
-            self.here, self.there, self.confined = map(self._ways, (struct.here, struct.there, struct.confined))
+            self.here, self.there, self.templates = map(self._ways, (struct.here, struct.there, struct.templates))
 
     def _ways(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
         """`text.source` -> the way through the mapping as it is written."""

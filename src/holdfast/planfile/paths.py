@@ -25,12 +25,6 @@ class Anchor(NamedTuple):
     home: str | None = None
     roots: Sequence[str] | None = None
 
-    def confined(self, path: str) -> str | Misplaced:
-        """As `place`, for what must lie beneath the folder of the plan file."""
-        if path.startswith(("/", "~")):
-            return Misplaced(f"`{path}` is not beneath the plan file", "outside_root", "write it relative to the plan file")
-        return self.place(path)
-
     def secret(self, reference: str) -> str | Misplaced:
         """A reference to a secret; a file that it names is one where Holdfast runs."""
         if not reference.startswith("file:"):

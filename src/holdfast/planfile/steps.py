@@ -146,7 +146,7 @@ class StepReader:
             if type(given.get(name)) in (int, float) and (text := texts(name)) is not BROKEN:
                 given[name] = text
         for way in shape.here:
-            self._change(shape, given, way, self.anchor.confined if way in shape.confined else self.anchor.place, spot)
+            self._change(shape, given, way, self.anchor.place, spot)
         for way in shape.there:
             self._change(shape, given, way, self.anchor.place if target in NEARBY else away, spot)
         for name in shape.secrets:
@@ -169,9 +169,9 @@ def _takes(kind: str, argument: str) -> bool:
 
 def _hand_over_variables(shape: Shape, given: dict[str, Any], scope: Scope, spot: Spot) -> None:
     """A template sees the variables of the plan, by their own names and as they are called in references."""
-    if not shape.confined or "vars" not in shape.known or "vars" in given:
+    if not shape.templates or "vars" not in shape.known or "vars" in given:
         return
-    if any(way[0] in given for way in shape.confined):
+    if any(way[0] in given for way in shape.templates):
         given["vars"] = scope.plain(spot)
 
 
