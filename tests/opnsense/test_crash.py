@@ -27,7 +27,7 @@ def test_whatever_breaks_the_appliance_is_old_or_new(tmp_path: Path) -> None:
 
 
 def complaints(bench: Bench, ending: str) -> str:
-    return "; ".join(crash.complaints_of(bench, bench.found, ending))
+    return "; ".join(crash.complaints_of(bench, bench.found, crash.End(ending)))
 
 
 def test_the_judge_sees_what_is_left_over_and_what_is_missing(bench: Bench) -> None:

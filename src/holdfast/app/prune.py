@@ -16,7 +16,7 @@ from holdfast.core.plan import Plan, Stage, Step, Task
 from holdfast.journal.contract import Journal
 from holdfast.kinds.opnsense.item import Item
 from holdfast.kinds.opnsense.resources import name_in
-from holdfast.kinds.opnsense.restored import in_order, is_object
+from holdfast.kinds.opnsense.restored import in_order, is_prunable
 from holdfast.kinds.registry import kind_of
 
 
@@ -42,7 +42,7 @@ def _left_out(journal: Journal, plan: Plan) -> Iterator[Resource]:
         if claim.writes
     }
     for resource, state in recorded.managed(journal, plan.name).items():
-        if is_object(resource.key) and state.exists and resource.target in plan.targets and resource not in written:
+        if is_prunable(resource.key) and state.exists and resource.target in plan.targets and resource not in written:
             yield resource
 
 

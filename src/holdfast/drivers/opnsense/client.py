@@ -10,14 +10,16 @@ from urllib.parse import quote
 from holdfast.core.errors import Failure, WorldError
 from holdfast.drivers.http.door import Answer, Door, Unheard, Unsent
 from holdfast.drivers.opnsense.answers import FAILURES, Meaning, Reply, of_write
-from holdfast.drivers.opnsense.rows import is_managed, of_get, of_row, options_in
+from holdfast.drivers.opnsense.rows import is_managed, is_uuid, of_get, of_row, options_in, tied_in
 from holdfast.kinds.opnsense.field import NEWEST, OLDEST, number
-from holdfast.kinds.opnsense.item import Appliance
+from holdfast.kinds.opnsense.item import Appliance, Listing
 from holdfast.kinds.opnsense.resources import Type
 
 PAGE_ROWS: Final = 1000
 READ_TRIES: Final = 3
 PROFILES: Final = ("24.7", "25.1", "25.7", "26.1", "26.7")
+
+MODELLED: Final = {"firewall.rule": "rules", "nat.source": "snatrules", "nat.one_to_one": "onetoone"}
 
 Sleep = Callable[[float], Awaitable[Any]]
 
@@ -147,27 +149,45 @@ class Client:
         return of_get(type_, await self.read(f"{type_.action('get', version)}/{uuid}"), version)
 
     async def every(self, type_: Type) -> dict[str, dict[str, str]]:
-        """By uuid, the values of every object of a type."""
+        """By uuid, the values of every object of a type: by one search or one document, where that shows enough."""
         version = await self.version()
-        if type_.name == "nat.source" and number(version) >= (26, 7):
-            return await self._each(type_, await self._source_rules())
+        old = number(version) < (25, 7)  # a search shows some columns only, and labels instead of values
+        if type_.name in MODELLED and (old or (type_.name == "nat.source" and number(version) >= (26, 7))):
+            return await self._modelled(type_)  # 26.7 hides source rules where the mode gives them no effect
+        if type_.name == "firewall.alias" and old:
+            return await self._exported(type_)
         rows = await self.rows(type_)
-        if type_.whole and number(version) >= (25, 7):
+        if type_.whole and not old:
             return {uuid: of_row(type_, row, version) for uuid, row in rows.items()}
         return await self._each(type_, rows)
+
+    async def listing(self, type_: Type) -> Listing:
+        """All objects of a type; none where the key may not see them: then only the appliance knows what is in use."""
+        try:
+            objects = await self.every(type_)
+            tied = tied_in(await self.rows(type_)) if type_.name == "interfaces.vlan" else {}
+        except WorldError as error:
+            if error.code not in ("permission_denied", "unsupported"):
+                raise
+            return Listing({})
+        return Listing(objects, tied)
 
     async def _each(self, type_: Type, uuids: Iterable[str]) -> dict[str, dict[str, str]]:
         """Where searches do not show enough."""
         found = {uuid: await self.one(type_, uuid) for uuid in uuids}
         return {uuid: values for uuid, values in found.items() if values is not None}
 
-    async def _source_rules(self) -> list[str]:
-        """A search hides stored rules where the mode gives them no effect; the whole model does not."""
-        answer = await self.read("firewall/filter/get")
-        whole = answer.get("filter") if isinstance(answer, dict) else None
-        rules = whole.get("snatrules") if isinstance(whole, dict) else None
-        shown = rules.get("rule") if isinstance(rules, dict) else None
-        return list(shown) if isinstance(shown, dict) else []
+    async def _modelled(self, type_: Type) -> dict[str, dict[str, str]]:
+        """All rules, from the document that holds the whole packet filter."""
+        version = await self.version()
+        rules = _inner(await self.read("firewall/filter/get"), "filter", MODELLED[type_.name], "rule")
+        found = {uuid: of_get(type_, {type_.wrapper: shown}, version) for uuid, shown in rules.items() if is_uuid(uuid)}
+        return {uuid: values for uuid, values in found.items() if values is not None}
+
+    async def _exported(self, type_: Type) -> dict[str, dict[str, str]]:
+        version = await self.version()
+        rows = _inner(await self.read("firewall/alias/export"), "aliases", "alias")
+        return {uuid: of_row(type_, row, version) for uuid, row in rows.items() if is_uuid(uuid)}
 
     async def options(self, type_: Type) -> dict[str, dict[str, str]]:
         return options_in(type_, await self.read(type_.action("get", await self.version())))
@@ -225,6 +245,13 @@ class Client:
         self._appliance = None  # it may be another version by the next time
         await self.drop_line()
         await self._door.close()
+
+
+def _inner(document: Any, *names: str) -> Mapping[str, Any]:
+    """What lies at this place of a document; an empty map is shown as a list."""
+    for name in names:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else {}
 
 
 def profile_of(version: str) -> str:

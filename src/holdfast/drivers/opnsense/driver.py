@@ -46,6 +46,8 @@ class ApplianceDriver:
             return await self._client.appliance()
         if key.startswith(OPTIONS):
             return Options(await self._client.options(TYPES[key.removeprefix(OPTIONS)]))
+        if key in TYPES:
+            return await self._client.listing(TYPES[key])
         type_ = type_of(key)
         if type_ is None:
             raise WorldError(f"`{key}` is nothing that an OPNsense appliance has", code="unsupported")
@@ -62,7 +64,7 @@ class ApplianceDriver:
     async def confirm(self, changes: Sequence[Change]) -> None:
         """What was found to be configured after a crash may never have been made effective. Raises WorldError."""
         async with self._lane:
-            failed = await activate(self._client, _groups(changes), _rules(changes))
+            failed = await activate(self._client, changes)
         for failure in failed.values():
             raise WorldError(failure.message, code=failure.code, hint=failure.hint)
 
@@ -212,7 +214,7 @@ class _Turn:
             if outcome.ending is Ending.DONE or (outcome.ending is Ending.UNCHANGED and undoing)
         ]
         changes = [moves[place].change for place in active]
-        failures = await activate(self._client, _groups(changes), _rules(changes))
+        failures = await activate(self._client, changes)
         for place in active:
             failure = failures.get(_type(moves[place]).group or "")
             if failure is not None or (failures and self._outcomes[place].ending is Ending.DONE and _type(moves[place]).group):
@@ -222,6 +224,8 @@ class _Turn:
 
 def item_called(type_: Type, name: str, every: Mapping[str, Values]) -> Item:
     """The object of this name; where there is none, the uuid that it would get."""
+    if not type_.key:
+        return Item(name, every.get(name))
     found = [uuid for uuid, values in every.items() if type_.key_of(values) == name]
     if found:
         return Item(found[0], every[found[0]], len(found))
@@ -251,18 +255,3 @@ def _type(move: Move) -> Type:
 
 def _uuid(move: Move) -> str:
     return as_item(move.change.after).uuid or as_item(move.change.before).uuid
-
-
-def _groups(changes: Sequence[Change]) -> set[str]:
-    found = (type_of(change.key) for change in changes)
-    return {type_.group for type_ in found if type_ is not None and type_.group is not None}
-
-
-def _rules(changes: Sequence[Change]) -> dict[str, Item]:
-    """By uuid, the filter rules as they are to run after these changes."""
-    found = {}
-    for change in changes:
-        if change.key.startswith("firewall.rule/"):
-            after = as_item(change.after)
-            found[after.uuid or as_item(change.before).uuid] = after
-    return found

@@ -15,7 +15,17 @@ UUID4: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{
 
 def is_managed(row: Mapping[str, Any]) -> bool:
     """Automatic, legacy and dynamic objects are shown as well, and are none of ours."""
-    return UUID4.fullmatch(str(row.get("uuid", ""))) is not None and not row.get("legacy")
+    return is_uuid(str(row.get("uuid", ""))) and not row.get("legacy")
+
+
+def is_uuid(text: str) -> bool:
+    return UUID4.fullmatch(text) is not None
+
+
+def tied_in(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """By uuid, the interface that a VLAN is assigned to, which stands behind its device: `vlan01 [LAN]`."""
+    shown = {uuid: str(row.get("vlanif", "")).partition(" [") for uuid, row in rows.items()}
+    return {uuid: label.rstrip("]") for uuid, (_, found, label) in shown.items() if found}
 
 
 def of_row(type_: Type, row: Mapping[str, Any], version: str) -> dict[str, str]:
@@ -32,7 +42,9 @@ def of_get(type_: Type, answer: Any, version: str) -> dict[str, str] | None:
     shown = _shown(type_, answer)
     flat = _containers(shown, type_)
     found = {name: normal(field, _text(field, flat[name])) for name, field in type_.known(version).items() if name in flat}
-    return found if all(name in found for name in type_.key) else None  # of an unknown alias only its content is shown
+    return (
+        found if found and all(name in found for name in type_.key) else None
+    )  # of an unknown alias only its content is shown
 
 
 def options_in(type_: Type, answer: Any) -> dict[str, dict[str, str]]:

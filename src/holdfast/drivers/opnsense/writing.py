@@ -48,7 +48,7 @@ def decide(type_: Type, move: Move, every: Mapping[str, Values], made: Values | 
     if start.exists:
         return _foreign(uuid, "is gone")
     name = type_.key_of(goal.values)
-    twin = next((other for other, values in every.items() if type_.key_of(values) == name), None)
+    twin = next((other for other, values in every.items() if name and type_.key_of(values) == name), None)
     if twin is not None:
         return _foreign(twin, f"was made meanwhile and is called `{name}` as well")
     return Set(uuid, goal.values)

@@ -44,6 +44,24 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """All objects of a type, as far as the key may see them: who refers to whom is read off it."""
+
+    objects: Mapping[str, Mapping[str, str]]  # by uuid
+    tied: Mapping[str, str] = field(default_factory=dict)  # by uuid, the interface that a device is assigned to
+
+    @property
+    def exists(self) -> bool:
+        return True
+
+    def same(self, other: Any, /) -> bool:
+        return bool(self == other)
+
+    def plain(self) -> Any:
+        return {"listed": len(self.objects)}
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """By field, what the appliance would take: its interfaces, gateways, devices and other objects."""
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from holdfast.core.change import FACTS, Change, Claim, Guarantee
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.contract import Flaw, Kind
-from holdfast.kinds.opnsense import checks
+from holdfast.kinds.opnsense import checks, uses
 from holdfast.kinds.opnsense.field import Field
 from holdfast.kinds.opnsense.item import Appliance, Item, Options
 from holdfast.kinds.opnsense.resources import OPTIONS, TYPES, Type
@@ -99,7 +99,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
     def claims(self) -> Sequence[Claim]:
         found = [Claim(self.key)]
         if self.state == "absent":
-            return found
+            return [*found, *uses.claims_of(self.type)]
         if any(self.fields[name].type in _OFFERED for name in self._given if name in self.fields):
             found.append(Claim(OPTIONS + self.type.name, writes=False))
         return [*found, *(Claim(f"firewall.alias/{name}", writes=False) for name in sorted(self._alias_names()))]
@@ -125,8 +125,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
     def changes(self, view: View, /) -> Sequence[Change]:
         found = self._found(view)
         if self.state == "absent":
-            gone = Item(found.uuid) if found.exists else found
-            return (Change(self.key, found, gone, Guarantee.REVERSIBLE),)
+            return uses.deletion(view, self.type, self.key, found)
         wanted = self._wanted(view, found)
         after = Item(found.uuid, {**(found.values or {}), **wanted})
         self._check(view, found, after)

@@ -16,7 +16,7 @@ class Type(NamedTuple):
     suffix: str  # of its actions: get_SUFFIX, set_SUFFIX
     search: str
     wrapper: str
-    key: tuple[str, ...]  # the fields that make its natural key
+    key: tuple[str, ...]  # the fields that make its natural key; none: it is called by its uuid
     joined: str  # what stands between them
     fields: tuple[Field, ...]
     group: str | None  # its activation; None: effective at once
@@ -102,6 +102,17 @@ TYPES: Final[Mapping[str, Type]] = {
             ("hostname", "domain"),
             ".",
             names.UNBOUND_HOST,
+            "unbound",
+        ),
+        Type(
+            "unbound.alias",
+            "unbound/settings",
+            "host_alias",
+            "search_host_alias",
+            "alias",
+            (),
+            "",
+            names.UNBOUND_ALIAS,
             "unbound",
         ),
         Type("kea.subnet", "kea/dhcpv4", "subnet", "search_subnet", "subnet4", ("subnet",), "", names.KEA_SUBNET, "kea"),

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from holdfast.core.change import FACTS, Change, Claim, Guarantee, Resource, State
 from holdfast.core.predict import Unfit, View
+from holdfast.kinds.opnsense import uses
 from holdfast.kinds.opnsense.item import Appliance, Item
 from holdfast.kinds.opnsense.resources import TYPES, type_of
 
@@ -29,14 +30,17 @@ class RestoredObject:
     state: State
 
     def claims(self) -> Sequence[Claim]:
-        return [Claim(self.key)]
+        goes = type_of(self.key) if self.state is None or not self.state.exists else None
+        return [Claim(self.key), *(uses.claims_of(goes) if goes else ())]
 
     def changes(self, view: View, /) -> Sequence[Change]:
         found, facts = view.seen(self.key), view.seen(FACTS)
         if not isinstance(found, Item) or not isinstance(facts, Appliance):
             raise Unfit("unsupported", f"the target `{view.target}` is not an OPNsense appliance")
         if not isinstance(self.state, Item) or self.state.values is None:
-            return (Change(self.key, found, Item(found.uuid) if found.exists else found, Guarantee.REVERSIBLE),)
+            type_ = type_of(self.key)
+            assert type_ is not None
+            return uses.deletion(view, type_, self.key, found)
         if found.exists and found.uuid != self.state.uuid:
             hint = "remove or rename it, then restore again"
             raise Unfit("conflict", f"`{self.key}` is another object now ({found.uuid})", hint)
@@ -65,6 +69,12 @@ def _rank(resource: Resource) -> tuple[str, int, str]:
 
 def is_object(key: str) -> bool:
     return type_of(key) is not None
+
+
+def is_prunable(key: str) -> bool:
+    """Can a plan name it at all? What only goes along with others is none of its own."""
+    found = type_of(key)
+    return found is not None and bool(found.key)
 
 
 def chained(ordered: Iterable[Resource]) -> dict[Resource, list[str]]:

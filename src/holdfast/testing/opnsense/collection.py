@@ -86,6 +86,9 @@ class Collection:
             {name: field.shown(item.get(name, self.volatile(name, uuid, item, world)), world) for name, field in fields.items()}
         )
 
+    def all_shown(self, world: World) -> Row:
+        return {uuid: self.shown(uuid, item, world) for uuid, item in world.listing(self.resource.path).items()}
+
     def volatile(self, name: str, uuid: str, item: Item, world: World) -> str:
         """The value of a field that is worked out and never stored."""
         return ""

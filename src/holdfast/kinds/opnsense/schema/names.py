@@ -6,6 +6,8 @@ from typing import Final
 
 from holdfast.kinds.opnsense.field import Field, words
 
+_DOMAIN: Final = r"^(?:(?:[a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])\.)*(?:[a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])$"
+
 UNBOUND_HOST: Final = (
     Field("enabled", "bool", required=True, default="1"),
     Field("hostname", "host", flags=words("star")),
@@ -13,7 +15,7 @@ UNBOUND_HOST: Final = (
         "domain",
         "text",
         required=True,
-        pattern=r"^(?:(?:[a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])\.)*(?:[a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])$",
+        pattern=_DOMAIN,
         ignore_case=True,
     ),
     Field("rr", "enum", required=True, default="A", choices=words("A AAAA MX TXT")),
@@ -24,6 +26,14 @@ UNBOUND_HOST: Final = (
     Field("txtdata", "description"),
     Field("addptr", "bool", required=True, default="1"),
     Field("aliases", "text", many="set", volatile=True),
+    Field("description", "description"),
+)
+
+UNBOUND_ALIAS: Final = (
+    Field("enabled", "bool", required=True, default="1"),
+    Field("host", "ref", required=True, refers="Unbound:hosts.host"),
+    Field("hostname", "host", flags=words("star")),
+    Field("domain", "text", pattern=_DOMAIN, ignore_case=True),
     Field("description", "description"),
 )
 

@@ -9,8 +9,8 @@ from holdfast.testing.opnsense.call import Call
 from holdfast.testing.opnsense.collection import UUID4, Answer, Collection, Handler, Row
 from holdfast.testing.opnsense.fixture import GENERAL, LEGACY_RULES, settings
 from holdfast.testing.opnsense.profile import Profile
-from holdfast.testing.opnsense.references import RULES
 from holdfast.testing.opnsense.store import Config, Item, replaced
+from holdfast.testing.opnsense.tables import firewall, nat
 from holdfast.testing.opnsense.world import GROUP, World
 
 AUTOMATIC: Final = (
@@ -18,7 +18,7 @@ AUTOMATIC: Final = (
     ("591785b794601e212b260e25925636fd", "pass", "IPv6 requirements (ICMP)"),
     ("e7df7cd2ca07f4f1ab415d457a6e1c13", "pass", "let out anything from firewall host itself"),
 )
-LISTED: Final = {"rules.rule": RULES[0], "snatrules.rule": RULES[1], "onetoone.rule": RULES[2], "npt.rule": RULES[3]}
+LISTED: Final = {"rules": firewall.RULE, "snatrules": nat.SOURCE, "onetoone": nat.ONE_TO_ONE, "npt": nat.PREFIX}
 
 
 def priority(item: Item, world: World) -> int:
@@ -125,11 +125,9 @@ class FilterRules(Rules):
         ]
 
     def everything(self, call: Call) -> Answer:
-        tree: dict[str, Any] = {}
-        for name, path in LISTED.items():
-            outer, inner = name.split(".")
-            tree[outer] = {inner: {uuid: self.shown(uuid, item, call.world) for uuid, item in call.world.listing(path).items()}}
-        return {"filter": tree}
+        world = call.world
+        shown = {name: Collection(resource, self.new_uuid).all_shown(world) for name, resource in LISTED.items()}
+        return {"filter": {name: {"rule": rules} for name, rules in shown.items()}}
 
     def interfaces(self, call: Call) -> Answer:
         items = [{"value": key, "label": label} for key, label in call.world.interfaces.items() if key != "lo0"]
@@ -169,8 +167,7 @@ class SourceNat(Rules):
         return [{"uuid": "automatic_wan", "enabled": "1", "interface": "wan", "description": "automatic"}] if automatic else []
 
     def listed(self, call: Call) -> Answer:
-        rules = {uuid: self.shown(uuid, item, call.world) for uuid, item in super().rows(call)}
-        return {"filter": {"snatrules": {"rule": rules}}}
+        return {"filter": {"snatrules": {"rule": self.all_shown(call.world)}}}
 
     def settings(self, call: Call) -> Answer:
         mode = _mode(call.config)

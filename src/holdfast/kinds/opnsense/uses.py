@@ -1,0 +1,119 @@
+"""Who refers to an object, and what goes with it: known before it is deleted, not from the appliance's refusal.
+
+By uuid or by a field of its own, as the table `USES` says. What the appliance would not notice counts as well: a rule
+whose gateway or overload table is gone does not load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from holdfast.core.change import Change, Claim, Guarantee
+from holdfast.core.predict import Unfit, View
+from holdfast.kinds.opnsense.item import Item, Listing
+from holdfast.kinds.opnsense.resources import TYPES, Type, name_in, type_of
+
+Values = Mapping[str, str]
+
+
+class Use(NamedTuple):
+    """Objects of the type `by` refer to others in these fields: by uuid, or by the other's field `name`."""
+
+    by: str
+    fields: tuple[str, ...]
+    name: str = ""
+
+
+_NETS: Final = ("source_net", "destination_net")
+_PORTS: Final = ("source_port", "destination_port")
+USES: Final[Mapping[str, tuple[Use, ...]]] = {
+    "firewall.alias": (
+        Use("firewall.rule", (*_NETS, *_PORTS), "name"),
+        Use("firewall.rule", ("overload",)),
+        Use("nat.source", (*_NETS, *_PORTS, "target"), "name"),
+        Use("nat.one_to_one", _NETS, "name"),
+        Use("firewall.alias", ("content",), "name"),
+    ),
+    "firewall.category": tuple(
+        Use(by, ("categories",)) for by in ("firewall.rule", "firewall.alias", "nat.source", "nat.one_to_one")
+    ),
+    "interfaces.vlan": (Use("interfaces.vlan", ("if",), "vlanif"),),
+    "routing.gateway": (Use("routes.route", ("gateway",), "name"), Use("firewall.rule", ("gateway", "replyto"), "name")),
+    "kea.subnet": (Use("kea.reservation", ("subnet",)),),
+    "haproxy.server": (Use("haproxy.backend", ("linkedServers",)),),
+    "haproxy.backend": (Use("haproxy.frontend", ("defaultBackend",)),),
+    "haproxy.frontend": (Use("haproxy.server", ("unix_socket",)),),
+}
+CASCADES: Final[Mapping[str, Use]] = {"unbound.host": Use("unbound.alias", ("host",))}  # what goes with the object
+
+
+def claims_of(type_: Type) -> list[Claim]:
+    """What has to be looked at before an object of this type may go."""
+    by = {use.by for use in USES.get(type_.name, ())} | {use.by for use in _cascade(type_)}
+    if type_.name == "interfaces.vlan":
+        by.add(type_.name)
+    return [Claim(name, writes=False, beneath=True) for name in sorted(by)]
+
+
+def deletion(view: View, type_: Type, key: str, found: Item) -> tuple[Change, ...]:
+    """The object goes, and before it what would go with it; refused while others refer to it."""
+    if not found.exists:
+        return (Change(key, found, found, Guarantee.REVERSIBLE),)
+    for by, user in _users(view, type_, found):
+        hint = "take the reference out first, or delete what refers to it before this"
+        raise Unfit("conflict", f"`{name_in(key)}` is in use: {by} `{user}` refers to it", hint, f"{by}/{user}")
+    going = [(found_key, item) for use in _cascade(type_) for found_key, item in _going(view, use, found.uuid)]
+    return tuple(Change(key, item, Item(item.uuid), Guarantee.REVERSIBLE) for key, item in (*going, (key, found)))
+
+
+def _cascade(type_: Type) -> tuple[Use, ...]:
+    return (CASCADES[type_.name],) if type_.name in CASCADES else ()
+
+
+def _users(view: View, type_: Type, found: Item) -> Iterator[tuple[str, str]]:
+    """Type and name of every object that refers to this one."""
+    for use in USES.get(type_.name, ()):
+        wanted = (found.values or {}).get(use.name, "") if use.name else found.uuid
+        for uuid, values in _listed(view, use.by).items():
+            if wanted and uuid != found.uuid and any(_holds(use.by, values, field, wanted) for field in use.fields):
+                yield use.by, TYPES[use.by].key_of(values)
+    listing = view.seen(type_.name) if type_.name == "interfaces.vlan" else None
+    if isinstance(listing, Listing) and found.uuid in listing.tied:
+        yield "interface", listing.tied[found.uuid]
+
+
+def _holds(by: str, values: Values, field: str, wanted: str) -> bool:
+    separator = "\n" if (by, field) == ("firewall.alias", "content") else ","
+    return wanted in values.get(field, "").removeprefix("!").replace(f"{separator}!", separator).split(separator)
+
+
+def _going(view: View, use: Use, uuid: str) -> Iterator[tuple[str, Item]]:
+    for other, values in _listed(view, use.by).items():
+        if any(uuid in values.get(field, "").split(",") for field in use.fields):
+            yield f"{use.by}/{other}", Item(other, values)
+
+
+def _listed(view: View, type_name: str) -> Mapping[str, Values]:
+    """The objects of a type as the steps so far will have left them; each change is taken in once."""
+    kept = view.notes().setdefault("opnsense.listed", {})
+    assert isinstance(kept, dict)
+    if type_name not in kept:
+        listing = view.seen(type_name)
+        kept[type_name] = [0, dict(listing.objects) if isinstance(listing, Listing) else {}]
+    log = view.log()
+    taken_in, objects = kept[type_name]
+    for change in log[taken_in:]:
+        found = type_of(change.key)
+        if found is not None and found.name == type_name:
+            _take_in(objects, change)
+    kept[type_name][0] = len(log)
+    return dict(objects)
+
+
+def _take_in(objects: dict[str, Values], change: Change) -> None:
+    after = change.after
+    if isinstance(after, Item) and after.values is not None:
+        objects[after.uuid] = after.values
+    elif isinstance(change.before, Item):
+        objects.pop(change.before.uuid, None)

@@ -1,0 +1,129 @@
+"""Deleting: who refers to an object is known before anything is touched, and what goes with it comes back with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from holdfast import Holdfast
+from holdfast.testing.opnsense import PROFILES, Simulator
+from tests.opnsense.conftest import PlanOf, absent, alias, named, plans_for, rule, writes
+
+NAT = {"interface": "wan", "source_net": "lan", "target": "servers"}
+# By what is in use: the steps that make it and its user, and what is to be deleted.
+IN_USE: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
+    "an alias by a rule": (
+        [alias("servers", "10.0.0.1"), rule("web", 80, values={"destination_net": "servers"})],
+        absent("firewall.alias", "servers"),
+        "firewall.rule `web`",
+    ),
+    "an alias by an alias": (
+        [alias("servers", "10.0.0.1"), alias("all_servers", "servers")],
+        absent("firewall.alias", "servers"),
+        "firewall.alias `all_servers`",
+    ),
+    "an alias by source NAT": (
+        [alias("servers", "10.0.0.1"), {"opnsense.nat.source": "out", "values": NAT}],
+        absent("firewall.alias", "servers"),
+        "nat.source `out`",
+    ),
+    "a category by a rule": (
+        [{"opnsense.firewall.category": "Web", "id": "c"}, rule("web", 80, values={"categories": [{"ref": "c"}]})],
+        absent("firewall.category", "Web"),
+        "firewall.rule `web`",
+    ),
+    "a gateway by a route": (
+        [
+            {"opnsense.routing.gateway": "DMZ_GW", "values": {"interface": "opt1", "gateway": "10.0.10.9"}},
+            {"opnsense.routes.route": "10.9.0.0/16", "values": {"gateway": "DMZ_GW"}},
+        ],
+        absent("routing.gateway", "DMZ_GW"),
+        "routes.route `10.9.0.0/16`",
+    ),
+    "a subnet by a reservation": (
+        [
+            {"opnsense.kea.subnet": "192.168.1.0/24", "id": "net"},
+            {"opnsense.kea.reservation": "00:11:22:33:44:55", "values": {"subnet": {"ref": "net"}, "ip_address": "192.168.1.7"}},
+        ],
+        absent("kea.subnet", "192.168.1.0/24"),
+        "kea.reservation `00:11:22:33:44:55`",
+    ),
+    "a server by a backend": (
+        [
+            {"opnsense.haproxy.server": "one", "id": "s", "values": {"address": "10.0.0.1", "port": 80}},
+            {"opnsense.haproxy.backend": "pool", "values": {"linkedServers": [{"ref": "s"}]}},
+        ],
+        absent("haproxy.server", "one"),
+        "haproxy.backend `pool`",
+    ),
+}
+
+
+@pytest.mark.parametrize("profile", [PROFILES[0], PROFILES[-1]])
+@pytest.mark.parametrize("case", IN_USE)
+def test_what_is_in_use_is_refused_before_anything_is_touched(
+    case: str, profile: str, hf: Holdfast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, gone, user = IN_USE[case]
+    with Simulator(profile) as sim:
+        plan_of = plans_for(sim, monkeypatch)
+        assert hf.apply(plan_of(*made)).ending == "committed"
+        before = writes(sim)
+        result = hf.apply(plan_of(gone, name="other"))
+        assert (result.ending, result.errors[0]["code"]) == ("refused", "conflict")
+        assert f"{user} refers to it" in result.errors[0]["message"]
+        assert writes(sim) == before
+
+
+def test_user_and_used_go_together_and_the_wrong_order_is_told(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    made, gone, _ = IN_USE["an alias by a rule"]
+    hf.apply(plan_of(*made))
+    rule_goes = absent("firewall.rule", "web", id="rule-goes")
+    result = hf.apply(plan_of(gone, rule_goes))
+    assert result.ending == "refused" and "`rule-goes` writes it, but only later" in result.errors[0]["hint"]
+    assert hf.apply(plan_of(rule_goes, gone)).ending == "committed"
+    assert "servers" not in named(sim, "firewall.alias")
+
+
+def test_what_another_step_stops_using_may_go(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    made, gone, _ = IN_USE["an alias by a rule"]
+    hf.apply(plan_of(*made))
+    assert hf.apply(plan_of(rule("web", 80, values={"destination_net": "any"}), gone)).ending == "committed"
+    assert "servers" not in named(sim, "firewall.alias")
+
+
+def test_a_vlan_that_is_an_interface_stays(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    hf.apply(plan_of({"opnsense.interfaces.vlan": "igc3/20"}))
+    device = next(iter(sim.objects("interfaces.vlan").values()))["vlanif"]
+    sim.foreign("set", "interfaces.assignment", "opt2", {"descr": "GUESTS", "if": device, "ipaddr": "", "subnet": ""})
+    result = hf.apply(plan_of(absent("interfaces.vlan", "igc3/20"), name="other"))
+    assert (result.ending, result.errors[0]["code"]) == ("refused", "conflict")
+    assert "GUESTS" in result.errors[0]["message"]
+
+
+def test_the_aliases_of_a_name_go_with_it_and_come_back_with_it(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    hf.apply(plan_of({"opnsense.unbound.host": "web.example.org", "values": {"server": "10.0.0.1"}}))
+    host = next(iter(sim.objects("unbound.host")))
+    for name in ("www", "shop"):
+        fields = {"enabled": "1", "host": host, "hostname": name, "domain": "example.org", "description": ""}
+        sim.foreign("set", "unbound.alias", sim.new_uuid(), fields)
+    sim.activate()
+    before = {path: dict(sim.objects(path)) for path in ("unbound.host", "unbound.alias")}
+    gone = plan_of(absent("unbound.host", "web.example.org"), name="other")
+    assert [change["action"] for change in hf.plan(gone).plain()["changes"]].count("delete") == 3
+    result = hf.apply(gone)
+    assert (result.ending, dict(sim.objects("unbound.alias"))) == ("committed", {})
+    assert hf.rollback(result.run).ending == "rolled_back"
+    assert {path: dict(sim.objects(path)) for path in before} == before
+    assert sim.pending == []
+
+
+def test_a_key_that_may_not_look_everywhere_can_still_delete(
+    hf: Holdfast, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    narrow = next(user for user in sim.users.values() if user.name == "narrow")
+    sim.key, sim.secret = narrow.key, narrow.secret
+    plan_of = plans_for(sim, monkeypatch)
+    assert hf.apply(plan_of(alias("servers", "10.0.0.1"))).ending == "committed"
+    assert hf.apply(plan_of(absent("firewall.alias", "servers"))).ending == "committed"
