@@ -34,7 +34,9 @@ def ending(run: Document) -> Iterator[Line]:
     counts = ", ".join(f"{len(run[name]):,} {said(name)}" for name in _COUNTS if run[name])
     spent = f"  in {took(run['duration_s'])}" if run["duration_s"] is not None else ""
     yield line(marks.state(word), f"  {run['plan']['name']}", f"  {counts}" if counts else "", Span(spent, "dim"))
-    if word in _MEANINGS:
+    if word == "rolled_back" and run["residue"]:
+        yield line("everything else is as it was before")
+    elif word in _MEANINGS:
         yield line(_MEANINGS[word])
     yield line(Span(f"run {run['run']}", "dim"))
 
