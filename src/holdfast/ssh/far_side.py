@@ -146,7 +146,11 @@ def sums_of(output: bytes) -> dict[bytes, str]:
     return found
 
 
-@cache
 def _text(name: str) -> str:
-    place = files("holdfast.ssh") / "remote"
-    return f"{(place / 'common.sh').read_text()}\n{(place / f'{name}.sh').read_text()}"
+    return f"{sent('common.sh')}\n{sent(f'{name}.sh')}"
+
+
+@cache
+def sent(name: str) -> str:
+    """A text that runs on hosts."""
+    return (files("holdfast.ssh") / "remote" / name).read_text()

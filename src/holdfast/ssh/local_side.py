@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from holdfast.core.errors import WorldError
 
-CHUNK: Final = 1024 * 1024
+CHUNK: Final = 256 * 1024  # larger blocks cost fresh pages of memory for each
 INFLOW_BYTES_MAX: Final = 16 * 1024 * 1024
 _CODES: Final = {
     FileNotFoundError: "source_not_found",

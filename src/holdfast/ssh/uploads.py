@@ -14,11 +14,11 @@ from typing import Final
 from holdfast.core.errors import WorldError
 from holdfast.ssh.archive import Tree, pack, size_of
 from holdfast.ssh.dialogue import Dialogue
-from holdfast.ssh.far_side import SUMS_BYTES_MAX, FarSide, Pour, Talk, far_path, repeatable, sums_of
-from holdfast.ssh.local_side import CHUNK, Source, said_plainly
+from holdfast.ssh.far_side import SUMS_BYTES_MAX, FarSide, Pour, Talk, far_path, repeatable, sent, sums_of
+from holdfast.ssh.local_side import Source, said_plainly
 from holdfast.ssh.values import Progress, Transfer, Transferred
 
-RESUMABLE_BYTES_MIN: Final = 16 * 1024 * 1024  # smaller ones are sent again
+LARGE_BYTES_MIN: Final = 16 * 1024 * 1024  # smaller ones are sent again when they broke, and need no program of their own
 
 
 class Upload:
@@ -43,8 +43,9 @@ class Upload:
 
     async def _file(self, source: Source) -> Transferred:
         asked = self._asked
-        key = source.key if asked.resume and source.size >= RESUMABLE_BYTES_MIN else ""
-        words = (far_path(asked.to), os.path.basename(asked.source), asked.on_conflict, str(source.size), key)
+        large = source.size >= LARGE_BYTES_MIN
+        key, taker = source.key if asked.resume and large else "", sent("take_file.py") if large else ""
+        words = (far_path(asked.to), os.path.basename(asked.source), asked.on_conflict, str(source.size), key, taker)
         with repeatable():
             talk = await self._side.run("receive_file", *words, pour=lambda talk: self._send(talk, source))
         if "skipped" in talk.notes:
@@ -59,19 +60,19 @@ class Upload:
         async def pour(dialogue: Dialogue) -> None:
             if not await talk.wrap.heard_of("have", dialogue):
                 return
-            sent = int(talk.notes["have"])
-            if sent:
-                await asyncio.to_thread(source.skip, sent)
-            data = await _next_chunk(source)
+            done = int(talk.notes["have"])
+            if done:
+                await asyncio.to_thread(source.skip, done)
+            data = source.chunk()  # on the loop: a hop to a thread and back costs more than to read and hash
             while data and not dialogue.exited.is_set():
-                sent += len(data)
-                if sent > source.size:
+                done += len(data)
+                if done > source.size:
                     break
                 dialogue.write(data)
-                data = await _next_chunk(source)  # while the one before is on its way
+                data = source.chunk()  # while the one before is on its way
                 await dialogue.writable.wait()
-                self._progress(sent, source.size)
-            if sent != source.size and not dialogue.exited.is_set():
+                self._progress(done, source.size)
+            if done != source.size and not dialogue.exited.is_set():
                 raise WorldError(f"here: {source.path} changed while it was read", code="checksum_mismatch")
 
         return pour
@@ -131,11 +132,6 @@ class Upload:
 async def _write(dialogue: Dialogue, data: bytes) -> None:
     dialogue.write(data)
     await dialogue.writable.wait()
-
-
-async def _next_chunk(source: Source) -> bytes:
-    """A small file is there at once; a large one is read beside the loop."""
-    return source.chunk() if source.size <= CHUNK else await asyncio.to_thread(source.chunk)
 
 
 def _next_piece(pieces: Iterator[bytes]) -> bytes:

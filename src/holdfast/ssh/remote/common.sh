@@ -25,13 +25,14 @@ there() { [ -e "$1" ] || [ -L "$1" ]; }
 
 directory() { [ -d "$1" ] && [ ! -L "$1" ]; }
 
+# The fastest first: openssl uses what the processor has for it.
 digest() {
-    if command -v sha256sum >/dev/null; then
-        sha256sum "$@"
-    elif command -v shasum >/dev/null; then
-        shasum -a 256 "$@"
-    else
+    if command -v openssl >/dev/null; then
         openssl dgst -sha256 -r "$@"
+    elif command -v sha256sum >/dev/null; then
+        sha256sum "$@"
+    else
+        shasum -a 256 "$@"
     fi
 }
 

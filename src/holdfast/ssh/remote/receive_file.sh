@@ -1,5 +1,5 @@
 # Receive one file on standard input into a temporary file beside its place, make it durable and tell its digest.
-to=$1 base=$2 policy=$3 size=$4 key=$5
+to=$1 base=$2 policy=$3 size=$4 key=$5 taker=$6
 umask 077
 place
 trap 'exit 143' TERM HUP INT
@@ -19,7 +19,11 @@ if [ "$have" -gt "$size" ]; then
 fi
 say have "$have"
 # Written and hashed at the same time; complaints come before the digest.
-said=$({ { [ "$have" = 0 ] || cat -- "$file"; tee -a -- "$file"; } 2>&3 | digest; } 3>&1)
+if [ -n "$taker" ] && python3 -I -c 'import hashlib' 2>/dev/null; then
+    said=$(python3 -I -c "$taker" "$file" 2>&1)
+else
+    said=$({ { [ "$have" = 0 ] || cat -- "$file"; tee -a -- "$file"; } 2>&3 | digest; } 3>&1)
+fi
 got=$(($(wc -c <"$file")))
 if [ "$got" != "$size" ]; then
     case $said in
