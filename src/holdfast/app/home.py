@@ -44,6 +44,16 @@ class Home:
         return os.path.join(self.path, "work")
 
     @property
+    def api_token(self) -> str:
+        """The token of the owner, for programs of theirs."""
+        return os.path.join(self.path, "api-token")
+
+    @property
+    def tokens(self) -> str:
+        """The digests of all other tokens."""
+        return os.path.join(self.path, "tokens.json")
+
+    @property
     def plans(self) -> str:
         """Plans that were previewed for somebody and wait to be applied."""
         return os.path.join(self.path, "plans")

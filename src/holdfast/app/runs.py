@@ -60,13 +60,13 @@ def event_documents(
     journal: Journal, run: str | None = None, *, since: int = 0, limit: int | None = None
 ) -> Iterator[dict[str, Any]]:
     """Single public events, after the number `since`."""
-    names: dict[str, _Names] = {}
+    names: dict[str, Names] = {}
     given = 0
     for record in journal.records(run, after=since):
         known = None
         if record.run is not None:
-            known = names.get(record.run) or names.setdefault(record.run, _Names(journal.outline(record.run)))
-        for document in _singles(record, known):
+            known = names.get(record.run) or names.setdefault(record.run, Names(journal.outline(record.run)))
+        for document in documents_of(record, known):
             if document["seq"] <= since:
                 continue
             yield document
@@ -75,7 +75,7 @@ def event_documents(
                 return
 
 
-class _Names:
+class Names:
     """What numbers in events mean."""
 
     def __init__(self, outline: Outline | None) -> None:
@@ -87,7 +87,8 @@ class _Names:
         ]
 
 
-def _singles(record: Record, names: _Names | None) -> Iterator[dict[str, Any]]:
+def documents_of(record: Record, names: Names | None) -> Iterator[dict[str, Any]]:
+    """The single public events of one record."""
     seq, plan_seq = record.seq, record.plan_seq
     task_seqs = dict(record.task_seqs)
     for event in record.events:

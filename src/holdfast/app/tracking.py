@@ -10,9 +10,7 @@ from holdfast.core.times import iso
 from holdfast.journal.contract import Journal
 
 
-def history(
-    journal: Journal, *, limit: int = 100, cleanups: bool = False, before: int | None = None
-) -> dict[str, Any]:
+def history(journal: Journal, *, limit: int = 100, cleanups: bool = False, before: int | None = None) -> dict[str, Any]:
     """The newest first; with `cleanups` nothing else."""
     executions = [] if cleanups else [execution(row) for row in journal.executions(limit=limit, before=before)]
     return {"executions": executions, "cleanups": [_dated(row, "executed_at") for row in journal.cleanups(limit=limit)]}

@@ -31,13 +31,11 @@ class Invocation:
     def engine(self) -> Iterator[Holdfast]:
         from holdfast.app.engine import Holdfast
 
-        with Holdfast.open(self.state, environment=self.environment, logger=self._logger()) as hf:
+        with Holdfast.open(self.state, environment=self.environment, logger=self.logger() if self.debug else None) as hf:
             yield hf
 
-    def _logger(self) -> Logger | None:
-        """With --debug every event is a line of JSON on standard error."""
-        if not self.debug:
-            return None
+    def logger(self) -> Logger:
+        """Events as lines of JSON on standard error; with --debug every one of them."""
         import logging
 
         from holdfast.runtime.logs import LOGGER, JsonLines
@@ -47,7 +45,7 @@ class Invocation:
         logger = logging.getLogger(LOGGER)
         logger.handlers = [handler]
         logger.propagate = False
-        logger.setLevel(logging.DEBUG)
+        logger.setLevel(logging.DEBUG if self.debug else logging.INFO)
         return logger
 
     @contextmanager

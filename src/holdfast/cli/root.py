@@ -53,6 +53,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
     "Work on hosts": {
         "ssh": Entry("ssh:ssh", "Run commands and scripts on hosts, copy files to them and back"),
     },
+    "Serve": {
+        "serve": Entry("serve:serve", "Serve the API and the dashboard"),
+    },
     "Set up": {
         "schema": Entry("setup:schema", "Print the JSON Schema of plan files"),
         "doctor": Entry("setup:doctor", "Check this installation"),

@@ -74,6 +74,9 @@ CODES: Final[Mapping[str, Code]] = {
     "missing_confirmation": Code(False, "answer the question on a terminal, or pass `--yes`"),
     "limit_exceeded": Code(False, "have a person do it, or the limit raised"),
     "before_image_lost": Code(False, "the kept before-image is gone; restore it from a backup"),
+    "wrong_host": Code(False, "ask for a name that the server knows"),
+    "wrong_origin": Code(False, "ask from a page of this server, or with a token"),
+    "overloaded": Code(True, "ask again in a while"),
     "corrupt_journal": Code(False, "`holdfast journal verify` shows the damage"),
     "bug": Code(False, "please report this, with the output of `--debug`"),
 }

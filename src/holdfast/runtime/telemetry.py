@@ -17,6 +17,7 @@ from holdfast.runtime.clock import Clock
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
+    from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.trace import Tracer
 
 Watch = Callable[[Run, Sequence[Event]], None]
@@ -48,6 +49,11 @@ def from_environment(environ: Environ) -> tuple[Tracer | None, Meter | None]:
     return _tracer(traces), _meter(metrics)
 
 
+def metric_readers(environ: Environ) -> list[MetricReader]:
+    """What reads metrics for the exporters that are asked for."""
+    return _readers(_asked(environ, "METRICS")) if environ.get("OTEL_SDK_DISABLED", "").lower() != "true" else []
+
+
 def _installed() -> bool:
     return find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
 
@@ -73,11 +79,16 @@ def _tracer(names: Sequence[str]) -> Tracer | None:
 
 def _meter(names: Sequence[str]) -> Meter | None:
     from opentelemetry.sdk.metrics import MeterProvider
+
+    readers = _readers(names)
+    return MeterProvider(readers).get_meter(SCOPE) if readers else None
+
+
+def _readers(names: Sequence[str]) -> list[MetricReader]:
     from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, MetricReader, PeriodicExportingMetricReader
 
-    exporters = list(_exporters("opentelemetry_metrics_exporter", names, ConsoleMetricExporter))
-    readers = [found if isinstance(found, MetricReader) else PeriodicExportingMetricReader(found) for found in exporters]
-    return MeterProvider(readers).get_meter(SCOPE) if readers else None
+    exporters = _exporters("opentelemetry_metrics_exporter", names, ConsoleMetricExporter)
+    return [found if isinstance(found, MetricReader) else PeriodicExportingMetricReader(found) for found in exporters]
 
 
 def _exporters(group: str, names: Sequence[str], console: Callable[..., Any]) -> Iterator[Any]:

@@ -1,0 +1,164 @@
+"""Runs that one process drives side by side: each in a thread of its own, at a desk of its own, with an owner of its own.
+
+To the journal each of them looks like a run of a process of its own, so everything that holds between processes - locks,
+commands, recovery - holds here as well. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, TimeoutError as StillUnderWay
+from contextlib import suppress
+from threading import Lock, Thread
+from typing import Any, Final
+
+import msgspec
+
+from holdfast.app.engine import DEFAULTS, Holdfast, Options, commanding, recovering
+from holdfast.app.preview import Preview, SavedPlan
+from holdfast.core.errors import Refused
+from holdfast.core.events import Event
+from holdfast.core.plan import Plan
+from holdfast.core.run import Run
+from holdfast.journal.contract import RunRow
+from holdfast.runtime.clock import Clock
+
+RUNS_MAX: Final = 100
+ANSWER_S: Final = 20.0  # so long a command is waited for before its run is shown as it is
+PARK_POLL_S: Final = 0.05
+SHELF: Final = "serve"  # of the journal
+PARKED: Final = "parked"  # the runs that were paused because the server stopped
+STOPPED: Final = "the server was stopped"
+
+Do = Callable[[Holdfast], Any]
+
+
+class Shift:
+    """One thread and its desk, for as long as one run is driven."""
+
+    def __init__(self, desk: Holdfast, do: Do, *, creates: bool) -> None:
+        self.desk = desk
+        self.run: Future[str] = Future()  # known once the run has said something
+        self._creates = creates
+        self._do = do
+        desk.parts.watchers.append(self._hear)
+
+    def _hear(self, run: Run, events: Sequence[Event]) -> None:
+        if not self.run.done() and (not self._creates or events[0].type == "run.created"):
+            self.run.set_result(run.id)
+
+    def work(self) -> None:
+        try:
+            result = self._do(self.desk)
+            if not self.run.done():
+                self.run.set_result(result.run)
+        except Exception as error:  # told to whoever asked, or, when nobody waits any more, to the log
+            if self.run.done():
+                logging.getLogger("holdfast").exception("run_abandoned")
+            else:
+                self.run.set_exception(error)
+        finally:
+            self.desk.close()
+
+
+class Workshop:
+    def __init__(self, open_desk: Callable[[], Holdfast], clock: Clock, *, runs_max: int = RUNS_MAX) -> None:
+        self._open_desk = open_desk
+        self._clock = clock
+        self._runs_max = runs_max
+        self._mutex = Lock()
+        self._shifts: dict[Shift, Thread] = {}
+        self._closing = False
+
+    def start(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS) -> str:
+        """Begin a run; returns its id as soon as it has one."""
+        return self._employ(lambda desk: desk.apply(plan, options), creates=True).run.result()
+
+    def restore(self, checkpoint: str, options: Options = DEFAULTS) -> str:
+        return self._employ(lambda desk: desk.checkpoint_restore(checkpoint, options), creates=True).run.result()
+
+    def control(self, row: RunRow, verb: str, data: dict[str, Any]) -> None:
+        """Do to a run what no living process can be asked to do; returns when it has begun."""
+        shift = self._employ(lambda desk: desk.run_work(desk.plan_of(row), commanding(row, verb, data)), creates=False)
+        with suppress(StillUnderWay):  # it has to look at many hosts first
+            shift.run.result(ANSWER_S)
+
+    def recover(self, rows: Sequence[RunRow], *, resume: bool) -> None:
+        for row in rows:
+            self._employ(_recovering(row, resume), creates=False)
+
+    def _employ(self, do: Do, *, creates: bool) -> Shift:
+        with self._mutex:
+            if self._closing:
+                raise Refused("the server is stopping", code="overloaded", hint="ask again when it has started anew")
+            if len(self._shifts) >= self._runs_max:
+                raise Refused(f"{self._runs_max} runs are under way", code="overloaded", hint="wait until one has ended")
+            shift = Shift(self._open_desk(), do, creates=creates)
+            thread = Thread(target=self._work, args=(shift,), name="run", daemon=True)
+            self._shifts[shift] = thread
+        thread.start()
+        return shift
+
+    def _work(self, shift: Shift) -> None:
+        try:
+            shift.work()
+        finally:
+            with self._mutex:
+                del self._shifts[shift]
+
+    # -- stopping, and going on
+
+    def park(self, limit_s: float) -> list[str]:
+        """Let what is in flight be finished and every run rest; returns the runs that are not over, and keeps their names."""
+        with self._mutex:
+            self._closing = True
+            shifts = list(self._shifts)
+        for shift in shifts:
+            shift.desk.interrupt(by=STOPPED, verb="pause")
+        until = self._clock.monotonic() + limit_s
+        while any(self._moves(shift) for shift in shifts) and self._clock.monotonic() < until:
+            self._clock.pause(PARK_POLL_S)
+        with self._open_desk() as desk:
+            rows = [desk.journal.run(shift.run.result()) for shift in shifts if _has_run(shift)]
+            parked = [row.id for row in rows if row is not None and row.ending is None]
+            desk.journal.put(SHELF, PARKED, msgspec.json.encode(parked))
+        return parked
+
+    def _moves(self, shift: Shift) -> bool:
+        if shift not in self._shifts:
+            return False
+        if not _has_run(shift):
+            return True
+        row = shift.desk.journal.run(shift.run.result())
+        return row is not None and row.ending is None and row.state != "paused"
+
+    def unpark(self) -> list[str]:
+        """Go on with the runs that rest because the server was stopped."""
+        with self._open_desk() as desk:
+            kept = desk.journal.get(SHELF, PARKED)
+            desk.journal.drop(SHELF, PARKED)
+            rows = [desk.journal.run(run) for run in ([] if kept is None else msgspec.json.decode(kept))]
+            dead = {row.id for row in desk.dead_runs()}
+        resumed = []
+        for row in rows:
+            if row is None or row.ending is not None:
+                continue
+            if row.state == "paused":
+                self._employ(_resuming(row), creates=False)
+            elif row.id in dead:
+                self.recover([row], resume=True)
+            resumed.append(row.id)
+        return resumed
+
+
+def _has_run(shift: Shift) -> bool:
+    return shift.run.done() and shift.run.exception() is None
+
+
+def _recovering(row: RunRow, resume: bool) -> Do:
+    return lambda desk: desk.run_work(desk.plan_of(row), recovering(row, resume))
+
+
+def _resuming(row: RunRow) -> Do:
+    return lambda desk: desk.run_work(desk.plan_of(row), commanding(row, "resume", {"by": "the server, started anew"}))

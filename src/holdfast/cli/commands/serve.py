@@ -1,0 +1,72 @@
+"""`holdfast serve` and `holdfast token`: the server, and who may come in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from holdfast.cli import codes
+from holdfast.cli.invocation import Invocation
+from holdfast.cli.lines import Span, line
+from holdfast.cli.options import DURATION, command
+
+if TYPE_CHECKING:
+    from holdfast.web.server import Server
+
+directory = click.Path(exists=True, file_okay=False, resolve_path=True)
+readable = click.Path(exists=True, dir_okay=False, resolve_path=True)
+
+
+@command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8420, show_default=True, help="0 takes a free one.")
+@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A further name to answer for, as behind a proxy.")
+@click.option("--root", "roots", multiple=True, type=directory, metavar="DIR", help="Only local paths beneath DIR.")
+@click.option("--tls-cert", type=readable, metavar="FILE", help="Certificate chain; needed to listen elsewhere.")
+@click.option("--tls-key", type=readable, metavar="FILE", help="Its key.")
+@click.option(
+    "--recover",
+    type=click.Choice(["rollback", "resume"]),
+    default="rollback",
+    show_default=True,
+    help="What becomes of the runs that a dead process left.",
+)
+@click.option(
+    "--stop-within", "park_s", type=DURATION, default="60s", show_default=True, metavar="T", help="For runs to come to rest."
+)
+def serve(invocation: Invocation, recover: str, **given: Any) -> int:
+    """Serve the API and the dashboard, until it is told to stop.
+
+    On SIGTERM what is in flight is finished and every run rests; the next start goes on with them.
+    """
+    import asyncio
+
+    from holdfast.web.server import Server, Settings
+
+    settings = Settings(
+        state=invocation.state,
+        environment=invocation.environment,
+        resume=recover == "resume",
+        logger=None if invocation.screen.quiet else invocation.logger(),
+        **given,
+    )
+
+    async def run() -> None:
+        await Server(settings).run(lambda server: _started(invocation, server))
+
+    asyncio.run(run())
+    return codes.FINE
+
+
+def _started(invocation: Invocation, server: Server) -> None:
+    document = {"url": server.url, "login_url": server.login_url(), "token_file": server.home.api_token}
+    if invocation.screen.json:
+        invocation.screen.row(document)
+        return
+    invocation.screen.say(
+        line(Span("address     ", "bold"), document["url"]),
+        line(Span("browser     ", "bold"), document["login_url"], Span("  (once, for five minutes)", "dim")),
+        line(Span("token file  ", "bold"), document["token_file"]),
+    )
+    invocation.screen.out.flush()

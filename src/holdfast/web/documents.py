@@ -1,0 +1,403 @@
+"""What is sent and what is answered, as types: requests are read into them, and all of them describe the API.
+
+Answers are the documents that every face gives; these types only say so. A field of an answer may have more in it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+Json = dict[str, Any]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Time = Annotated[str, Meta(description="ISO 8601 in UTC with milliseconds")]
+Limit = Annotated[int, Meta(ge=1, le=1000)]
+Ending = Literal["committed", "unchanged", "refused", "rolled_back", "partial", "stuck"]
+
+
+class Asked(Struct, forbid_unknown_fields=True):
+    """What somebody sends: unknown fields are errors."""
+
+
+class Answer(Struct):
+    """What is answered."""
+
+
+# -- what is sent
+
+
+class Nothing(Asked):
+    pass
+
+
+class PlanText(Asked):
+    """A plan: the document itself, or its text."""
+
+    plan: Json | UnsetType = UNSET
+    text: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
+    format: Literal["yaml", "json", "toml"] = "yaml"
+
+    def __post_init__(self) -> None:
+        if (self.plan is UNSET) == (self.text is UNSET):
+            raise ValueError("exactly one of `plan` and `text` must be there")
+
+
+class RunWanted(Asked):
+    """A plan to be applied: the document, its text, or the id and digest of a plan that was previewed."""
+
+    plan: Json | UnsetType = UNSET
+    text: Annotated[str, Meta(min_length=1)] | UnsetType = UNSET
+    format: Literal["yaml", "json", "toml"] = "yaml"
+    id: Name | UnsetType = UNSET
+    digest: Name | UnsetType = UNSET
+    parallel: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    on_failure: Literal["rollback", "stop", "continue"] | None = None
+    confirm_within: Annotated[float, Meta(gt=0, le=31_536_000, description="seconds")] | None = None
+    expect: Annotated[str, Meta(max_length=100, description="refuse, unless this is the digest of the plan")] | None = None
+    wait: Annotated[bool, Meta(description="for locks; else the run is refused")] = True
+
+    def __post_init__(self) -> None:
+        if sum(given is not UNSET for given in (self.plan, self.text, self.id)) != 1:
+            raise ValueError("exactly one of `plan`, `text` and `id` must be there")
+        if (self.id is UNSET) != (self.digest is UNSET):
+            raise ValueError("`id` and `digest` go together")
+
+
+class About(Asked):
+    """Of the whole run, or of one task of it."""
+
+    task: Name | None = None
+
+
+class Reason(About):
+    why: Annotated[str, Meta(max_length=1000)] | None = None
+
+
+class Again(About):
+    origin: Literal["checkpoint", "scratch"] = field(default="checkpoint", name="from")
+
+
+class Approved(Asked):
+    step: Annotated[Name, Meta(description="the id of the step, or `gate`")]
+
+
+class CheckpointWanted(Asked):
+    name: Name
+    plan: Name | None = None
+
+
+class RunsWanted(Asked):
+    limit: Limit = 100
+    cursor: Annotated[str, Meta(max_length=100)] | None = None
+    ending: Ending | None = None
+    plan: Name | None = None
+
+
+class NamedPage(Asked):
+    limit: Limit = 100
+    cursor: Annotated[str, Meta(max_length=100)] | None = None
+
+
+class Page(Asked):
+    limit: Limit = 100
+    cursor: Annotated[int, Meta(ge=0, le=2**62)] | None = None
+
+
+class EventsWanted(Page):
+    since: Annotated[int, Meta(ge=0, le=2**62)] = 0
+
+
+class HistoryWanted(Page):
+    cleanups: bool = False
+
+
+class StatsWanted(Asked):
+    action: Name | None = None
+
+
+class OfPlan(Asked):
+    plan: Name | None = None
+
+
+# -- what is answered
+
+
+class ErrorBody(Answer):
+    code: str
+    message: str
+    hint: str
+    problems: list[Problem] | UnsetType = UNSET
+
+
+class Error(Answer):
+    error: ErrorBody
+
+
+class Problem(Answer):
+    code: str
+    message: str
+    hint: str
+    step: str | None = None
+    where: str | None = None
+
+
+class PlanName(Answer):
+    name: str
+    digest: str
+
+
+class RunRow(Answer):
+    """One line of the list of runs."""
+
+    run: str
+    plan: PlanName
+    ending: Ending | None
+    state: str
+    source: str
+    started_at: Time | None
+    duration_s: float | None
+    steps: int
+    error: str | None
+
+
+class Runs(Answer):
+    runs: list[RunRow]
+    next_cursor: str | None
+
+
+class Step(Answer):
+    id: str
+    kind: str
+    state: str
+    guarantee: str
+    attempts: int
+    duration_s: float
+    output: str | UnsetType = UNSET
+
+
+class Stage(Answer):
+    name: str
+    state: str
+    steps: list[Step]
+
+
+class Task(Answer):
+    name: str
+    target: str
+    state: str
+    stages: list[Stage]
+    tenant: str | None = None
+
+
+class Failure(Answer):
+    code: str
+    message: str
+    hint: str
+    retryable: bool
+    step: str | None = None
+
+
+class Residue(Answer):
+    step: str | None
+    resource: str
+    reason: str
+    what_to_do: str
+    kept: Any
+
+
+class Run(Answer):
+    """Everything about one run."""
+
+    run: str
+    plan: PlanName
+    ending: Ending | None
+    state: str
+    source: str
+    started_at: Time | None
+    duration_s: float | None
+    executed: list[str]
+    unchanged: list[str]
+    failed: list[str]
+    rolled_back: list[str]
+    skipped: list[str]
+    residue: list[Residue]
+    errors: list[Failure]
+    tasks: list[Task]
+
+
+class Event(Answer):
+    seq: int
+    at: Time
+    type: str
+    run: str | None
+    data: Json
+    plan_seq: int | UnsetType = UNSET
+    task: str | UnsetType = UNSET
+    task_seq: int | UnsetType = UNSET
+    stage: str | UnsetType = UNSET
+    step: str | UnsetType = UNSET
+    attempt: int | UnsetType = UNSET
+
+
+class Events(Answer):
+    events: list[Event]
+    next_cursor: str | None
+
+
+class Change(Answer):
+    step: str
+    resource: str
+    action: Literal["create", "update", "delete", "move", "run", "none"]
+    before: Any
+    after: Any
+    diff: str
+    guarantee: str
+
+
+class Preview(Answer):
+    """What a plan would do. It is kept for a while, to be applied by its id and digest."""
+
+    id: str
+    plan: str
+    digest: str
+    changes: list[Change]
+    problems: list[Problem]
+    irreversible: list[str]
+    by: str
+    made_at: Time
+
+
+class Checkpoint(Answer):
+    name: str
+    created_at: Time
+    plan: str | None
+    resources: list[str]
+
+
+class Checkpoints(Answer):
+    checkpoints: list[Checkpoint]
+    next_cursor: str | None
+
+
+class CheckpointStates(Checkpoint):
+    states: Json
+
+
+class Changes(Answer):
+    changes: list[Change]
+
+
+class Deleted(Answer):
+    deleted: str
+
+
+class ActionStats(Answer):
+    action_id: str
+    total_executions: int
+    successes: int
+    failures: int
+    interrupted: int
+    avg_duration_ms: float
+    p95_duration_ms: float
+    last_run_at: Time | None
+
+
+class RunStats(Answer):
+    total: int
+    by_ending: dict[str, int]
+
+
+class Stats(Answer):
+    actions: list[ActionStats]
+    runs: RunStats
+
+
+class Execution(Answer):
+    id: str
+    action_id: str
+    source: str | None
+    execution_type: str | None
+    success: bool | None
+    started_at: Time
+    completed_at: Time | None
+    duration_ms: float | None
+    output: Any
+    error: Any
+    interrupted: bool
+    run: str | None
+
+
+class CleanupDone(Answer):
+    scanner_id: str | None
+    resource_id: str | None
+    action: str | None
+    success: bool | None
+    error: Any
+    executed_at: Time
+
+
+class History(Answer):
+    executions: list[Execution]
+    cleanups: list[CleanupDone]
+    next_cursor: str | None
+
+
+class Lock(Answer):
+    id: str
+    key: str
+    run: str
+    owner: str
+    since: Time
+    fence: int
+
+
+class Locks(Answer):
+    locks: list[Lock]
+    next_cursor: str | None
+
+
+class Difference(Answer):
+    resource: str
+    recorded: Any
+    found: Any
+
+
+class Drift(Answer):
+    drift: list[Difference]
+
+
+class Tenant(Answer):
+    tenant: str
+    resource: str
+    version: Any
+    last_known_good: Any
+    updated_at: Time
+
+
+class Tenants(Answer):
+    tenants: list[Tenant]
+    next_cursor: str | None
+
+
+class Health(Answer):
+    ok: bool
+
+
+class SessionState(Answer):
+    """Who this is; a browser sends `csrf` along with whatever changes something."""
+
+    name: str
+    role: str
+    tenants: list[str] | None
+    csrf: str | None
+    version: str
+
+
+class Description(Answer):
+    """OpenAPI 3.1."""
+
+    openapi: str
+    info: Json
+    paths: Json
+    components: Json

@@ -1,0 +1,109 @@
+"""What the tail of the journal says, given to any number of clients from one ring of frames that all share.
+
+A client is a place in the ring. One that reads slowly falls behind; when the ring has overtaken it, it is told so with
+one `reset`, and goes on with what is new. So memory is bounded by the ring, whatever clients do, and a frame is encoded
+once for all. Everything here happens on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final, NamedTuple
+
+from holdfast.app.tail import Told
+
+FRAMES_MAX: Final = 20_000
+BYTES_MAX: Final = 32 * 1024 * 1024
+RESET: Final = b"event: reset\ndata: {}\n\n"
+PING: Final = b": still here\n\n"  # so that a client that is gone is noticed
+
+Wanted = Callable[[Told], bool]
+
+
+class Frame(NamedTuple):
+    told: Told | None  # None: for everybody, and of no run
+    sent: bytes
+
+
+class Missed(Exception):
+    """The ring has overtaken this client."""
+
+
+class Feed:
+    def __init__(self, *, frames_max: int = FRAMES_MAX, bytes_max: int = BYTES_MAX) -> None:
+        self._frames: list[Frame] = []
+        self._first = 0  # number of the oldest frame
+        self._bytes = 0
+        self._frames_max = frames_max
+        self._bytes_max = bytes_max
+        self._news = asyncio.Event()
+        self.seq = 0  # of the newest event that was told
+        self.closed = False
+
+    @property
+    def end(self) -> int:
+        """Where a client begins that wants only what is new."""
+        return self._first + len(self._frames)
+
+    def tell(self, news: Sequence[Told]) -> None:
+        for told in news:
+            self._add(Frame(told, frame_of(told)))
+            self.seq = told.seq or self.seq
+        self._wake()
+
+    def ping(self) -> None:
+        self._add(Frame(None, PING))
+        self._wake()
+
+    def close(self) -> None:
+        """Every stream ends after what it was told."""
+        self.closed = True
+        self._wake()
+
+    def _add(self, frame: Frame) -> None:
+        self._frames.append(frame)
+        self._bytes += len(frame.sent)
+        if len(self._frames) > self._frames_max or self._bytes > self._bytes_max:
+            self._drop(len(self._frames) // 4 + 1)
+
+    def _drop(self, count: int) -> None:
+        """Many at once, because each time all others move up."""
+        self._bytes -= sum(len(frame.sent) for frame in self._frames[:count])
+        del self._frames[:count]
+        self._first += count
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def after(self, place: int) -> list[Frame]:
+        if place < self._first:
+            raise Missed
+        return self._frames[place - self._first :]
+
+    async def follow(self, place: int, wanted: Wanted, *, one_run: bool = False) -> AsyncIterator[bytes]:
+        """What a client is sent from its place on, in pieces; of one run, until the run is over."""
+        while True:
+            news = self._news
+            try:
+                frames = self.after(place)
+            except Missed:
+                yield RESET
+                place = self.end
+                continue
+            place += len(frames)
+            found = [frame for frame in frames if frame.told is None or wanted(frame.told)]
+            if found:
+                yield b"".join(frame.sent for frame in found)
+                if one_run and any(frame.told is not None and frame.told.last for frame in found):
+                    return
+            elif not frames:
+                if self.closed:
+                    return
+                await news.wait()
+
+
+def frame_of(told: Told) -> bytes:
+    number = b"" if told.seq is None else b"id: %d\n" % told.seq
+    return b"%sevent: %s\ndata: %s\n\n" % (number, told.type.encode(), told.document)

@@ -1,0 +1,64 @@
+"""What ran, who holds what, what every tenant runs, what is not as it was left; and who asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast import __version__
+from holdfast.app import locks, tenants, tracking
+from holdfast.web.documents import HistoryWanted, OfPlan, Page, StatsWanted
+from holdfast.web.serving import Call, Serving
+
+
+def health(serving: Serving, call: Call) -> dict[str, Any]:
+    return {"ok": serving.reading.journal.damage is None}
+
+
+def metrics(serving: Serving, call: Call) -> bytes:
+    return serving.metrics()
+
+
+def description(serving: Serving, call: Call) -> dict[str, Any]:
+    return serving.description
+
+
+def session(serving: Serving, call: Call) -> dict[str, Any]:
+    caller = call.caller
+    confined = None if caller.tenants is None else sorted(caller.tenants)
+    return {"name": caller.name, "role": caller.role, "tenants": confined, "csrf": call.csrf, "version": __version__}
+
+
+def stats(serving: Serving, call: Call) -> dict[str, Any]:
+    query: StatsWanted = call.query
+    return tracking.stats(serving.reading.journal, query.action)
+
+
+def history(serving: Serving, call: Call) -> dict[str, Any]:
+    query: HistoryWanted = call.query
+    found = tracking.history(serving.reading.journal, limit=query.limit, cleanups=query.cleanups, before=query.cursor)
+    rows = found["executions"]
+    return {**found, "next_cursor": str(rows[-1]["number"]) if len(rows) == query.limit else None}
+
+
+def held(serving: Serving, call: Call) -> dict[str, Any]:
+    rows = [row for row in serving.reading.journal.locks() if serving.sees(call.caller, row.run)]
+    return _page(call.query, "locks", locks.documents(rows))
+
+
+def of_tenants(serving: Serving, call: Call) -> dict[str, Any]:
+    allowed = call.caller.tenants
+    lines = [line for line in tenants.ledger(serving.reading.journal) if allowed is None or line.tenant in allowed]
+    return _page(call.query, "tenants", [line.plain() for line in lines])
+
+
+def drift(serving: Serving, call: Call) -> dict[str, Any]:
+    query: OfPlan = call.query
+    with serving.open_desk() as desk:
+        return {"drift": desk.drift(query.plan)}
+
+
+def _page(query: Page, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of a list that is short enough to be made at once: the cursor is how much of it was seen."""
+    start = query.cursor or 0
+    end = start + query.limit
+    return {name: rows[start:end], "next_cursor": str(end) if len(rows) > end else None}

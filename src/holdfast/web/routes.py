@@ -1,0 +1,93 @@
+"""Everything that can be asked over HTTP, as one table. What is not in it does not exist.
+
+The door, the description of the API and its reference page are made from it, and a test walks it with every sort of
+caller. `role` None is open to everybody; `confined` says whether somebody may ask who is confined to some tenants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from msgspec import Struct
+
+from holdfast.web import documents as d
+from holdfast.web import streams
+from holdfast.web.handlers import checkpoints, plans, runs, tracking
+from holdfast.web.serving import Call, Serving
+
+API: Final = "/api/v1"
+METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
+Handler = Callable[[Serving, Call], Any]
+
+
+class Route(NamedTuple):
+    method: str
+    path: str
+    role: str | None
+    handler: Handler
+    about: str
+    answer: type[Struct] | None
+    body: type[Struct] | None = None
+    query: type[Struct] = d.Nothing
+    status: int = 200
+    others: tuple[int, ...] = ()  # what else it may answer, beyond what every route may
+    confined: bool = False
+    stream: streams.Open | None = None  # what answers those who accept an event stream
+    media: str = "application/json"
+
+
+ROUTES: Final = (
+    Route("GET", f"{API}/runs", "viewer", runs.listed, "List runs, the newest first", d.Runs,
+          query=d.RunsWanted, confined=True),
+    Route("POST", f"{API}/runs", "operator", runs.begun, "Apply a plan; the run goes on by itself", d.Run,
+          body=d.RunWanted, status=202, others=(404, 409, 503), confined=True),
+    Route("GET", f"{API}/runs/{{id}}", "viewer", runs.shown, "Show one run", d.Run, others=(404,), confined=True),
+    Route("GET", f"{API}/runs/{{id}}/events", "viewer", runs.events, "List or follow the events of a run", d.Events,
+          query=d.EventsWanted, others=(404,), confined=True, stream=streams.of_run),
+    Route("POST", f"{API}/runs/{{id}}/pause", "operator", runs.paused, "Let a run rest where its open stages end", d.Run,
+          body=d.Reason, status=202, others=(404, 409, 503), confined=True),
+    Route("POST", f"{API}/runs/{{id}}/resume", "operator", runs.resumed, "Let a paused run go on", d.Run,
+          body=d.About, status=202, others=(404, 409, 424, 503), confined=True),
+    Route("POST", f"{API}/runs/{{id}}/cancel", "operator", runs.cancelled, "Stop a run and roll it back", d.Run,
+          body=d.Reason, status=202, others=(404, 409, 503), confined=True),
+    Route("POST", f"{API}/runs/{{id}}/retry", "operator", runs.retried, "Try the failed tasks of a run again", d.Run,
+          body=d.Again, status=202, others=(404, 409, 424, 503), confined=True),
+    Route("POST", f"{API}/runs/{{id}}/rollback", "operator", runs.rolled_back, "Undo a run", d.Run,
+          body=d.About, status=202, others=(404, 409, 424, 503), confined=True),
+    Route("POST", f"{API}/runs/{{id}}/confirm", "approver", runs.confirmed, "Keep what a run did", d.Run,
+          body=d.Nothing, status=202, others=(404, 409, 503), confined=True),
+    Route("POST", f"{API}/runs/{{id}}/approve", "approver", runs.approved, "Say yes to a step or a gate", d.Run,
+          body=d.Approved, status=202, others=(404, 409, 503), confined=True),
+    Route("GET", f"{API}/events", "viewer", streams.latest, "List or follow the events of everything", d.Events,
+          query=d.EventsWanted, confined=True, stream=streams.of_everything),
+    Route("POST", f"{API}/plans", "operator", plans.previewed, "Show what a plan would do, and keep it", d.Preview,
+          body=d.PlanText, others=(424,), confined=True),
+    Route("GET", f"{API}/plans/{{id}}", "viewer", plans.shown, "Show a plan that was previewed", d.Preview,
+          others=(404,), confined=True),
+    Route("GET", f"{API}/checkpoints", "viewer", checkpoints.listed, "List checkpoints, the newest first", d.Checkpoints,
+          query=d.NamedPage),
+    Route("POST", f"{API}/checkpoints", "operator", checkpoints.created, "Keep the states of what is managed", d.Checkpoint,
+          body=d.CheckpointWanted, status=201, others=(404, 409, 424)),
+    Route("GET", f"{API}/checkpoints/{{name}}", "viewer", checkpoints.shown, "Show a checkpoint", d.CheckpointStates,
+          others=(404,)),
+    Route("GET", f"{API}/checkpoints/{{name}}/diff", "viewer", checkpoints.compared, "Show what going back would do", d.Changes,
+          others=(404, 424)),
+    Route("POST", f"{API}/checkpoints/{{name}}/restore", "operator", checkpoints.restored, "Go back, by a run", d.Run,
+          body=d.Nothing, status=202, others=(404, 409, 424, 503)),
+    Route("DELETE", f"{API}/checkpoints/{{name}}", "admin", checkpoints.deleted, "Delete a checkpoint", d.Deleted,
+          others=(404,)),
+    Route("GET", f"{API}/stats", "viewer", tracking.stats, "Count successes and failures", d.Stats,
+          query=d.StatsWanted, others=(404,)),
+    Route("GET", f"{API}/history", "viewer", tracking.history, "List what was executed, the newest first", d.History,
+          query=d.HistoryWanted),
+    Route("GET", f"{API}/locks", "viewer", tracking.held, "Show who holds what", d.Locks, query=d.Page, confined=True),
+    Route("GET", f"{API}/drift", "viewer", tracking.drift, "Compare what was recorded with what is", d.Drift,
+          query=d.OfPlan, others=(404, 424)),
+    Route("GET", f"{API}/tenants", "viewer", tracking.of_tenants, "Show what every tenant runs", d.Tenants,
+          query=d.Page, confined=True),
+    Route("GET", f"{API}/session", "viewer", tracking.session, "Show who asks", d.SessionState, confined=True),
+    Route("GET", "/metrics", "viewer", tracking.metrics, "Metrics for Prometheus", None, media=METRICS),
+    Route("GET", "/openapi.json", "viewer", tracking.description, "This description", d.Description, confined=True),
+    Route("GET", "/healthz", None, tracking.health, "Does the server live?", d.Health, confined=True),
+)  # fmt: skip

@@ -1,0 +1,233 @@
+"""The server as a process: what it is made of, how it starts, and how it stops without losing anything."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+
+from holdfast.app.engine import Holdfast
+from holdfast.app.reading import Reading, home_of
+from holdfast.app.tail import Tail
+from holdfast.app.tokens import OWNER, Tokens
+from holdfast.app.workshop import Workshop
+from holdfast.core.errors import Refused
+from holdfast.journal.sqlite import SqliteJournal
+from holdfast.runtime.clock import SystemClock
+from holdfast.runtime.telemetry import from_environment
+from holdfast.web.application import application
+from holdfast.web.exposition import Exposition
+from holdfast.web.feed import Feed
+from holdfast.web.gate import Gate
+from holdfast.web.openapi import describe
+from holdfast.web.serving import Serving
+from holdfast.web.sessions import Sessions
+
+if TYPE_CHECKING:
+    from logging import Logger
+
+POLL_S: Final = 0.03  # how often the journal is looked at, once for all clients
+PING_S: Final = 15.0
+THREADS: Final = 8  # requests that are worked on at once, beside runs
+PARK_S: Final = 60.0
+LEAVE_S: Final = 5  # for answers that are under way
+USER_TIMEOUT_MS: Final = 60_000  # a client that does not read for so long is gone
+BACKLOG: Final = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    state: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8420
+    hosts: Sequence[str] = ()  # further names it answers for
+    roots: Sequence[str] = ()
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    resume: bool = False  # what a dead process left is gone on with, not rolled back
+    park_s: float = PARK_S
+    environment: Mapping[str, str]
+    logger: Logger | None = None
+
+    @property
+    def secure(self) -> bool:
+        return self.tls_cert is not None
+
+    def check(self) -> None:
+        """Refuse what would let others listen."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise Refused("a certificate and its key go together", code="invalid_value", hint="give --tls-cert and --tls-key")
+        if not self.secure and not is_loopback(self.host):
+            message = f"{self.host} is not this machine alone, and without TLS everybody on the way could read the tokens"
+            raise Refused(message, code="invalid_value", hint="give --tls-cert and --tls-key, or stay on 127.0.0.1")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Server:
+    """Everything of one server. `run` returns when it was told to stop, and everything rests."""
+
+    def __init__(self, settings: Settings) -> None:
+        settings.check()
+        self.settings = settings
+        self.clock = SystemClock()
+        self.home = home_of(settings.state, settings.environment)
+        self.home.make()
+        self.tokens = Tokens(self.home, self.clock)
+        self.token = self.tokens.owner()
+        self._listening = listen(settings.host, settings.port)
+        self.port: int = self._listening.getsockname()[1]
+        self.sessions = Sessions(self.clock)
+        self._tracer = from_environment({**settings.environment, "OTEL_METRICS_EXPORTER": "none"})[0]
+        self._stop = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        return f"{'https' if self.settings.secure else 'http'}://{host}:{self.port}"
+
+    def login_url(self) -> str:
+        return f"{self.url}/login?code={self.sessions.invite(OWNER)}"
+
+    def open_desk(self) -> Holdfast:
+        """A desk for one run, or for one look at the world."""
+        watched = {name: value for name, value in self.settings.environment.items() if not name.startswith("OTEL_")}
+        return Holdfast.open(
+            self.home.path,
+            environment=watched,
+            roots=self.settings.roots,
+            tracer=self._tracer,
+            logger=self.settings.logger,
+        )
+
+    async def run(self, started: Callable[[Server], Any]) -> None:
+        """Serve until SIGTERM or SIGINT; `started` is told once requests are taken."""
+        workshop = Workshop(self.open_desk, self.clock)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        with self.open_desk() as desk, Reading.of(self.home.path) as reading, ThreadPoolExecutor(THREADS, "request") as threads:
+            await asyncio.to_thread(self._take_up, workshop, desk)
+            exposition = Exposition(self.settings.environment)
+            feed = Feed()
+            tail = Tail(SqliteJournal.open(self.home.journal, read_only=True), exposition.watch)
+            feed.seq = tail.seq
+            serving = Serving(
+                self.home,
+                reading=reading,
+                desk=desk,
+                open_desk=self.open_desk,
+                workshop=workshop,
+                feed=feed,
+                roots=self.settings.roots or None,
+                metrics=exposition.text,
+                description=describe(),
+            )
+            gate = Gate(
+                self.tokens,
+                self.sessions,
+                hosts=[self.settings.host, *self.settings.hosts],
+                cookie=f"holdfast_{self.port}",
+            )
+            app = application(serving, gate, self.sessions, threads, secure=self.settings.secure)
+            try:
+                await self._serve(app, feed, tail, workshop, started)
+            finally:
+                exposition.close()
+
+    def _take_up(self, workshop: Workshop, desk: Holdfast) -> None:
+        """First what this server let rest when it stopped, then what dead processes left."""
+        resumed = workshop.unpark()
+        workshop.recover([row for row in desk.dead_runs() if row.id not in resumed], resume=self.settings.resume)
+
+    async def _serve(self, app: Any, feed: Feed, tail: Tail, workshop: Workshop, started: Callable[[Server], Any]) -> None:
+        server = Uvicorn(self._config(app))
+        following = asyncio.create_task(follow(tail, feed))
+        serving = asyncio.create_task(server.serve(sockets=[self._listening]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        started(self)
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait((stopped, serving, following), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.to_thread(workshop.park, self.settings.park_s)
+        feed.close()
+        server.should_exit = True
+        await serving
+        for task in (stopped, following):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def _config(self, app: Any) -> uvicorn.Config:
+        return uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            ws="none",
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=LEAVE_S,
+            h11_max_incomplete_event_size=64 * 1024,
+            ssl_certfile=self.settings.tls_cert,
+            ssl_keyfile=self.settings.tls_key,
+        )
+
+
+class Uvicorn(uvicorn.Server):
+    """Signals are ours: runs come to rest before the door is closed."""
+
+    def install_signal_handlers(self) -> None:
+        pass
+
+    def capture_signals(self) -> Any:
+        from contextlib import nullcontext
+
+        return nullcontext()
+
+
+async def follow(tail: Tail, feed: Feed) -> None:
+    """Look at the journal for everybody, in a thread of its own, and tell who listens."""
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1, "tail") as thread:
+        pinged = loop.time()
+        while True:
+            for batch in await loop.run_in_executor(thread, lambda: list(tail.news())):
+                feed.tell(batch)
+            if loop.time() >= pinged + PING_S:
+                feed.ping()
+                pinged = loop.time()
+            await asyncio.sleep(POLL_S)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # what is accepted inherits it
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        hint = "choose another with --port; 0 takes a free one"
+        raise Refused(
+            f"{host}:{port} cannot be listened on: {os.strerror(error.errno or 0)}", code="conflict", hint=hint
+        ) from error
+    return listening

@@ -1,0 +1,103 @@
+"""What the handlers of the API work with: one desk to look, one to ask, the workshop where runs are driven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from holdfast.app import runs
+from holdfast.app.engine import Holdfast
+from holdfast.app.home import Home
+from holdfast.app.kept import KeptPlans
+from holdfast.app.reading import Reading
+from holdfast.app.tail import tenants_of
+from holdfast.app.tokens import Caller
+from holdfast.app.workshop import Workshop
+from holdfast.core.errors import Refused
+from holdfast.core.plan import Plan
+from holdfast.core.result import Result
+from holdfast.journal.contract import RunRow
+from holdfast.planfile import parse
+from holdfast.web.documents import PlanText, RunWanted
+from holdfast.web.feed import Feed
+from holdfast.web.gate import foreign
+
+RUNS_KNOWN_MAX: Final = 10_000
+RUN_NAME_MAX: Final = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that was let in: who asks, and what was understood of it."""
+
+    caller: Caller
+    path: dict[str, str]
+    query: Any
+    body: Any
+    csrf: str | None = None
+
+
+class Serving:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        reading: Reading,
+        desk: Holdfast,
+        open_desk: Callable[[], Holdfast],
+        workshop: Workshop,
+        feed: Feed,
+        roots: Sequence[str] | None,
+        metrics: Callable[[], bytes],
+        description: dict[str, Any],
+    ) -> None:
+        self.home = home
+        self.reading = reading
+        self.desk = desk
+        self.open_desk = open_desk
+        self.workshop = workshop
+        self.feed = feed
+        self.roots = roots
+        self.metrics = metrics
+        self.description = description
+        self.kept = KeptPlans.of(desk.parts)
+        self.tenants_of = lru_cache(RUNS_KNOWN_MAX)(self._tenants_of)
+
+    # -- plans
+
+    def plan_in(self, body: PlanText | RunWanted) -> Plan:
+        """The plan that was sent; nothing in it is relative to anything here."""
+        text = body.plan if body.plan is not UNSET else body.text
+        assert text is not UNSET
+        return parse(text, format=body.format, name="plan", roots=self.roots)
+
+    def check_tenants(self, caller: Caller, plan: Plan) -> None:
+        if not caller.sees([task.key for task in plan.tasks]):
+            raise foreign(f"the plan `{plan.name}`")
+
+    # -- runs
+
+    def run(self, caller: Caller, name: str) -> RunRow:
+        """The run that is meant, for somebody who may see it."""
+        if len(name) > RUN_NAME_MAX or not name.isalnum():
+            raise Refused(f"there is no run `{name[:80]}`", code="not_found", hint="`GET /api/v1/runs` lists them")
+        row = runs.find(self.reading.journal, name)
+        if not self.sees(caller, row.id):
+            raise foreign(f"the run {row.id}")
+        return row
+
+    def sees(self, caller: Caller, run: str | None) -> bool:
+        if caller.tenants is None:
+            return True
+        return run is not None and caller.sees(self.tenants_of(run))
+
+    def _tenants_of(self, run: str) -> tuple[str | None, ...]:
+        outline = self.reading.journal.outline(run)
+        return (None,) if outline is None else tenants_of(outline)
+
+    def shown(self, run: str) -> Result:
+        return self.reading.show(run)

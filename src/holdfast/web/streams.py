@@ -1,0 +1,119 @@
+"""Streams of events: what the journal holds after a number, and then what happens, from the feed that all share.
+
+Written to the connection directly. A stream is no more than pieces of bytes, each encoded once for all clients; a task
+group, a timer and a ping per client, as libraries for this bring them, cost several times what the events do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from holdfast.app import runs
+from holdfast.app.tail import Told
+from holdfast.journal.contract import Journal
+from holdfast.web.documents import EventsWanted
+from holdfast.web.feed import Wanted, frame_of
+
+if TYPE_CHECKING:
+    from holdfast.web.serving import Call, Serving
+
+PAGE: Final = 500  # events that are read from the journal at once
+STREAMS_MAX: Final = 2_000
+HEADERS: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # a proxy that waits for more would hold events back
+)
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Pieces = AsyncIterator[bytes]
+Open = Callable[["Serving", "Call", int], Pieces]  # the number is that of the last event the client has
+
+
+def latest(serving: Serving, call: Call) -> dict[str, Any]:
+    """A page of the events of everything."""
+    query: EventsWanted = call.query
+    since = max(query.since, query.cursor or 0)
+    page = _page(serving.reading.journal, None, since, query.limit)
+    found = [document for document in page if serving.sees(call.caller, document["run"])]
+    return {"events": found, "next_cursor": str(page[-1]["seq"]) if len(page) == query.limit else None}
+
+
+async def of_run(serving: Serving, call: Call, since: int) -> Pieces:
+    """Ends after the last event of the run."""
+    row = await asyncio.to_thread(serving.run, call.caller, call.path["id"])
+    place, until = serving.feed.end, serving.feed.seq
+    over = (await asyncio.to_thread(serving.run, call.caller, row.id)).ending is not None
+    async for piece in _past(serving, row.id, since, None if over else until, lambda document: True):
+        yield piece
+    if not over:
+        async for piece in serving.feed.follow(place, lambda told: told.run == row.id, one_run=True):
+            yield piece
+
+
+async def of_everything(serving: Serving, call: Call, since: int) -> Pieces:
+    """Never ends by itself. Without a number it begins with what happens next."""
+    place, until = serving.feed.end, serving.feed.seq
+    caller = call.caller
+    wanted: Wanted = _everything if caller.tenants is None else lambda told: caller.sees(told.tenants)
+    if since:
+        async for piece in _past(serving, None, since, until, lambda document: serving.sees(caller, document["run"])):
+            yield piece
+    async for piece in serving.feed.follow(place, wanted):
+        yield piece
+
+
+def _everything(told: Told) -> bool:
+    return True
+
+
+async def _past(serving: Serving, run: str | None, since: int, until: int | None, wanted: Callable[[Any], bool]) -> Pieces:
+    """What the journal holds, in pages: whoever reads slowly makes nobody wait."""
+    journal = serving.reading.journal
+    while True:
+        page = await asyncio.to_thread(_page, journal, run, since, PAGE)
+        events = [document for document in page if (until is None or document["seq"] <= until) and wanted(document)]
+        if events:
+            yield b"".join(map(_frame, events))
+        if len(page) < PAGE or (until is not None and page[-1]["seq"] >= until):
+            return
+        since = page[-1]["seq"]
+
+
+def _page(journal: Journal, run: str | None, since: int, limit: int) -> list[dict[str, Any]]:
+    return list(runs.event_documents(journal, run, since=since, limit=limit))
+
+
+def _frame(document: dict[str, Any]) -> bytes:
+    return frame_of(Told(document["seq"], None, document["type"], msgspec.json.encode(document), (), False))
+
+
+async def stream(pieces: Pieces, first: bytes, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
+    """Send until the pieces end, or the client is gone. A client that does not read is not written to."""
+    sending = asyncio.ensure_future(_send(pieces, first, headers, send))
+    leaving = asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        sending.cancel()
+        await asyncio.gather(sending, leaving, return_exceptions=True)
+
+
+async def _send(pieces: Pieces, first: bytes, headers: list[tuple[bytes, bytes]], send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS, *headers]})
+    await send({"type": "http.response.body", "body": first, "more_body": True})
+    async for piece in pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
