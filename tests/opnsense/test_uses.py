@@ -44,7 +44,10 @@ IN_USE: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
     "a subnet by a reservation": (
         [
             {"opnsense.kea.subnet": "192.168.1.0/24", "id": "net"},
-            {"opnsense.kea.reservation": "00:11:22:33:44:55", "values": {"subnet": {"ref": "net"}, "ip_address": "192.168.1.7"}},
+            {
+                "opnsense.kea.reservation": "00:11:22:33:44:55",
+                "values": {"subnet": {"ref": "net"}, "ip_address": "192.168.1.7"},
+            },
         ],
         absent("kea.subnet", "192.168.1.0/24"),
         "kea.reservation `00:11:22:33:44:55`",

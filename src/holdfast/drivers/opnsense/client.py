@@ -11,6 +11,7 @@ from holdfast.core.errors import Failure, WorldError
 from holdfast.drivers.http.door import Answer, Door, Unheard, Unsent
 from holdfast.drivers.opnsense.answers import FAILURES, Meaning, Reply, of_write
 from holdfast.drivers.opnsense.rows import is_managed, is_uuid, of_get, of_row, options_in, tied_in
+from holdfast.drivers.opnsense.veil import Veil
 from holdfast.kinds.opnsense.field import NEWEST, OLDEST, number
 from holdfast.kinds.opnsense.item import Appliance, Listing
 from holdfast.kinds.opnsense.resources import Type
@@ -38,10 +39,18 @@ LIMITS: Final = Limits()
 
 class Client:
     def __init__(
-        self, url: str, door: Door, *, profile: str | None = None, sleep: Sleep = asyncio.sleep, limits: Limits = LIMITS
+        self,
+        url: str,
+        door: Door,
+        veil: Veil,
+        *,
+        profile: str | None = None,
+        sleep: Sleep = asyncio.sleep,
+        limits: Limits = LIMITS,
     ) -> None:
         self._url = url.rstrip("/")
         self._door = door
+        self.veil = veil
         self._declared = profile
         self._sleep = sleep
         self.limits = limits
@@ -146,9 +155,13 @@ class Client:
 
     async def one(self, type_: Type, uuid: str) -> dict[str, str] | None:
         version = await self.version()
-        return of_get(type_, await self.read(f"{type_.action('get', version)}/{uuid}"), version)
+        found = of_get(type_, await self.read(f"{type_.action('get', version)}/{uuid}"), version)
+        return None if found is None else self.veil.over(uuid, found)
 
     async def every(self, type_: Type) -> dict[str, dict[str, str]]:
+        return {uuid: self.veil.over(uuid, values) for uuid, values in (await self._every(type_)).items()}
+
+    async def _every(self, type_: Type) -> dict[str, dict[str, str]]:
         """By uuid, the values of every object of a type: by one search or one document, where that shows enough."""
         version = await self.version()
         old = number(version) < (25, 7)  # a search shows some columns only, and labels instead of values

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from time import perf_counter
 from typing import Any, Final
 
-from holdfast.core.change import FACTS, Change, Look, State
+from holdfast.core.change import FACTS, Change, Effect, Look, State
 from holdfast.core.errors import Failure, WorldError
 from holdfast.drivers.contract import DONE, SKIPPED, UNCHANGED, Batch, Ending, Move, Outcome
 from holdfast.drivers.opnsense.activating import activate
 from holdfast.drivers.opnsense.answers import Meaning, Reply
 from holdfast.drivers.opnsense.client import Client
 from holdfast.drivers.opnsense.writing import Delete, Nothing, Set, Values, Write, as_item, decide
-from holdfast.kinds.opnsense.item import Item, Options
-from holdfast.kinds.opnsense.resources import OPTIONS, TYPES, Type, name_in, type_of
+from holdfast.kinds.opnsense.item import Item, Options, alike
+from holdfast.kinds.opnsense.resources import MATCHES, OPTIONS, TYPES, Type, name_in, type_of
 from holdfast.kinds.opnsense.values import nested
 
 READ_BACK_TRIES: Final = 3
@@ -46,6 +47,8 @@ class ApplianceDriver:
             return await self._client.appliance()
         if key.startswith(OPTIONS):
             return Options(await self._client.options(TYPES[key.removeprefix(OPTIONS)]))
+        if key.startswith(MATCHES):
+            return await self._match(json.loads(key.removeprefix(MATCHES)), shelves)
         if key in TYPES:
             return await self._client.listing(TYPES[key])
         type_ = type_of(key)
@@ -54,6 +57,11 @@ class ApplianceDriver:
         if type_.name not in shelves:
             shelves[type_.name] = await self._client.every(type_)
         return item_called(type_, name_in(key), shelves[type_.name])
+
+    async def _match(self, asked: Sequence[str], shelves: dict[str, Every]) -> State:
+        key, name, reference = asked
+        item = await self._state(key, shelves)
+        return Effect(isinstance(item, Item) and self._client.veil.holds(item.uuid, name, reference))
 
     # -- moving
 
@@ -127,6 +135,9 @@ class _Turn:
         type_ = _type(move)
         shelf = self._shelves[type_.name]
         uuid = _uuid(move)
+        live = self._client.veil.compared(uuid, shelf.get(uuid), as_item(move.change.after), as_item(move.change.before))
+        if live is not None:
+            shelf[uuid] = live
         write = decide(type_, move, shelf, self._made.get(uuid) if move.undo else None)
         if isinstance(write, Nothing):
             return UNCHANGED
@@ -137,16 +148,18 @@ class _Turn:
         if meaning is Meaning.UNKNOWN:
             meaning = await self._found_out(type_, write)
         if meaning is Meaning.UNKNOWN:
-            return Outcome(Ending.IN_DOUBT, reply.failure or INTERRUPTED)
+            return Outcome(Ending.IN_DOUBT, self._client.veil.hidden_in(reply.failure or INTERRUPTED))
         if meaning is Meaning.REFUSED:
             failure = reply.failure or Failure(code="api_rejected", message="the appliance did not do it")
-            return Outcome(Ending.FAILED, replace(failure, doubtful=False))
+            return Outcome(Ending.FAILED, self._client.veil.hidden_in(replace(failure, doubtful=False)))
         self._enter(place, shelf, write)
         return DONE
 
     async def _send(self, type_: Type, write: Write, move: Move) -> Reply:
         assert isinstance(write, (Delete, Set))
-        verb, body = ("del", {}) if isinstance(write, Delete) else ("set", {type_.wrapper: nested(write.values)})
+        verb, body = "del", {}
+        if isinstance(write, Set):
+            verb, body = "set", {type_.wrapper: nested(self._client.veil.lifted(write.values))}
         path = f"{type_.action(verb, await self._client.version())}/{write.uuid}"
         return await self._client.write(path, body, tag=move.id, timeout_s=move.timeout)
 
@@ -161,8 +174,13 @@ class _Turn:
                 continue
             if isinstance(write, Delete):
                 return Meaning.DONE if found is None else Meaning.REFUSED
-            return Meaning.DONE if found is not None and not _missed(write.values, found) else Meaning.REFUSED
+            return Meaning.DONE if found is not None and not self._missed(write.uuid, write.values, found) else Meaning.REFUSED
         return Meaning.UNKNOWN
+
+    def _missed(self, uuid: str, sent: Values, found: Values) -> list[str]:
+        """The fields that the appliance did not take as they were sent."""
+        now = self._client.veil.compared(uuid, found, Item(uuid, sent)) or {}
+        return [name for name, value in sent.items() if not alike(now.get(name, ""), value)]
 
     def _enter(self, place: int, shelf: Every, write: Write) -> None:
         """What the next move of the batch will find."""
@@ -188,7 +206,7 @@ class _Turn:
     def _check(self, place: int, move: Move) -> None:
         uuid, sent = _uuid(move), self._sent[place]
         found = self._shelves[_type(move).name].get(uuid)
-        missed = [] if sent is None or found is None else _missed(sent, found)
+        missed = [] if sent is None or found is None else self._missed(uuid, sent, found)
         if sent is None and found is not None:
             self._fail(place, "the appliance says that it deleted the object, but it is still there")
         elif sent is not None and found is None:
@@ -241,10 +259,6 @@ def free_uuid(type_: Type, name: str, taken: Mapping[str, Any]) -> str:
         if uuid not in taken:
             return uuid
     raise AssertionError("more objects than were counted")
-
-
-def _missed(sent: Values, found: Values) -> list[str]:
-    return [name for name, value in sent.items() if found.get(name, "") != value]
 
 
 def _type(move: Move) -> Type:

@@ -12,6 +12,7 @@ from holdfast.drivers.http.door import Door
 from holdfast.drivers.http.trust import Trust
 from holdfast.drivers.opnsense.client import LIMITS, Client, Limits, Sleep
 from holdfast.drivers.opnsense.driver import ApplianceDriver
+from holdfast.drivers.opnsense.veil import Veil
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.contract import Secret
 
@@ -32,4 +33,4 @@ def appliance_at(
     ca = declared.get("ca")
     trust = Trust(ca=ca and os.path.expanduser(ca), fingerprint=declared.get("fingerprint"), verify=verify)
     way = door(trust, auth=(key, secret))
-    return ApplianceDriver(Client(url, way, profile=declared.get("profile"), sleep=sleep, limits=limits))
+    return ApplianceDriver(Client(url, way, Veil(secrets), profile=declared.get("profile"), sleep=sleep, limits=limits))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from holdfast.core.errors import Failure
 from holdfast.drivers.contract import Move
-from holdfast.kinds.opnsense.item import Item
+from holdfast.kinds.opnsense.item import Item, alike
 from holdfast.kinds.opnsense.resources import Type
 
 Values = Mapping[str, str]
@@ -66,19 +66,21 @@ def _delete(start: Item, uuid: str, live: Values | None, made: Values | None) ->
 
 def _update(type_: Type, move: Move, start: Item, goal: Item, live: Values) -> Write:
     goals, starts = goal.values or {}, start.values or {}
-    if all(live.get(name) == value for name, value in goals.items() if name in live or name not in starts):
+    if all(alike(live.get(name, ""), value) for name, value in goals.items() if name in live or name not in starts):
         return Nothing()
     if not start.exists:
         return _foreign(goal.uuid, "was made by somebody else")
-    changed = {name for name, value in goals.items() if starts.get(name) != value}
+    changed = {name for name, value in goals.items() if name not in starts or not alike(starts[name], value)}
     watched = changed if move.undo else set(starts)
-    foreign = sorted(
-        name for name in watched if name in live and live[name] not in (starts.get(name, live[name]), goals.get(name))
-    )
+    foreign = sorted(name for name in watched if name in live and name in starts and not _expected(name, live, starts, goals))
     if foreign:
         return _foreign(goal.uuid, f"was changed by somebody else ({', '.join(foreign)})")
-    sent = {name: goals[name] for name in sorted(changed) if live.get(name) != goals[name]}
+    sent = {name: goals[name] for name in sorted(changed) if name not in live or not alike(live[name], goals[name])}
     return Set(goal.uuid, {name: goals.get(name, live.get(name, "")) for name in type_.always} | sent) if sent else Nothing()
+
+
+def _expected(name: str, live: Values, *sides: Values) -> bool:
+    return any(alike(live[name], side[name]) for side in sides if name in side)
 
 
 def as_item(state: object) -> Item:

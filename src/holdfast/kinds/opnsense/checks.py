@@ -130,6 +130,11 @@ def _one_to_one(values: Values) -> Iterator[str]:
 def _alias(values: Values) -> Iterator[str]:
     if values.get("type") == "dynipv6host" and not values.get("interface"):
         yield "`interface` is needed for the type dynipv6host"
+    authtype = values.get("authtype", "")
+    if authtype in ("Basic", "Header") and not values.get("username"):
+        yield f"`username` is needed for `authtype: {authtype}`"
+    if authtype and not values.get("password"):
+        yield f"`password` is needed for `authtype: {authtype}`"
     check = _CONTENT.get(values.get("type", ""))
     for entry in values.get("content", "").split("\n") if check else ():
         if entry and check and (wrong := check(entry)):

@@ -9,6 +9,25 @@ from typing import Any
 OBJECT = "uuid"  # the key by which a journaled state is recognised as an object
 
 
+HIDDEN = "(secret)"  # one is there
+OTHER = "(another secret)"  # one is there, and not the one that the plan names
+
+
+def marked(reference: str) -> str:
+    """What stands for a secret that a plan names; no value of a secret is ever part of a state."""
+    return f"(secret {reference})"
+
+
+def referred(value: str) -> str | None:
+    """The reference in such a mark."""
+    return value.removeprefix("(secret ").removesuffix(")") if value.startswith("(secret ") else None
+
+
+def alike(one: str, other: str) -> bool:
+    """Equal, or not to be told apart: a secret whose reference nobody compared it with."""
+    return one == other or (HIDDEN in (one, other) and all(side in (HIDDEN, OTHER) or referred(side) for side in (one, other)))
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One object by its uuid; without values it is absent, and the uuid is the one it would get.
@@ -33,7 +52,7 @@ class Item:
     def differing(self, other: Item) -> list[str]:
         """The fields that both know and that are not the same."""
         mine, others = self.values or {}, other.values or {}
-        return [name for name in mine if name in others and mine[name] != others[name]]
+        return [name for name in mine if name in others and not alike(mine[name], others[name])]
 
     def plain(self) -> Any:
         return None if self.values is None else {OBJECT: self.uuid, "values": dict(sorted(self.values.items()))}

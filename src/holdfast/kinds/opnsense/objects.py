@@ -6,6 +6,7 @@ argument; `values` holds fields by the names of the API, and a `{ref: STEP}` in 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, ClassVar, Final, Literal
@@ -13,16 +14,15 @@ from typing import Any, ClassVar, Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from holdfast.core.change import FACTS, Change, Claim, Guarantee
+from holdfast.core.change import FACTS, Change, Claim, Effect
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.contract import Flaw, Kind
 from holdfast.kinds.opnsense import checks, uses
 from holdfast.kinds.opnsense.field import Field
-from holdfast.kinds.opnsense.item import Appliance, Item, Options
-from holdfast.kinds.opnsense.resources import OPTIONS, TYPES, Type
-from holdfast.kinds.opnsense.values import ALIAS_NAME, SERVICES, complaint, entries_of, flat, written
+from holdfast.kinds.opnsense.item import OTHER, Appliance, Item, Options, marked
+from holdfast.kinds.opnsense.resources import MATCHES, OPTIONS, SECRETS, TYPES, Type
+from holdfast.kinds.opnsense.values import ALIAS_NAME, SERVICES, complaint, entries_of, flat, is_secret, written
 
-SECRETS: Final = frozenset({"password", "ddns_domain_key_secret"})
 _OFFERED: Final = frozenset({"iface", "dynamic", "device", "cert", "proto"})  # what only the appliance can list
 
 
@@ -81,9 +81,9 @@ class ApiObject(Kind, frozen=True, kw_only=True):
         if field is None or field.volatile:
             yield Flaw("values", f"`{name}` is not a field of {self.type.name}", "unknown_key", self._hint(name))
         elif name in SECRETS:
-            yield Flaw(
-                "values", f"`{name}` holds a secret, which no plan can carry to an appliance", "literal_secret", "set it there"
-            )
+            yield from _flaws_of_secret(name, value)
+        elif is_secret(value):
+            yield Flaw("values", f"`{name}` is shown to whoever looks at the appliance: no field for a secret")
         elif name in self.type.key:
             yield Flaw("values", f"`{name}` is given by what the object is called")
         elif not list(_refs_in(value)):
@@ -102,7 +102,12 @@ class ApiObject(Kind, frozen=True, kw_only=True):
             return [*found, *uses.claims_of(self.type)]
         if any(self.fields[name].type in _OFFERED for name in self._given if name in self.fields):
             found.append(Claim(OPTIONS + self.type.name, writes=False))
+        found += [Claim(self._match(name), writes=False) for name in sorted(SECRETS & self._given.keys())]
         return [*found, *(Claim(f"firewall.alias/{name}", writes=False) for name in sorted(self._alias_names()))]
+
+    def _match(self, name: str) -> str:
+        """The look that tells whether the object holds the secret that is named."""
+        return MATCHES + json.dumps([self.key, name, self._given[name]["secret"]])
 
     @property
     def _given(self) -> Mapping[str, Any]:
@@ -113,7 +118,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
         found: set[str] = set()
         for name, value in self._given.items():
             field = self.fields.get(name)
-            if field is None or list(_refs_in(value)):
+            if field is None or field.type not in ("netalias", "port") or list(_refs_in(value)):
                 continue
             entries = entries_of(field, written(field, value))
             if field.type == "netalias":
@@ -123,14 +128,25 @@ class ApiObject(Kind, frozen=True, kw_only=True):
         return found
 
     def changes(self, view: View, /) -> Sequence[Change]:
-        found = self._found(view)
+        found = self._compared(view, self._found(view))
         if self.state == "absent":
             return uses.deletion(view, self.type, self.key, found)
         wanted = self._wanted(view, found)
         after = Item(found.uuid, {**(found.values or {}), **wanted})
         self._check(view, found, after)
         _notes(view)[view.step] = found.uuid
-        return (Change(self.key, found, after, Guarantee.REVERSIBLE),)
+        return (Change(self.key, found, after, uses.guarantee_of(found, after)),)
+
+    def _compared(self, view: View, found: Item) -> Item:
+        """With its secrets marked as those that are wanted, or as others."""
+        marks = {name: self._given[name]["secret"] for name in SECRETS & self._given.keys() if (found.values or {}).get(name)}
+        if not marks:
+            return found
+        told = {
+            name: marked(reference) if view.seen(self._match(name)).same(Effect(True)) else OTHER
+            for name, reference in marks.items()
+        }
+        return Item(found.uuid, {**(found.values or {}), **told}, found.twins)
 
     def _found(self, view: View) -> Item:
         seen = view.seen(self.key)
@@ -220,6 +236,8 @@ def _refs_in(value: Any) -> Iterator[str]:
 
 def _renamed(value: Any, names: Mapping[str, tuple[str, ...]]) -> Any:
     if isinstance(value, Mapping):
+        if is_secret(value):
+            return value
         if value.keys() != {"ref"}:
             return {name: _renamed(inner, names) for name, inner in value.items()}
         found = [{"ref": name} for name in names.get(str(value["ref"]), (str(value["ref"]),))]
@@ -233,7 +251,17 @@ def _renamed(value: Any, names: Mapping[str, tuple[str, ...]]) -> Any:
     return entries
 
 
+def _flaws_of_secret(name: str, value: Any) -> Iterator[Flaw]:
+    if not is_secret(value):
+        hint = "write a reference: {secret: env:NAME} or {secret: file:PATH}"
+        yield Flaw("values", f"`{name}` holds a secret, which must not stand in a plan", "literal_secret", hint)
+    elif str(value["secret"]).partition(":")[0] not in ("env", "file") or not str(value["secret"]).partition(":")[2]:
+        yield Flaw("values", f"`{name}`: a secret is `env:NAME` or `file:PATH`")
+
+
 def _resolved(value: Any, uuids: Mapping[str, str]) -> Any:
+    if is_secret(value):
+        return marked(value["secret"])
     if isinstance(value, Mapping):
         step = str(value["ref"])
         if step not in uuids:

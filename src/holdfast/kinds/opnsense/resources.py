@@ -166,6 +166,8 @@ TYPES: Final[Mapping[str, Type]] = {
     )
 }
 
+SECRETS: Final = frozenset({"password", "ddns_domain_key_secret"})  # fields whose values are shown to nobody
+MATCHES: Final = "@matches/"  # before a key, a field and a reference: the look that tells whether it holds that secret
 OPTIONS: Final = "@options/"  # before the name of a type: the look that tells what its fields may hold
 
 

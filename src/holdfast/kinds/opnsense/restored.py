@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from holdfast.core.change import FACTS, Change, Claim, Guarantee, Resource, State
+from holdfast.core.change import FACTS, Change, Claim, Resource, State
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.opnsense import uses
-from holdfast.kinds.opnsense.item import Appliance, Item
-from holdfast.kinds.opnsense.resources import TYPES, type_of
+from holdfast.kinds.opnsense.item import HIDDEN, OTHER, Appliance, Item
+from holdfast.kinds.opnsense.resources import SECRETS, TYPES, type_of
 
 # What others refer to comes first; HAProxy's servers are referred to by backends, and these by frontends.
 _ORDER: tuple[str, ...] = ("firewall.category", "haproxy.server", "haproxy.backend", *TYPES)
@@ -47,7 +47,12 @@ class RestoredObject:
         before = found if found.exists else Item(self.state.uuid)
         known = type_known(self.key, facts.profile)
         wanted = {name: value for name, value in self.state.values.items() if name in known}
-        return (Change(self.key, before, Item(self.state.uuid, {**(found.values or {}), **wanted}), Guarantee.REVERSIBLE),)
+        lost = [name for name, value in wanted.items() if name in SECRETS and value in (HIDDEN, OTHER)]
+        if lost and not found.exists:
+            hint = "make it by a plan that refers to the secret, then restore again"
+            raise Unfit("no_previous", f"`{lost[0]}` of `{self.key}` is a secret that is kept nowhere", hint)
+        after = Item(self.state.uuid, {**(found.values or {}), **wanted})
+        return (Change(self.key, before, after, uses.guarantee_of(before, after)),)
 
 
 def type_known(key: str, profile: str) -> Mapping[str, object]:

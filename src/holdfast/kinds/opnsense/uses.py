@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from holdfast.core.change import Change, Claim, Guarantee
 from holdfast.core.predict import Unfit, View
-from holdfast.kinds.opnsense.item import Item, Listing
-from holdfast.kinds.opnsense.resources import TYPES, Type, name_in, type_of
+from holdfast.kinds.opnsense.item import Item, Listing, alike
+from holdfast.kinds.opnsense.resources import SECRETS, TYPES, Type, name_in, type_of
 
 Values = Mapping[str, str]
 
@@ -64,7 +64,22 @@ def deletion(view: View, type_: Type, key: str, found: Item) -> tuple[Change, ..
         hint = "take the reference out first, or delete what refers to it before this"
         raise Unfit("conflict", f"`{name_in(key)}` is in use: {by} `{user}` refers to it", hint, f"{by}/{user}")
     going = [(found_key, item) for use in _cascade(type_) for found_key, item in _going(view, use, found.uuid)]
-    return tuple(Change(key, item, Item(item.uuid), Guarantee.REVERSIBLE) for key, item in (*going, (key, found)))
+    return tuple(Change(key, item, gone, guarantee_of(item, gone)) for key, item, gone in _pairs(*going, (key, found)))
+
+
+def _pairs(*going: tuple[str, Item]) -> Iterator[tuple[str, Item, Item]]:
+    yield from ((key, item, Item(item.uuid)) for key, item in going)
+
+
+def guarantee_of(before: Item, after: Item) -> Guarantee:
+    """A secret that is written over or deleted is kept nowhere, so it cannot be given back."""
+    lost = [name for name in SECRETS if not _kept(name, before, after)]
+    return Guarantee.IRREVERSIBLE if lost else Guarantee.REVERSIBLE
+
+
+def _kept(name: str, before: Item, after: Item) -> bool:
+    old = (before.values or {}).get(name, "")
+    return not old or (after.values is not None and alike(old, after.values.get(name, "")))
 
 
 def _cascade(type_: Type) -> tuple[Use, ...]:

@@ -251,12 +251,16 @@ CHECKS: Final[Mapping[str, Check]] = {
 
 
 def flat(values: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
-    """Nested mappings by their dotted names; a reference to a step is a value."""
+    """Nested mappings by their dotted names; a reference to a step or to a secret is a value."""
     for name, value in values.items():
-        if isinstance(value, Mapping) and value.keys() != {"ref"}:
+        if isinstance(value, Mapping) and value.keys() != {"ref"} and not is_secret(value):
             yield from flat(value, f"{above}{name}.")
         else:
             yield above + name, value
+
+
+def is_secret(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.keys() == {"secret"}
 
 
 def nested(values: Mapping[str, str]) -> dict[str, Any]:
