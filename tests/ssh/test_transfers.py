@@ -17,7 +17,8 @@ import pytest
 
 from holdfast.core.errors import WorldError
 from holdfast.ssh import Executor, Transfer, Transferred
-from holdfast.ssh.archive import unpack
+from holdfast.ssh.archive import Tree, pack, unpack
+from holdfast.ssh.far_side import sent
 from holdfast.ssh.front import Front
 from holdfast.testing.sshd import Sshd
 from tests.ssh.places import QUICK, Hosts
@@ -307,3 +308,27 @@ def test_a_part_of_a_tree_that_may_not_be_read_is_an_error(ssh: Front, hosts: Ho
     a_tree(far / "tree")  # one directory of it is for root alone
     assert code(down(ssh, hosts, far / "tree", near / "back")) == "permission_denied"
     assert list(near.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["f", "d/f", "x" * 99, "x" * 100, "y" * 99 + "/" + "z" * 200, "日", "\udcff", "a\nb"])
+def test_an_archive_is_one_that_anybody_can_read(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "tree" / name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"content")
+    file.chmod(0o640)
+    stream = io.BytesIO(b"".join(pack(str(tmp_path / "tree"), Tree(), None, times=True)))
+    with tarfile.open(fileobj=stream, encoding="utf-8", errors="surrogateescape") as archive:
+        found = archive.getmember(name)
+        assert archive.extractfile(found).read() == b"content"  # type: ignore[union-attr]
+        assert (found.mode, found.mtime, found.isreg()) == (0o640, int(file.stat().st_mtime), True)
+        assert all(entry.isdir() for entry in archive.getmembers() if entry is not found)
+
+
+def test_a_disk_that_refuses_at_the_end_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "sync").write_text('#!/bin/sh\necho "sync: error syncing: Input/output error" >&2\nexit 1\n')
+    (tmp_path / "sync").chmod(0o755)
+    text = f"{sent('common.sh')}\ndurable -f /; echo went on\n"
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    found = subprocess.run(["sh", "-c", text, "sh", "mark"], env=path, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.startswith("mark failed ")

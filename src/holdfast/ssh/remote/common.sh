@@ -1,6 +1,7 @@
 # Put before every other text. What we say to the client are lines on the error stream that begin with the mark.
 mark=$1
 shift
+export LC_MESSAGES=C # complaints are read
 
 say() { echo "$mark $*" >&2; }
 
@@ -20,6 +21,16 @@ fail() {
 }
 
 try() { said=$("$@" 2>&1) || fail "$said"; }
+
+# To the disk, by itself or (-f) with its whole file system. What the disk refuses is an error, not being able to
+# ask for so little is none.
+durable() {
+    refused=$(sync "$@" 2>&1) && return
+    case $refused in
+    *"nput/output error"* | *"No space left"* | *"uota exceeded"*) fail "$refused" ;;
+    *) sync ;;
+    esac
+}
 
 there() { [ -e "$1" ] || [ -L "$1" ]; }
 

@@ -61,7 +61,7 @@ else
     try mv -f -- "$new" "$to"
 fi
 case $to in
-*/*) sync "${to%/*}/" 2>/dev/null || sync ;;
-*) sync . 2>/dev/null || sync ;;
+*/*) durable "${to%/*}/" ;;
+*) durable . ;;
 esac
 say done "$to"

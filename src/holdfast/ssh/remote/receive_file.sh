@@ -34,7 +34,7 @@ if [ "$got" != "$size" ]; then
     esac
     no short "$got"
 fi
-sync "$file" 2>/dev/null || sync
+durable "$file"
 found=${said##*
 }
 complete=1
