@@ -92,7 +92,7 @@ def test_diff_shows_the_changes_from_now_back_to_it(released: Holdfast, root: Pa
     released.checkpoint_create("before")
     released.apply(release(plan_of, "2"))
     preview = released.checkpoint_diff("before")
-    (change,) = [change for change in preview.changes if change["action"] != "none"]
+    (change,) = preview.differences
     assert (change["resource"], change["action"]) == (f"local:{root}/app/conf", "update")
     assert "-release=2\n+release=1" in change["diff"]
     assert (root / "app/conf").read_text() == "release=2\n"

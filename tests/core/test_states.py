@@ -12,7 +12,7 @@ TABLES = {"run": RUN, "task": TASK, "stage": STAGE, "step": STEP}
 FIRST = {"run": "created", "task": "pending", "stage": "pending", "step": "pending"}
 LAST = {
     "run": OVER,
-    "task": frozenset({"completed", "failed", "cancelled", "rolled_back", "rollback_failed"}),
+    "task": frozenset({"completed", "failed", "cancelled", "rolled_back", "rollback_failed", "validation_failed"}),
     "stage": frozenset({"committed", "failed", "skipped", "rolled_back", "rollback_failed"}),
     "step": frozenset({"applied", "unchanged", "failed", "skipped", "undone", "undo_failed"}),
 }
@@ -45,7 +45,8 @@ def test_an_event_happens_where_the_table_lists_it_and_is_a_bug_anywhere_else(fa
 @every_table
 def test_tables_know_only_events_of_their_own_family(family: str) -> None:
     events = {event for row in TABLES[family].values() for event in row}
-    assert events <= {event for event in EVENTS if event.startswith(f"{family}.")}
+    ends = {"run.refused"} if family == "task" else set()  # with its run a task is refused as well
+    assert events - ends <= {event for event in EVENTS if event.startswith(f"{family}.")}
 
 
 @every_table

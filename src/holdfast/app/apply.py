@@ -219,7 +219,7 @@ class Session:
         parts = self.parts
         keep_going = run.policy.on_failure == "continue" or run.policy.scope == "task"
         switches = Switches(self.plan, book, self.fleet, run) if run.guarded else None
-        performer = Performer(self.plan, book, self.fleet, keep_going=keep_going, switches=switches)
+        performer = Performer(self.plan, book, self.fleet, keep_going=keep_going, switches=switches, together=self.together)
         asks = self._asks(run.id)
         row = parts.journal.run(run.id)
         crew: Crew = SideBySide(performer, parts.clock, asks) if self.on_loop else Inline(performer, parts.clock, asks)

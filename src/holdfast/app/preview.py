@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from holdfast.core.change import Change, Depth, Guarantee, Look, Resource, State
+from holdfast.core.change import Action, Change, Depth, Guarantee, Look, Resource, State
 from holdfast.core.errors import PlanError, Problem
 from holdfast.core.plan import Plan, Step
 from holdfast.core.predict import Seen
@@ -42,6 +42,11 @@ class Preview:
             for number, changes in enumerate(self.prepared.prediction.changes)
             for change in changes
         ]
+
+    @property
+    def differences(self) -> Sequence[Mapping[str, Any]]:
+        """Those of the changes that would change anything."""
+        return [change for change in self.changes if change["action"] != Action.NONE.value]
 
     @property
     def pending(self) -> bool:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from holdfast.core import forward, unwind
-from holdfast.core.change import Guarantee
 from holdfast.core.draft import Draft
-from holdfast.core.run import Run
+from holdfast.core.run import SETTLED, Run
 from holdfast.core.states import COMMANDS, TASK_COMMANDS
 from holdfast.core.stimuli import Apply
 
@@ -165,31 +164,35 @@ def _rollback(draft: Draft, data: Mapping[str, Any]) -> None:
 
 
 def _retry(draft: Draft, data: Mapping[str, Any]) -> None:
-    """Failed tasks again: from the stage that is not done yet, or from scratch. What they had left is found as it is."""
+    """Failed tasks again: from the stage that is not done yet, as they left it; or from scratch, what stands taken back."""
     run = draft.run
     scratch = data.get("from") == "scratch"
     numbers = failed_tasks(run, data.get("task"))
     draft.emit("run.resumed", **_said(data, "by", "owner"))
     for number in numbers:
-        task = run.tasks[number]
-        again = [step for step in task.steps if run.steps[step] in _AGAIN or (scratch and _repeatable(run, step))]
-        draft.emit_steps("step.resolved", again, {"verdict": "not_applied"})
-        if task.needs:
-            draft.emit("task.waiting", task=number)
-            continue
-        origin: dict[str, Any] = {"from": "scratch" if scratch else "checkpoint"}
-        draft.emit("task.retry_started", task=number, count=task.retries + 1, **origin)
-        first = 0 if scratch else next((s for s, state in enumerate(task.stages) if state != "committed"), 0)
-        draft.emit("stage.started", task=number, stage=first)
+        if scratch and any(unwind.needs_undo(run, step) for step in run.tasks[number].steps):
+            unwind.begin_task(draft, number, then="scratch")
+        else:
+            _await_turn(draft, number, scratch=scratch)
+
+
+def start_over(draft: Draft, number: int) -> None:
+    """What stood of a task is taken back; where nothing came in between, it begins anew."""
+    run = draft.run
+    if run.state in forward.GOING and run.tasks[number].state == "rolled_back" and number in run.starting_over:
+        _await_turn(draft, number, scratch=True)
+
+
+def _await_turn(draft: Draft, number: int, *, scratch: bool) -> None:
+    run = draft.run
+    again = SETTLED | {"undone"} if scratch else _AGAIN
+    steps = [step for step in run.tasks[number].steps if run.steps[step] in again]
+    draft.emit_steps("step.resolved", steps, {"verdict": "not_applied"})
+    origin: dict[str, Any] = {"from": "scratch" if scratch else "checkpoint"}
+    draft.emit("task.waiting", task=number, **origin)
 
 
 _AGAIN: Final = frozenset({"failed", "skipped", "undone"})
-
-
-def _repeatable(run: Run, step: int) -> bool:
-    """What stands and could be undone stays remembered: forgotten, it would be left behind when the retry fails before it."""
-    state = run.steps[step]
-    return state == "unchanged" or (state == "applied" and run.guarantees.get(step) is Guarantee.IRREVERSIBLE)
 
 
 _ASKED: Final[Mapping[str, Callable[[Draft, Mapping[str, Any]], None]]] = {

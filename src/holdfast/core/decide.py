@@ -22,6 +22,7 @@ from holdfast.core.stimuli import (
     Decision,
     Disarmed,
     Found,
+    Predicted,
     Recovered,
     Returned,
     StepResult,
@@ -170,6 +171,11 @@ def _disarmed(draft: Draft, stimulus: Disarmed) -> None:
         unwind.begin(draft, {"step": None, **stimulus.failure.plain()})
 
 
+def _predicted(draft: Draft, stimulus: Predicted) -> None:
+    effect = draft.flights.land(stimulus.effect)
+    control.start_over(draft, draft.run.graph.task_of[effect.steps[0]])
+
+
 _HEARD: Final[Mapping[type, Callable[[Draft, Any], None]]] = {
     Began: _began,
     Returned: _returned,
@@ -178,6 +184,7 @@ _HEARD: Final[Mapping[type, Callable[[Draft, Any], None]]] = {
     Ticked: _ticked,
     Recovered: _recovered,
     Disarmed: _disarmed,
+    Predicted: _predicted,
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from holdfast.core.errors import Failure
 from holdfast.core.events import Event
 from holdfast.core.run import Run, evolve
-from holdfast.core.stimuli import Apply, Disarm, Effect, Halt, Inspect, Lane
+from holdfast.core.stimuli import Apply, Disarm, Effect, Flying, Halt, Inspect, Lane, Predict
 
 
 class Flights:
@@ -17,7 +17,7 @@ class Flights:
     __slots__ = ("busy", "by_number", "last", "last_back", "look_at", "undo_left")
 
     def __init__(self) -> None:
-        self.by_number: dict[int, Apply | Inspect | Disarm] = {}
+        self.by_number: dict[int, Flying] = {}
         self.busy: set[Lane] = set()  # batched lanes with a batch under way: one at a time
         self.last = 0
         self.undo_left: set[int] = set()  # steps that this rollback has not undone yet
@@ -27,7 +27,7 @@ class Flights:
     def tasks(self, run: Run) -> set[int]:
         return {run.graph.task_of[step] for effect in self.by_number.values() for step in effect.steps}
 
-    def land(self, number: int) -> Apply | Inspect | Disarm:
+    def land(self, number: int) -> Flying:
         effect = self.by_number.pop(number)
         if isinstance(effect, Apply):
             self.busy.discard(effect.lane)
@@ -92,10 +92,15 @@ class Draft:
         self.flights.last += 1
         self._launch(Disarm(self.flights.last, self.run.guarded))
 
+    def predict(self, steps: Sequence[int]) -> None:
+        """Have what these steps need worked out anew."""
+        self.flights.last += 1
+        self._launch(Predict(self.flights.last, tuple(steps)))
+
     def halt(self, number: int) -> None:
         self.effects.append(Halt(number))
 
-    def _launch(self, effect: Apply | Inspect | Disarm) -> None:
+    def _launch(self, effect: Flying) -> None:
         self.flights.by_number[effect.number] = effect
         self.effects.append(effect)
 

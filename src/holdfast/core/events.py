@@ -40,7 +40,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "run.progress": ("done", "total", "percent"),
     "task.created": (),
     "task.started": (),
-    "task.waiting": ("for",),
+    "task.waiting": ("from",),
     "task.pausing": ("by", "why", "until"),
     "task.paused": (),
     "task.resumed": (),

@@ -49,7 +49,9 @@ def _stand_still(draft: Draft) -> None:
 
 def failing(run: Run) -> bool:
     """Something failed, and the policy says that nothing more may begin."""
-    return bool(run.unmet) and run.policy.on_failure != "continue" and run.policy.scope == "plan"
+    if run.policy.on_failure == "continue" or run.policy.scope == "task":
+        return False
+    return not run.bygone.issuperset(run.unmet)
 
 
 def _waits(run: Run) -> bool:
@@ -114,10 +116,15 @@ def _open_tasks(draft: Draft, beyond: int = 0) -> bool:
     limit = run.policy.tasks_at_once if not beyond else run.active + beyond
     while run.startable and run.active < limit and run.state == "running" and not failing(run) and not _at_gate(run):
         number = run.startable.popleft()
-        if run.tasks[number].state not in ("pending", "waiting"):
+        task = run.tasks[number]
+        if task.state not in ("pending", "waiting"):
             continue
         moved = True
-        draft.emit("task.started", task=number)
+        if task.again is None:
+            draft.emit("task.started", task=number)
+        else:
+            origin: dict[str, Any] = {"from": task.again}
+            draft.emit("task.retry_started", task=number, count=task.retries + 1, **origin)
         open_next(draft, number)
     return moved
 
@@ -133,7 +140,9 @@ def batch_sizes(run: Run) -> list[int]:
 
 def _at_gate(run: Run) -> bool:
     """Has everything begun that may begin before the next gate?"""
-    if not run.policy.batches or not any(run.tasks[number].state in ("pending", "waiting") for number in run.startable):
+    if not run.policy.batches or not run.startable or run.tasks[run.startable[0]].again is not None:
+        return False
+    if not any(run.tasks[number].state in ("pending", "waiting") for number in run.startable):
         return False
     sizes = batch_sizes(run)
     if run.gates_open >= len(sizes):
@@ -309,7 +318,7 @@ def _end(draft: Draft) -> None:
         raise Bug(f"the run {run.id} waits for nothing, but is not done")
     if not run.unmet:
         conclude(draft)
-    elif run.policy.scope == "plan" and run.policy.on_failure == "rollback":
+    elif failing(run) and run.policy.on_failure == "rollback":
         unwind.begin(draft, next(iter(run.unmet.values())))
     else:
         _end_mixed(draft)

@@ -81,7 +81,7 @@ def result_of(run: Run, heading: Heading) -> Result:
         duration_s=_duration(heading),
         executed=executed,
         unchanged=[ids[step] for step, state in enumerate(states) if state == "unchanged"],
-        failed=[ids[step] for step in run.failures] or _with_problems(run),
+        failed=[ids[step] for step in run.failures] or list(run.faulty),
         rolled_back=undone,
         skipped=_skipped(run) if over else (),
         residue=[*run.residue.values(), *accepted_residue(run)],
@@ -113,14 +113,9 @@ def _duration(heading: Heading) -> float | None:
     return round(heading.ended_at - heading.started_at, 6)
 
 
-def _with_problems(run: Run) -> list[str]:
-    return list(dict.fromkeys(problem["step"] for problem in run.problems if problem.get("step")))
-
-
 def _skipped(run: Run) -> list[str]:
-    faulty = set(_with_problems(run))
     idle = [run.ids[step] for step, state in enumerate(run.steps) if state in ("pending", "skipped")]
-    return [step for step in idle if step not in faulty]
+    return [step for step in idle if step not in run.faulty]
 
 
 def _errors(run: Run) -> list[Mapping[str, Any]]:
@@ -147,7 +142,9 @@ def _tasks(run: Run) -> list[Mapping[str, Any]]:
 
 def _stage_state(run: Run, task: int, stage: int) -> str:
     state = run.tasks[task].stages[stage]
-    return "skipped" if state == "pending" and run.over else state
+    if state != "pending" or not run.over:
+        return state
+    return "failed" if any(run.ids[step] in run.faulty for step in run.tasks[task].range_of(stage)) else "skipped"
 
 
 def _steps(run: Run, task: int, stage: int) -> list[Mapping[str, Any]]:
@@ -174,4 +171,6 @@ def _step_state(run: Run, step: int) -> str:
     state = run.steps[step]
     if state == "undone" and step not in run.executed:
         return "failed" if step in run.failures else "skipped"
-    return "skipped" if state == "pending" and run.over else state
+    if state == "pending" and run.over:
+        return "failed" if run.ids[step] in run.faulty else "skipped"
+    return state

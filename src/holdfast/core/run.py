@@ -31,7 +31,7 @@ TOUCHED: Final = frozenset({"applying", "applied", "failed", "in_doubt", "waitin
 class TaskRun:
     """Where one task stands."""
 
-    __slots__ = ("broken", "first", "left", "needs", "retries", "sizes", "stage", "stages", "state")
+    __slots__ = ("again", "broken", "first", "left", "needs", "retries", "sizes", "stage", "stages", "state")
 
     def __init__(self, first: int, sizes: Sequence[int], needs: int) -> None:
         self.state = "pending"
@@ -43,6 +43,7 @@ class TaskRun:
         self.first = first  # number of its first step
         self.needs = needs  # tasks it still waits for
         self.retries = 0
+        self.again: str | None = None  # it waits to be tried again: from its checkpoint, or from scratch
 
     def range_of(self, stage: int) -> range:
         start = self.first + sum(self.sizes[:stage])
@@ -70,6 +71,7 @@ class Run:
         self.ending: str | None = None
         self.error: Mapping[str, Any] | None = None  # why it did not commit
         self.problems: Sequence[Mapping[str, Any]] = ()  # why it was refused
+        self.faulty: Mapping[str, None] = {}  # steps because of which it was
         self.source = ""
         self.started_at: float | None = None
         self.confirm_until: float | None = None
@@ -95,6 +97,8 @@ class Run:
         self.asks = "approve" in self.kinds
         self.questions: dict[int, None] = {}  # steps that wait for somebody's approval
         self.called_off: dict[int, Mapping[str, Any]] = {}  # tasks that somebody cancelled, and who
+        self.bygone: set[int] = set()  # of the unmet: those that stay as they are while others are tried again
+        self.starting_over: set[int] = set()  # tasks that are taken back only to be done again
         self.gates_open = 0  # of the batches of the policy: how many gates were passed
         self.gate_waits = False  # for somebody's approval
         self.last_back: frozenset[int] = frozenset()  # steps that are undone after the rest of their task
@@ -180,6 +184,7 @@ def _evolve_run(run: Run, event: Event) -> None:
     run.state = after(RUN, run.state, event.type)
     if event.type == "run.resumed" and run.ending is not None:
         run.error = None  # a new attempt: what ended the one before is told by its events
+        run.bygone = set(run.unmet)
     if event.type in ("run.gate_waiting", "run.gate_opened"):
         run.gate_waits = event.type == "run.gate_waiting"
         run.gates_open += event.type == "run.gate_opened"
@@ -193,14 +198,25 @@ def _evolve_run(run: Run, event: Event) -> None:
         return
     else:
         run.ending = None
+    if event.type == "run.rolling_back":
+        run.starting_over.clear()
     if event.type == "run.refused":
-        run.problems = [{**problem, "retryable": False} for problem in event.data["problems"]]
+        _refuse(run, event.data["problems"])
     if event.type == "run.confirming":
         run.confirm_until = event.data["until"]
     if event.type == "run.started":
         run.started_at = event.data.get("at")
     if event.data.get("error"):
         run.error = event.data["error"]
+
+
+def _refuse(run: Run, problems: Sequence[Mapping[str, Any]]) -> None:
+    """Tasks with a problem are not valid; the others are not begun because of them."""
+    run.problems = [{**problem, "retryable": False} for problem in problems]
+    run.faulty = dict.fromkeys(problem["step"] for problem in problems if problem.get("step"))
+    for task in run.tasks:
+        wrong = any(run.ids[step] in run.faulty for step in task.steps)
+        task.state = after(TASK, task.state, "run.refused" if wrong else "task.cancelled")
 
 
 _ENDINGS: Final = {"run.refused": "refused", "run.rolled_back": "rolled_back", "run.rollback_failed": "stuck"}
@@ -221,14 +237,30 @@ def _evolve_task(run: Run, number: int, event: Event) -> None:
         run.unmet[number] = event.data.get("error", {})
     elif event.type == "task.cancelling":
         run.called_off[number] = event.data
+    elif event.type == "task.rolling_back":
+        (run.starting_over.add if event.data.get("then") else run.starting_over.discard)(number)
     elif event.type == "task.rolled_back":
         run.unmet.setdefault(number, {})  # taken back by hand: the run is no longer whole
-    elif event.type in ("task.retry_started", "task.waiting"):
-        run.unmet.pop(number, None)
-        task.retries += event.type == "task.retry_started"
+    elif event.type == "task.waiting":
+        _await_retry(run, number, event.data["from"])
+    elif event.type == "task.retry_started":
+        task.again = None
+        task.retries += 1
     if was == "completed":
         for follower in run.task_feeds[number]:
             run.tasks[follower].needs += 1
+
+
+def _await_retry(run: Run, number: int, origin: str) -> None:
+    task = run.tasks[number]
+    task.again = origin
+    done = next((stage for stage, state in enumerate(task.stages) if state != "committed"), 0)
+    task.stage = -1 if origin == "scratch" else done - 1
+    for where in (run.starting_over, run.bygone):
+        where.discard(number)
+    del run.unmet[number]
+    if not task.needs:
+        run.startable.append(number)
 
 
 def _open_stage(run: Run, number: int, stage: int) -> None:

@@ -58,15 +58,15 @@ _TASK_BACK: Final = {"task.rolling_back": "rolling_back"}
 
 _TASK_IDLE: Final = {
     "task.started": "running",
-    "task.waiting": "waiting",
     "task.cancelling": "cancelling",
     "task.cancelled": "cancelled",
     "task.failed": "failed",
 }
 
 TASK: Final[Table] = {
-    "pending": _TASK_IDLE,
-    "waiting": _TASK_IDLE,
+    "pending": {**_TASK_IDLE, "run.refused": "validation_failed"},
+    "validation_failed": {},
+    "waiting": {**_TASK_IDLE, "task.retry_started": "running", **_TASK_BACK},  # for its turn to be tried again
     "running": {
         "task.pausing": "pausing",
         "task.completed": "completed",
@@ -87,13 +87,13 @@ TASK: Final[Table] = {
     "cancelling": {"task.cancelled": "cancelled", "task.failed": "failed", "task.completed": "completed", **_TASK_BACK},
     "cancelled": _TASK_BACK,  # what a cancelled task had done is taken back
     "completed": _TASK_BACK,
-    "failed": {"task.retry_started": "running", "task.waiting": "waiting", **_TASK_BACK},
+    "failed": {"task.waiting": "waiting", **_TASK_BACK},
     "rolling_back": {
         "task.rolled_back": "rolled_back",
         "task.rollback_failed": "rollback_failed",
         "task.cancelled": "cancelled",
     },
-    "rolled_back": {"task.retry_started": "running", "task.waiting": "waiting"},
+    "rolled_back": {"task.waiting": "waiting"},
     "rollback_failed": _TASK_BACK,
 }
 

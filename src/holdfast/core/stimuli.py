@@ -91,7 +91,15 @@ class Disarmed:
     failure: Failure | None = None
 
 
-Stimulus = Began | Returned | Found | Asked | Ticked | Recovered | Disarmed
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """The plan was predicted anew."""
+
+    now: float
+    effect: int
+
+
+Stimulus = Began | Returned | Found | Asked | Ticked | Recovered | Disarmed | Predicted
 
 
 # -- effects
@@ -129,13 +137,22 @@ class Disarm:
 
 
 @dataclass(frozen=True, slots=True)
+class Predict:
+    """Work out anew what these steps need: the world was taken back to where they begin."""
+
+    number: int
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Halt:
     """Interrupt an effect in flight; it still returns."""
 
     number: int
 
 
-Effect = Apply | Inspect | Disarm | Halt
+Flying = Apply | Inspect | Disarm | Predict  # what comes back as a stimulus
+Effect = Flying | Halt
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,10 +43,10 @@ def _undo(draft: Draft, lane: Lane, steps: Sequence[int]) -> None:
         draft.send(lane, batch, undo=True, doubtful=doubtful.intersection(batch))
 
 
-def begin_task(draft: Draft, number: int) -> None:
+def begin_task(draft: Draft, number: int, *, then: str | None = None) -> None:
     run, flights = draft.run, draft.flights
     if run.tasks[number].state != "rolling_back":
-        draft.emit("task.rolling_back", task=number)
+        draft.emit("task.rolling_back", task=number, then=then)
     task = run.tasks[number]
     for stage, state in enumerate(task.stages):
         if state in _TO_GO_BACK:
@@ -58,10 +58,11 @@ def begin_task(draft: Draft, number: int) -> None:
 
 def needs_undo(run: Run, step: int) -> bool:
     """A command without an undo that has failed did nothing that could be taken back, unless it is in doubt how far it
-    came; one that its author accepted as irreversible stays, and is reported."""
+    came; one that its author accepted as irreversible stays, and is reported; so does one that is to be done again."""
     state = run.steps[step]
     if run.guarantees.get(step) is Guarantee.IRREVERSIBLE:
-        return step not in run.accepted and (state in TOUCHED - _IN_VAIN or run.is_unclear(step))
+        stays = step in run.accepted or run.graph.task_of[step] in run.starting_over
+        return not stays and (state in TOUCHED - _IN_VAIN or run.is_unclear(step))
     return state in TOUCHED
 
 
@@ -123,6 +124,8 @@ def _unwind_task(draft: Draft, number: int) -> bool:
         call_off(draft, number)
     else:
         draft.emit("task.rolled_back", task=number)
+        if number in run.starting_over:
+            draft.predict(task.steps)
     return True
 
 

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from holdfast.core.change import Verdict
 from holdfast.core.errors import Bug, Failure
 from holdfast.core.stimuli import (
-    Apply,
     Asked,
     Disarm,
     Disarmed,
     Effect,
+    Flying,
     Found,
     Halt,
     Inspect,
+    Predict,
+    Predicted,
     Returned,
     StepResult,
     Stimulus,
@@ -60,22 +62,27 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
     raise Bug("something waited where no event loop runs")
 
 
-async def perform(performer: Performer, effect: Apply | Inspect | Disarm, clock: Clock) -> Stimulus:
+async def perform(performer: Performer, effect: Flying, clock: Clock) -> Stimulus:
     if isinstance(effect, Disarm):
         return Disarmed(clock.now(), effect.number, await performer.disarm(effect))
     if isinstance(effect, Inspect):
         verdicts = await performer.look(effect)
         return Found(clock.now(), effect.number, verdicts)
+    if isinstance(effect, Predict):
+        await performer.predict()
+        return Predicted(clock.now(), effect.number)
     results = await performer.apply(effect)
     return Returned(clock.now(), effect.number, results)
 
 
-def _interrupted(effect: Apply | Inspect | Disarm, now: float, *, begun: bool) -> Stimulus:
+def _interrupted(effect: Flying, now: float, *, begun: bool) -> Stimulus:
     """What a halted effect returns when its driver had nothing to say."""
     if isinstance(effect, Disarm):
         return Disarmed(now, effect.number, Failure(code="cancelled", message="it was interrupted"))
     if isinstance(effect, Inspect):
         return Found(now, effect.number, dict.fromkeys(effect.steps, Verdict.UNKNOWN))
+    if isinstance(effect, Predict):
+        return Predicted(now, effect.number)
     failure = Failure(code="in_doubt", message="it was interrupted", doubtful=True)
     return Returned(
         now, effect.number, [StepResult(step, "in_doubt" if begun else "skipped", failure) for step in effect.steps]
@@ -90,7 +97,7 @@ class Inline:
         self._clock = clock
         self._asks = asks
         self._asked: deque[tuple[str, dict[str, Any]]] = deque()
-        self._todo: deque[Apply | Inspect | Disarm] = deque()
+        self._todo: deque[Flying] = deque()
 
     def start(self, effects: Sequence[Effect], receipt: Persisted) -> None:
         self._todo.extend(effect for effect in effects if not isinstance(effect, Halt))
@@ -135,11 +142,11 @@ class SideBySide:
                 self._tasks[effect.number] = task = self._asyncio.create_task(self._work(effect))
                 task.add_done_callback(partial(self._landed, effect))
 
-    async def _work(self, effect: Apply | Inspect | Disarm) -> Stimulus:
+    async def _work(self, effect: Flying) -> Stimulus:
         self._begun.add(effect.number)
         return await perform(self._performer, effect, self._clock)
 
-    def _landed(self, effect: Apply | Inspect | Disarm, task: asyncio.Task[Stimulus]) -> None:
+    def _landed(self, effect: Flying, task: asyncio.Task[Stimulus]) -> None:
         """Whatever happens, something comes back; also from what was halted before it began."""
         del self._tasks[effect.number]
         if not task.cancelled():

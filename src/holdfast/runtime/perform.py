@@ -12,9 +12,10 @@ from holdfast.core.plan import Plan
 from holdfast.core.stimuli import Apply, Disarm, Inspect, Lane, StepResult
 from holdfast.drivers.contract import UNCHANGED, Activating, Batch, Ending, Keeper, Move, Outcome
 from holdfast.kinds.states import depth_of
-from holdfast.runtime.book import Book
+from holdfast.runtime.book import Book, entries_of
 from holdfast.runtime.chains import Chains, chains_of, never_made
-from holdfast.runtime.fleet import Fleet, family_of
+from holdfast.runtime.fleet import Fleet, Together, family_of, one_after_the_other
+from holdfast.runtime.prepare import prepare
 
 if TYPE_CHECKING:
     from holdfast.runtime.switches import Switches
@@ -26,13 +27,23 @@ REPEATABLE: Final = frozenset({"probe", "approval", "service"})
 class Performer:
     """Performs the effects of one run."""
 
-    def __init__(self, plan: Plan, book: Book, fleet: Fleet, *, keep_going: bool, switches: Switches | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        book: Book,
+        fleet: Fleet,
+        *,
+        keep_going: bool,
+        switches: Switches | None = None,
+        together: Together = one_after_the_other,
+    ) -> None:
         self.plan = plan
         self.book = book
         self.fleet = fleet
         self.keep_going = keep_going
         self.keeps = plan.policy.on_failure == "stop"
         self._switches = switches
+        self._together = together
         self._chains: dict[Lane, Chains] = {}
 
     async def apply(self, effect: Apply) -> list[StepResult]:
@@ -47,6 +58,11 @@ class Performer:
                 raise
             outcomes = [Outcome(Ending.FAILED, error.as_failure())] * len(moves)
         return [self._result(effect, step, moves[span], outcomes[span]) for step, span in zip(effect.steps, spans, strict=True)]
+
+    async def predict(self) -> None:
+        """The world stands again as it was predicted from: take from it what making the changes needs."""
+        prepared = await prepare(self.plan, self.fleet, self._together)
+        self.book.renew(entries_of(self.plan, prepared.prediction))
 
     async def disarm(self, effect: Disarm) -> Failure | None:
         return None if self._switches is None else await self._switches.disarm(effect.targets)

@@ -17,7 +17,7 @@ from holdfast.core.events import Event
 from holdfast.core.plan import Plan, Policy, Stage, Step, Task
 from holdfast.core.predict import View
 from holdfast.core.run import Run, evolve, outline_of
-from holdfast.core.stimuli import Apply, Asked, Began, Disarm, Halt, Inspect, Recovered, Stimulus, Ticked
+from holdfast.core.stimuli import Asked, Began, Flying, Halt, Recovered, Stimulus, Ticked
 from holdfast.core.stimuli import Effect as Wanted
 from holdfast.drivers.contract import DONE, UNCHANGED, Batch, Driver, Ending, Move, Outcome
 from holdfast.drivers.one_by_one import one_by_one
@@ -224,7 +224,7 @@ class Dice:
         self._clock = clock
         self._asks = asks
         self._random = random.Random(seed)
-        self._flying: list[Apply | Inspect | Disarm] = []
+        self._flying: list[Flying] = []
         self.most = 0  # effects under way at once
 
     def start(self, effects: Sequence[Wanted], receipt: Persisted) -> None:
@@ -289,8 +289,12 @@ class Trial:
         return self._drive(run, book, Recovered(self.clock.now(), resume, "another"))
 
     def roll_back(self) -> Run:
+        return self.command("rollback")
+
+    def command(self, verb: str, **data: Any) -> Run:
+        """Ask something of a run that rests, and drive it until it rests again."""
         run, book = self.reopened()
-        return self._drive(run, book, Asked(self.clock.now(), "rollback", {"by": "a person"}))
+        return self._drive(run, book, Asked(self.clock.now(), verb, {"by": "a person", **data}))
 
     def reopened(self) -> tuple[Run, Book]:
         run = Run.of(self.run_id, self.plan, self.plan.policy)
@@ -346,6 +350,7 @@ def snapshot(run: Run) -> dict[str, Any]:
         "ending",
         "error",
         "problems",
+        "faulty",
         "confirm_until",
         "steps",
         "attempts",

@@ -68,7 +68,7 @@ def diff(invocation: Invocation, name: str) -> int:
     document = preview.plain()
     lines = changes.preview(document, document["changes"], everything=invocation.screen.verbose)
     code = codes.REFUSED if preview.problems else codes.FINE
-    return invocation.answer({"changes": document["changes"], "problems": document["problems"]}, *lines, code=code)
+    return invocation.answer({"changes": preview.differences, "problems": document["problems"]}, *lines, code=code)
 
 
 @checkpoint.command("restore", cls=Command)
