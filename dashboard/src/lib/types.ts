@@ -1,0 +1,211 @@
+// The documents of the API, as far as the dashboard reads them.
+
+export interface Problem {
+  step: string | null;
+  code: string;
+  message: string;
+  hint?: string | null;
+  where?: string | null;
+  retryable?: boolean;
+}
+
+export interface Heading {
+  run: string;
+  plan: { name: string; digest: string };
+  ending: string | null;
+  state: string;
+  source: string;
+  started_at: string | null;
+  duration_s: number | null;
+}
+
+export interface RunRow extends Heading {
+  steps: number;
+  error: string | null;
+}
+
+export interface Step {
+  id: string;
+  kind: string;
+  state: string;
+  guarantee: string;
+  attempts: number;
+  duration_s: number;
+  output?: unknown;
+}
+
+export interface Stage {
+  name: string;
+  state: string;
+  steps: Step[];
+}
+
+export interface Task {
+  name: string;
+  target: string;
+  state: string;
+  stages: Stage[];
+}
+
+export interface Residue {
+  step: string;
+  resource: string;
+  reason: string;
+  what_to_do: string;
+  kept: string;
+}
+
+export interface Run extends Heading {
+  executed: string[];
+  unchanged: string[];
+  failed: string[];
+  rolled_back: string[];
+  skipped: string[];
+  residue: Residue[];
+  errors: Problem[];
+  tasks: Task[];
+}
+
+export interface Event {
+  seq: number;
+  at: string;
+  type: string;
+  run: string | null;
+  task?: string;
+  stage?: string;
+  step?: string;
+  attempt?: number;
+  data: Record<string, unknown>;
+}
+
+export interface Change {
+  step: string;
+  resource: string;
+  action: string;
+  before: unknown;
+  after: unknown;
+  diff: string;
+  guarantee: string;
+}
+
+export interface Preview {
+  id?: string;
+  plan: string;
+  digest: string;
+  changes: Change[];
+  problems: Problem[];
+  irreversible: string[];
+}
+
+export interface Node {
+  task: string;
+  stage: string;
+  level: number;
+  needs: number[];
+}
+
+export interface Tenant {
+  tenant: string;
+  resource: string;
+  version: unknown;
+  last_known_good: unknown;
+  updated_at: string;
+}
+
+export interface Checkpoint {
+  name: string;
+  created_at: string;
+  plan: string | null;
+  resources: string[];
+}
+
+export interface Execution {
+  id: string;
+  action_id: string;
+  source: string;
+  execution_type: string;
+  success: boolean | null;
+  started_at: string | null;
+  completed_at: string | null;
+  duration_ms: number | null;
+  output: string | null;
+  error: string | null;
+  interrupted: boolean;
+  run: string | null;
+}
+
+export interface Cleanup {
+  scanner_id: string;
+  resource_id: string;
+  action: string;
+  success: boolean;
+  error: string | null;
+  executed_at: string;
+}
+
+export interface ActionStats {
+  action_id: string;
+  total_executions: number;
+  successes: number;
+  failures: number;
+  interrupted: number;
+  avg_duration_ms: number;
+  p95_duration_ms: number;
+  last_run_at: string | null;
+}
+
+export interface Stats {
+  actions: ActionStats[];
+  runs: { total: number; by_ending: Record<string, number> };
+}
+
+export interface Lock {
+  id: string;
+  key: string;
+  run: string;
+  owner: string;
+  since: string;
+  fence: number;
+}
+
+export interface Drifted {
+  resource: string;
+  recorded: unknown;
+  found: unknown;
+}
+
+export interface Trigger {
+  name: string;
+  type: string;
+  enabled: boolean;
+  next_at: string | null;
+  last_at: string | null;
+  state: string | null;
+  schedule?: string | null;
+}
+
+export interface Action {
+  name?: string;
+  action_id?: string;
+  type?: string;
+  execution_type?: string;
+  cooldown_s?: number | null;
+  remaining_s?: number | null;
+  cooldown_remaining_s?: number | null;
+  running?: boolean;
+  last_at?: string | null;
+  last_run_at?: string | null;
+}
+
+export interface Host {
+  target: string;
+  address: string | null;
+  reachable: boolean | null;
+  breaker: string | null;
+  connections: number | null;
+  steps: number;
+  failed: number;
+  error: string | null;
+  run: string | null;
+  last_at: string | null;
+}
