@@ -21,6 +21,8 @@ PROGRESS_S: Final = 1.0  # a run tells how far it has come this often at most
 OVER_MAX: Final = 20  # runs that are over and still remembered
 BATCH: Final = 256  # records that are read before what was found is handed on
 
+LOCKS: Final = frozenset({"lock.acquired", "lock.released", "lock.reclaimed"})
+
 Watch = Callable[[Run, Sequence[Event], float], None]  # and when it was written
 
 
@@ -32,7 +34,7 @@ class Told(NamedTuple):
     type: str
     document: bytes
     tenants: tuple[str | None, ...]
-    last: bool  # the run is over with it
+    last: bool  # the run is over, and nothing more will be said of it
 
 
 class Tail:
@@ -70,49 +72,33 @@ class Tail:
                 yield Told(document["seq"], None, document["type"], self._encode(document), (), False)
             return
         self._watch(life.run, record.events, record.at)
-        over = life.run.over
-        last = record.seq + record.count - 1 if over else None
+        last = record.seq + record.count - 1 if life.silent else None
         for document in documents_of(record, life.names):
             seq = document["seq"]
             yield Told(seq, record.run, document["type"], self._encode(document), life.tenants, seq == last)
-        if over:
+        if life.run.over:
             self._forget(life.run.id)
         elif record.at >= life.told_at + PROGRESS_S and any(event.steps for event in record.events):
             life.told_at = record.at
             yield self._progress(life, record.at)
 
     def _life_of(self, record: Record) -> _Life | None:
-        """The run of a record, folded up to its end; None where the journal no longer knows the run's beginning."""
+        """The run of a record, folded up to its end; None where the journal no longer knows how the run began."""
         assert record.run is not None
         life = self._lives.get(record.run)
         if life is not None:
-            for event in record.events:
-                evolve(life.run, event)
+            life.take(record.events)
             return life
-        outline = next((event.data.get("outline") for event in record.events if event.type == "run.created"), None)
-        if outline is not None:
-            run = Run.told(record.run, outline)
-            for event in record.events:
-                evolve(run, event)
-        else:
-            row = self._journal.run(record.run)
-            if row is None or row.compacted:
-                return None
-            run = self._folded(record)
-        self._lives[record.run] = found = _Life(run)
-        return found
-
-    def _folded(self, record: Record) -> Run:
-        assert record.run is not None
-        outline = self._journal.outline(record.run)
-        assert outline is not None
-        run = Run.told(record.run, outline)
-        for earlier in self._journal.records(record.run):
+        first = record if record.events[0].type == "run.created" else next(self._journal.records(record.run, limit=1), None)
+        outline = first.events[0].data.get("outline") if first and first.events[0].type == "run.created" else None
+        if outline is None:
+            return None
+        self._lives[record.run] = life = _Life(Run.told(record.run, outline))
+        for earlier in [record] if first is record else self._journal.records(record.run):
             if earlier.seq > record.seq:
                 break
-            for event in earlier.events:
-                evolve(run, event)
-        return run
+            life.take(earlier.events)
+        return life
 
     def _forget(self, run: str) -> None:
         """Not at once: its locks are released after its last event."""
@@ -134,13 +120,27 @@ class Tail:
 class _Life:
     """A run that is followed."""
 
-    __slots__ = ("names", "run", "tenants", "told_at")
+    __slots__ = ("locked", "names", "run", "settled", "tenants", "told_at")
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.names = Names(run.outline)
         self.tenants = tenants_of(run.outline)
         self.told_at = 0.0
+        self.locked = False
+        self.settled = False
+
+    def take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            evolve(self.run, event)
+            if event.type in LOCKS:
+                self.locked = event.type == "lock.acquired"
+            self.settled = self.settled or event.type == "run.settled"
+
+    @property
+    def silent(self) -> bool:
+        """Is this the end? A run that is over gives its locks back, and one that went back lets go of what it kept."""
+        return self.run.over and not self.locked and (self.settled or self.run.ending != "rolled_back")
 
 
 def tenants_of(outline: Outline) -> tuple[str | None, ...]:

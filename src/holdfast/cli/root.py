@@ -49,12 +49,14 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
     },
     "Have it done": {
         "action": Entry("action:action", "See what can be fired, and fire it"),
+        "trigger": Entry("trigger:trigger", "Let cron, watchers and scanners fire it"),
     },
     "Work on hosts": {
         "ssh": Entry("ssh:ssh", "Run commands and scripts on hosts, copy files to them and back"),
     },
     "Serve": {
         "serve": Entry("serve:serve", "Serve the API and the dashboard"),
+        "token": Entry("token:token", "Make, list and revoke tokens for the API"),
     },
     "Set up": {
         "schema": Entry("setup:schema", "Print the JSON Schema of plan files"),

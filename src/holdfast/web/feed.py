@@ -31,14 +31,14 @@ class Missed(Exception):
 
 
 class Feed:
-    def __init__(self, *, frames_max: int = FRAMES_MAX, bytes_max: int = BYTES_MAX) -> None:
+    def __init__(self, seq: int = 0, *, frames_max: int = FRAMES_MAX, bytes_max: int = BYTES_MAX) -> None:
         self._frames: list[Frame] = []
         self._first = 0  # number of the oldest frame
         self._bytes = 0
         self._frames_max = frames_max
         self._bytes_max = bytes_max
         self._news = asyncio.Event()
-        self.seq = 0  # of the newest event that was told
+        self.seq = seq  # of the newest event that was told
         self.closed = False
 
     @property

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +20,7 @@ from holdfast.app.reading import Reading, home_of
 from holdfast.app.tail import Tail
 from holdfast.app.tokens import OWNER, Tokens
 from holdfast.app.workshop import Workshop
-from holdfast.core.errors import Refused
+from holdfast.core.errors import Refused, WorldError
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.telemetry import from_environment
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
 POLL_S: Final = 0.03  # how often the journal is looked at, once for all clients
+START_POLL_S: Final = 0.005
 PING_S: Final = 15.0
 THREADS: Final = 8  # requests that are worked on at once, beside runs
 PARK_S: Final = 60.0
@@ -114,21 +115,23 @@ class Server:
             logger=self.settings.logger,
         )
 
+    def stop(self) -> None:
+        """From the event loop: let everything come to rest."""
+        self._stop.set()
+
     async def run(self, started: Callable[[Server], Any]) -> None:
-        """Serve until SIGTERM or SIGINT; `started` is told once requests are taken."""
-        workshop = Workshop(self.open_desk, self.clock)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        with self.open_desk() as desk, Reading.of(self.home.path) as reading, ThreadPoolExecutor(THREADS, "request") as threads:
+        """Serve until `stop`; `started` is told once requests are taken."""
+        with ExitStack() as stack:
+            desk = stack.enter_context(self.open_desk())
+            workshop = Workshop(self.open_desk, self.clock)
             await asyncio.to_thread(self._take_up, workshop, desk)
-            exposition = Exposition(self.settings.environment)
-            feed = Feed()
-            tail = Tail(SqliteJournal.open(self.home.journal, read_only=True), exposition.watch)
-            feed.seq = tail.seq
+            exposition = stack.enter_context(closing(Exposition(self.settings.environment)))
+            journal = stack.enter_context(closing(SqliteJournal.open(self.home.journal, read_only=True)))
+            tail = Tail(journal, exposition.watch)
+            feed = Feed(tail.seq)
             serving = Serving(
                 self.home,
-                reading=reading,
+                reading=stack.enter_context(Reading.of(self.home.path)),
                 desk=desk,
                 open_desk=self.open_desk,
                 workshop=workshop,
@@ -137,40 +140,42 @@ class Server:
                 metrics=exposition.text,
                 description=describe(),
             )
-            gate = Gate(
-                self.tokens,
-                self.sessions,
-                hosts=[self.settings.host, *self.settings.hosts],
-                cookie=f"holdfast_{self.port}",
-            )
-            app = application(serving, gate, self.sessions, threads, secure=self.settings.secure)
+            threads = stack.enter_context(ThreadPoolExecutor(THREADS, "request"))
+            app = application(serving, self._gate(), self.sessions, threads, secure=self.settings.secure)
+            following = asyncio.create_task(follow(tail, feed))
             try:
-                await self._serve(app, feed, tail, workshop, started)
+                await self._serve(app, feed, workshop, following, started)
             finally:
-                exposition.close()
+                following.cancel()
+                with suppress(asyncio.CancelledError):
+                    await following
 
     def _take_up(self, workshop: Workshop, desk: Holdfast) -> None:
-        """First what this server let rest when it stopped, then what dead processes left."""
+        """First what rests because the server stopped, then what dead processes left."""
         resumed = workshop.unpark()
         workshop.recover([row for row in desk.dead_runs() if row.id not in resumed], resume=self.settings.resume)
 
-    async def _serve(self, app: Any, feed: Feed, tail: Tail, workshop: Workshop, started: Callable[[Server], Any]) -> None:
+    def _gate(self) -> Gate:
+        names = [self.settings.host, *self.settings.hosts]
+        return Gate(self.tokens, self.sessions, hosts=names, cookie=f"holdfast_{self.port}")
+
+    async def _serve(
+        self, app: Any, feed: Feed, workshop: Workshop, following: asyncio.Task[None], started: Callable[[Server], Any]
+    ) -> None:
         server = Uvicorn(self._config(app))
-        following = asyncio.create_task(follow(tail, feed))
         serving = asyncio.create_task(server.serve(sockets=[self._listening]))
         while not server.started and not serving.done():
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(START_POLL_S)
         started(self)
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait((stopped, serving, following), return_when=asyncio.FIRST_COMPLETED)
         await asyncio.to_thread(workshop.park, self.settings.park_s)
         feed.close()
+        stopped.cancel()
         server.should_exit = True
         await serving
-        for task in (stopped, following):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        if following.done():
+            await following  # what ended it ends the server
 
     def _config(self, app: Any) -> uvicorn.Config:
         return uvicorn.Config(
@@ -191,15 +196,11 @@ class Server:
 
 
 class Uvicorn(uvicorn.Server):
-    """Signals are ours: runs come to rest before the door is closed."""
+    """Signals are heard by the command: runs come to rest before the door is closed."""
 
-    def install_signal_handlers(self) -> None:
-        pass
-
-    def capture_signals(self) -> Any:
-        from contextlib import nullcontext
-
-        return nullcontext()
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
 
 
 async def follow(tail: Tail, feed: Feed) -> None:
@@ -208,8 +209,12 @@ async def follow(tail: Tail, feed: Feed) -> None:
     with ThreadPoolExecutor(1, "tail") as thread:
         pinged = loop.time()
         while True:
-            for batch in await loop.run_in_executor(thread, lambda: list(tail.news())):
-                feed.tell(batch)
+            try:
+                for batch in await loop.run_in_executor(thread, lambda: list(tail.news())):
+                    feed.tell(batch)
+            except WorldError:  # a damaged or busy journal is no reason to refuse what can still be answered
+                logging.getLogger("holdfast").exception("journal_unreadable")
+                await asyncio.sleep(PING_S)
             if loop.time() >= pinged + PING_S:
                 feed.ping()
                 pinged = loop.time()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from holdfast.web.serving import Call, Serving
 
 PAGE: Final = 500  # events that are read from the journal at once
-STREAMS_MAX: Final = 2_000
+LAST_WORDS_S: Final = 3.0
 HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -49,12 +49,23 @@ async def of_run(serving: Serving, call: Call, since: int) -> Pieces:
     """Ends after the last event of the run."""
     row = await asyncio.to_thread(serving.run, call.caller, call.path["id"])
     place, until = serving.feed.end, serving.feed.seq
-    over = (await asyncio.to_thread(serving.run, call.caller, row.id)).ending is not None
+    over = await asyncio.to_thread(_is_silent, serving, row.id)
     async for piece in _past(serving, row.id, since, None if over else until, lambda document: True):
         yield piece
     if not over:
         async for piece in serving.feed.follow(place, lambda told: told.run == row.id, one_run=True):
             yield piece
+
+
+def _is_silent(serving: Serving, run: str) -> bool:
+    """Over, and nothing more will be said: a moment after its ending at the latest."""
+    row = serving.reading.journal.run(run)
+    if row is None or row.ending is None:
+        return row is None
+    if serving.desk.parts.clock.now() > (row.ended_at or 0.0) + LAST_WORDS_S:
+        return True
+    locked = any(lock.run == run for lock in serving.reading.journal.locks())
+    return not locked and (row.settled or row.ending != "rolled_back")
 
 
 async def of_everything(serving: Serving, call: Call, since: int) -> Pieces:

@@ -1,7 +1,8 @@
-"""`holdfast serve` and `holdfast token`: the server, and who may come in."""
+"""`holdfast serve`: the server as a command."""
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,7 +54,10 @@ def serve(invocation: Invocation, recover: str, **given: Any) -> int:
     )
 
     async def run() -> None:
-        await Server(settings).run(lambda server: _started(invocation, server))
+        server = Server(settings)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, server.stop)
+        await server.run(lambda server: _started(invocation, server))
 
     asyncio.run(run())
     return codes.FINE
