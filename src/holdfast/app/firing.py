@@ -137,7 +137,7 @@ class Firing:
         row = self._engine.journal.action_row(name)
         if row is None:
             return None
-        if row["execution"] is not None and self._lives(name, row):
+        if self.executes(name):
             return Rejected(f"`{name}` is already executing", hint="wait for its end, or look at `holdfast history`")
         cooldown = self.find(name).cooldown
         ended = row["completed_at"] or row["started_at"]
@@ -147,8 +147,10 @@ class Firing:
         message = f"`{name}` cools down for another {remaining:.1f} s"
         return Rejected(message, hint=f"its `cooldown` is {cooldown:g} s", remaining_s=remaining)
 
-    def _lives(self, name: str, row: Mapping[str, Any]) -> bool:
-        if row["owner"] is None:
+    def executes(self, name: str) -> bool:
+        """Is it being executed, by whichever process?"""
+        row = self._engine.journal.action_row(name)
+        if row is None or row["execution"] is None or row["owner"] is None:
             return False
         grave = bury(os.path.join(self._engine.parts.home.journal, EXECUTORS), row["owner"])
         if grave is None:

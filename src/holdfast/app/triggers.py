@@ -16,13 +16,16 @@ from typing import Any, Final
 from holdfast.app.engine import Engine
 from holdfast.app.firing import Fired, Firing, Given
 from holdfast.app.reading import Reading
+from holdfast.app.scanning import Scanning
+from holdfast.app.watching import Memory, Watching
 from holdfast.core.errors import Refused
 from holdfast.core.events import NOTHING, Event
 from holdfast.core.times import iso
 from holdfast.journal.contract import Journal
 from holdfast.triggers import cron, file
-from holdfast.triggers.definitions import Action, Cron, Trigger
+from holdfast.triggers.definitions import Action, Cron, Scanner, Trigger, Watcher
 from holdfast.triggers.definitions import Triggers as Definitions
+from holdfast.triggers.sources import Sources
 
 Row = Mapping[str, Any]
 UNKNOWN: Final[Row] = {"enabled": None, "fired_at": None, "due": None, "state": None, "changed_at": None, "skipped": 0}
@@ -40,6 +43,10 @@ class Triggers:
         self.engine = engine
         self.definitions = definitions
         self.firing = Firing(engine, definitions)
+        alive = engine.parts.owner.is_alive
+        sources = Sources(engine.journal, engine.parts.wiring.secrets, now=engine.clock.now, is_alive=alive)
+        self.watching = Watching(engine, sources, self.firing)
+        self.scanning = Scanning(engine, sources, self.firing)
 
     @classmethod
     def load(cls, engine: Engine, path: str, *, home: str | None = None) -> Triggers:
@@ -68,6 +75,39 @@ class Triggers:
     async def fire(self, action: str, *, source: str, variables: Given = NOTHING) -> Fired:
         """Execute an action now. Raises `Rejected` while it executes or cools down."""
         return await self.firing.fire(action, source=source, variables=variables)
+
+    async def check(self, name: str, *, dry_run: bool = False) -> dict[str, Any]:
+        """Look now: `{"matches": [...]}`, and do what it asks for, unless it is only to be shown.
+
+        A cron fires now, which does not shift its schedule.
+        """
+        trigger = self.find(name)
+        if isinstance(trigger, Watcher):
+            return (await self.watching.check(trigger, Memory(), dry_run=dry_run)).plain()
+        if isinstance(trigger, Scanner):
+            return (await self.scanning.scan(trigger, dry_run=dry_run)).plain()
+        return await self._check_cron(trigger, dry_run)
+
+    async def _check_cron(self, trigger: Cron, dry_run: bool) -> dict[str, Any]:
+        match = {"name": trigger.name, "action": trigger.action, "check": list(trigger.check)}
+        if dry_run:
+            return {"matches": [match], "fired": [], "error": None}
+        fired, error = [], None
+        if trigger.action is not None:
+            done = await self.firing.fire(trigger.action, source=f"cron:{trigger.name}", facts={"trigger": trigger.name})
+            fired, error = [trigger.action], done.execution.error
+        checked = {name: await self.check(name) for name in trigger.check}
+        return {"matches": [match], "fired": fired, "error": error, "checked": checked}
+
+    def armed_since(self, trigger: Cron) -> float:
+        """From when on its times count. A schedule that was changed begins anew, and so does one nobody knew."""
+        journal, now = self.engine.journal, self.engine.clock.now()
+        row = journal.trigger_row(trigger.name)
+        if row is None or row["definition"] != trigger.definition:
+            data = {"name": trigger.name, "by": "file", **_definition(trigger)}
+            journal.append(None, [Event("trigger.changed", data)], at=now)
+            return now
+        return float(max(row["due"] or 0.0, row["changed_at"]))
 
     def enable(self, name: str, *, by: str) -> dict[str, Any]:
         return self._switch(name, True, by)
