@@ -182,3 +182,41 @@ def test_the_server_sees_the_runs_of_others_and_counts_them(house: House, tmp_pa
 
 
 _SSE = {"accept": "text/event-stream"}
+
+
+def test_a_run_says_what_can_be_asked_of_it_by_whom(house: House) -> None:
+    run = house.begin(house.file())
+    assert house.ended(run)["commands"] == ["rollback"]
+    with house.client(house.token("viewer")) as viewer:
+        assert viewer.get(f"/api/v1/runs/{run}").json()["commands"] == []
+
+
+def test_stages_have_levels_from_left_to_right(house: House) -> None:
+    def task(name: str, *stages: str, **more: object) -> dict[str, object]:
+        return {
+            "name": name,
+            "stages": [{"name": stage, "steps": [house.file(f"{name}-{stage}")]} for stage in stages],
+            **more,
+        }
+
+    plan = {"holdfast": 1, "name": "web", "tasks": [task("app", "one", needs=["db"]), task("db", "one", "two"), task("log", "one")]}
+    with house.client() as client:
+        run = client.post("/api/v1/runs", json={"plan": plan}).json()["run"]
+    found = house.ended(run)
+    levels = {f"{task['name']}/{stage['name']}": stage["level"] for task in found["tasks"] for stage in task["stages"]}
+    assert levels == {"app/one": 2, "db/one": 0, "db/two": 1, "log/one": 0}
+    assert found["progress"] == {"done": 4, "total": 4}
+
+
+def test_changes_and_their_diffs_are_shown_as_they_were_previewed(house: House) -> None:
+    (house.root / "a.txt").write_text("old\n")
+    with house.client() as client:
+        preview = client.post("/api/v1/plans", json={"plan": house.plan(house.file())}).json()
+        run = client.post("/api/v1/runs", json={"id": preview["id"], "digest": preview["digest"]}).json()["run"]
+        house.ended(run)
+        changes = client.get(f"/api/v1/runs/{run}/changes").json()["changes"]
+        lines = client.get(f"/api/v1/runs/{run}/timeline").json()["timeline"]
+    assert changes == preview["changes"]
+    assert "-old\n+hello\n" in changes[0]["diff"]
+    assert [(line["step"], line["state"]) for line in lines] == [("main/main/1-file", "applied")]
+    assert lines[0]["started_at"] <= lines[0]["ended_at"]

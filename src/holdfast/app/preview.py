@@ -38,7 +38,7 @@ class Preview:
     def changes(self) -> Sequence[Mapping[str, Any]]:
         """One document per change, in the order of the plan."""
         return [
-            _told(self.plan.steps[number], change)
+            told(self.plan.steps[number], change)
             for number, changes in enumerate(self.prepared.prediction.changes)
             for change in changes
         ]
@@ -65,7 +65,7 @@ class Preview:
     def reversed_changes(self) -> Sequence[Mapping[str, Any]]:
         """What undoing the plan would do, in the order in which it would be done."""
         return [
-            _told(self.plan.steps[number], change.reversed(), undo=True)
+            told(self.plan.steps[number], change.reversed(), undo=True)
             for number in reversed(self.plan.graph.order)
             for change in reversed(self.prepared.prediction.changes[number])
             if change.changes
@@ -111,7 +111,7 @@ def no_step(plan: Plan) -> list[Problem]:
     return [] if plan.steps else [Problem(code="empty_plan", message=f"the plan `{plan.name}` has no step")]
 
 
-def _told(step: Step, change: Change, *, undo: bool = False) -> Mapping[str, Any]:
+def told(step: Step, change: Change, *, undo: bool = False) -> Mapping[str, Any]:
     from holdfast.kinds.diffs import diff
 
     operation = step.operation

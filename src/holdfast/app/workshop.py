@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, TimeoutError as StillUnderWay
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as StillUnderWay
 from contextlib import suppress
 from threading import Lock, Thread
 from typing import Any, Final

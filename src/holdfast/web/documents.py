@@ -180,6 +180,7 @@ class Stage(Answer):
     name: str
     state: str
     steps: list[Step]
+    level: int
 
 
 class Task(Answer):
@@ -187,7 +188,9 @@ class Task(Answer):
     target: str
     state: str
     stages: list[Stage]
-    tenant: str | None = None
+    tenant: str | None
+    needs: list[str]
+    commands: list[str]
 
 
 class Failure(Answer):
@@ -224,6 +227,33 @@ class Run(Answer):
     residue: list[Residue]
     errors: list[Failure]
     tasks: list[Task]
+    progress: Progress
+    confirm_until: Time | None
+    questions: list[str]
+    commands: list[str]
+
+
+class Progress(Answer):
+    """How many steps have come to rest."""
+
+    done: int
+    total: int
+
+
+class Attempt(Answer):
+    """One attempt of one step, or its undoing."""
+
+    step: str
+    task: str
+    stage: str
+    state: str
+    started_at: Time
+    ended_at: Time | None
+
+
+class Timeline(Answer):
+    timeline: list[Attempt]
+    next_cursor: str | None
 
 
 class Event(Answer):
@@ -286,6 +316,10 @@ class CheckpointStates(Checkpoint):
 
 class Changes(Answer):
     changes: list[Change]
+
+
+class ChangesPage(Changes):
+    next_cursor: str | None
 
 
 class Deleted(Answer):

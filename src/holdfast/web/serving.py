@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from holdfast.app import runs
+from holdfast.app import picture, runs
 from holdfast.app.engine import Holdfast
 from holdfast.app.home import Home
 from holdfast.app.kept import KeptPlans
@@ -19,15 +19,26 @@ from holdfast.app.tokens import Caller
 from holdfast.app.workshop import Workshop
 from holdfast.core.errors import Refused
 from holdfast.core.plan import Plan
-from holdfast.core.result import Result
 from holdfast.journal.contract import RunRow
 from holdfast.planfile import parse
-from holdfast.web.documents import PlanText, RunWanted
+from holdfast.web.documents import Page, PlanText, RunWanted
 from holdfast.web.feed import Feed
 from holdfast.web.gate import foreign
 
 RUNS_KNOWN_MAX: Final = 10_000
 RUN_NAME_MAX: Final = 26
+PLANS_KNOWN_MAX: Final = 8  # of the newest that were looked at
+
+# Who runs things may stop and undo them; whether they stay, and whether they may go on, is for somebody else to say.
+ROLE_OF_VERB: Final = {
+    "pause": "operator",
+    "resume": "operator",
+    "cancel": "operator",
+    "retry": "operator",
+    "rollback": "operator",
+    "confirm": "approver",
+    "approve": "approver",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,7 @@ class Serving:
         self.description = description
         self.kept = KeptPlans.of(desk.parts)
         self.tenants_of = lru_cache(RUNS_KNOWN_MAX)(self._tenants_of)
+        self.plan_of = lru_cache(PLANS_KNOWN_MAX)(desk.plan_of)
 
     # -- plans
 
@@ -99,5 +111,23 @@ class Serving:
         outline = self.reading.journal.outline(run)
         return (None,) if outline is None else tenants_of(outline)
 
-    def shown(self, run: str) -> Result:
-        return self.reading.show(run)
+    def shown(self, caller: Caller, run: str) -> dict[str, Any]:
+        """The document of a run, with what this caller may ask of it now."""
+        row = self.reading.journal.run(run)
+        assert row is not None
+        return picture.document(self.reading.journal, row, lambda verb: caller.may(ROLE_OF_VERB[verb]))
+
+    def diffs_of(self, row: RunRow) -> dict[tuple[str, str], str]:
+        """Of the changes of a plan that was previewed with this digest, while the preview is kept."""
+        try:
+            preview = self.kept.by_digest(row.digest).preview
+        except Refused:
+            return {}
+        return {(change["step"], change["resource"]): change["diff"] for change in preview["changes"]}
+
+
+def page_of(query: Page, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of a list that is short enough to be made at once: the cursor is how much of it was seen."""
+    start = query.cursor or 0
+    end = start + query.limit
+    return {name: rows[start:end], "next_cursor": str(end) if len(rows) > end else None}

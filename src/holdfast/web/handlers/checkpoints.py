@@ -37,7 +37,7 @@ def compared(serving: Serving, call: Call) -> dict[str, Any]:
 def restored(serving: Serving, call: Call) -> dict[str, Any]:
     serving.reading.checkpoint(call.path["name"])
     run = serving.workshop.restore(call.path["name"], Options(source=f"api:{call.caller.name}"))
-    return serving.shown(run).plain()
+    return serving.shown(call.caller, run)
 
 
 def deleted(serving: Serving, call: Call) -> dict[str, Any]:

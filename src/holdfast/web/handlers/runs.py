@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from holdfast.app import runs
+from holdfast.app import picture, runs
 from holdfast.app.engine import Options
 from holdfast.app.preview import SavedPlan
 from holdfast.core.plan import Plan
 from holdfast.journal.contract import RunRow
 from holdfast.web.documents import EventsWanted, RunsWanted, RunWanted
-from holdfast.web.serving import Call, Serving
+from holdfast.web.serving import Call, Serving, page_of
 
 LOOKED_AT_MAX: Final = 5_000  # rows that are looked through for one page of somebody who may not see all
 
@@ -50,7 +50,7 @@ def begun(serving: Serving, call: Call) -> dict[str, Any]:
             wait=body.wait,
         ),
     )
-    return serving.shown(run).plain()
+    return serving.shown(call.caller, run)
 
 
 def _wanted(serving: Serving, body: RunWanted) -> Plan | SavedPlan:
@@ -60,7 +60,18 @@ def _wanted(serving: Serving, body: RunWanted) -> Plan | SavedPlan:
 
 
 def shown(serving: Serving, call: Call) -> dict[str, Any]:
-    return serving.shown(serving.run(call.caller, call.path["id"]).id).plain()
+    return serving.shown(call.caller, serving.run(call.caller, call.path["id"]).id)
+
+
+def timeline(serving: Serving, call: Call) -> dict[str, Any]:
+    row = serving.run(call.caller, call.path["id"])
+    return page_of(call.query, "timeline", picture.timeline(serving.reading.journal, row))
+
+
+def changes(serving: Serving, call: Call) -> dict[str, Any]:
+    row = serving.run(call.caller, call.path["id"])
+    found = picture.changes(serving.reading.journal, row, serving.plan_of(row), serving.diffs_of(row))
+    return page_of(call.query, "changes", list(found))
 
 
 def events(serving: Serving, call: Call) -> dict[str, Any]:
@@ -77,7 +88,7 @@ def _asked(serving: Serving, call: Call, verb: str, **data: Any) -> dict[str, An
     given = {"by": f"api:{call.caller.name}", **{name: value for name, value in data.items() if value is not None}}
     if serving.desk.ask(row.id, verb, **given) is None:
         serving.workshop.control(row, verb, given)
-    return serving.shown(row.id).plain()
+    return serving.shown(call.caller, row.id)
 
 
 def paused(serving: Serving, call: Call) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from holdfast import __version__
 from holdfast.app import locks, tenants, tracking
-from holdfast.web.documents import HistoryWanted, OfPlan, Page, StatsWanted
-from holdfast.web.serving import Call, Serving
+from holdfast.web.documents import HistoryWanted, OfPlan, StatsWanted
+from holdfast.web.serving import Call, Serving, page_of
 
 
 def health(serving: Serving, call: Call) -> dict[str, Any]:
@@ -42,23 +42,16 @@ def history(serving: Serving, call: Call) -> dict[str, Any]:
 
 def held(serving: Serving, call: Call) -> dict[str, Any]:
     rows = [row for row in serving.reading.journal.locks() if serving.sees(call.caller, row.run)]
-    return _page(call.query, "locks", locks.documents(rows))
+    return page_of(call.query, "locks", locks.documents(rows))
 
 
 def of_tenants(serving: Serving, call: Call) -> dict[str, Any]:
     allowed = call.caller.tenants
     lines = [line for line in tenants.ledger(serving.reading.journal) if allowed is None or line.tenant in allowed]
-    return _page(call.query, "tenants", [line.plain() for line in lines])
+    return page_of(call.query, "tenants", [line.plain() for line in lines])
 
 
 def drift(serving: Serving, call: Call) -> dict[str, Any]:
     query: OfPlan = call.query
     with serving.open_desk() as desk:
         return {"drift": desk.drift(query.plan)}
-
-
-def _page(query: Page, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of a list that is short enough to be made at once: the cursor is how much of it was seen."""
-    start = query.cursor or 0
-    end = start + query.limit
-    return {name: rows[start:end], "next_cursor": str(end) if len(rows) > end else None}
