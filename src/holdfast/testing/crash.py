@@ -35,17 +35,23 @@ Manifest = Mapping[str, tuple[Any, ...]]
 # -- boundaries
 
 
+def gone() -> None:
+    """The end of this process, without a last word."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Boundary:
     """Counts write boundaries; at the chosen one the process is gone."""
 
-    def __init__(self, kill_at: int | None = None) -> None:
+    def __init__(self, kill_at: int | None = None, end: Callable[[], None] = gone) -> None:
         self.count = 0
         self.kill_at = kill_at
+        self._end = end
 
     def cross(self) -> None:
         self.count += 1
         if self.count == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self._end()
 
 
 def counted_calls(boundary: Boundary) -> Calls:
@@ -207,10 +213,11 @@ class Tally:
     bad: list[str] = field(default_factory=list)
 
     def judge(self, site: Site, old: Manifest, new: Manifest, label: str) -> None:
-        """The tree is old or new, the journal says which, and recovering again does nothing."""
+        self.weigh(manifest(site.root), _ending(site), old, new, label)
+
+    def weigh(self, now: Manifest, ending: str | None, old: Manifest, new: Manifest, label: str) -> None:
+        """The tree is old or new, and the journal says which."""
         self.trials += 1
-        ending = _ending(site)
-        now = manifest(site.root)
         expected = new if ending in ("committed", "unchanged") else old
         if wrong := difference(now, expected):
             self.bad.append(f"{label}: ended {ending}, but differs at {', '.join(wrong[:5])}")
@@ -220,6 +227,13 @@ class Tally:
             self.new += 1
         else:
             self.old += 1
+
+    def report(self) -> int:
+        """Written for people; the exit code."""
+        for line in self.bad[:20]:
+            sys.stdout.write(f"BAD  {line}\n")
+        sys.stdout.write(f"{self.trials} trials: {self.old} old, {self.new} new, {len(self.bad)} neither\n")
+        return 1 if self.bad else 0
 
 
 def _ending(site: Site) -> str | None:
@@ -290,10 +304,7 @@ def main(arguments: list[str] | None = None) -> int:
     tally = Tally()
     with tempfile.TemporaryDirectory(prefix="holdfast-crash-", dir=_quick_place()) as base:
         run_matrix(Site(base), depth=options.depth, stride=stride, resume=options.resume, tally=tally)
-    for line in tally.bad[:20]:
-        sys.stdout.write(f"BAD  {line}\n")
-    sys.stdout.write(f"{tally.trials} trials: {tally.old} old, {tally.new} new, {len(tally.bad)} neither\n")
-    return 1 if tally.bad else 0
+    return tally.report()
 
 
 if __name__ == "__main__":
