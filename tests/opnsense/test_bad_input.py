@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,6 +92,29 @@ def test_a_key_without_the_privilege_is_refused(hf: Holdfast, sim: Simulator, mo
     narrow = next(user for user in sim.users.values() if user.name == "narrow")
     sim.key, sim.secret = narrow.key, narrow.secret
     assert refusal(hf, plans_for(sim, monkeypatch)(rule("ssh", 22)))[0] == "permission_denied"
+
+
+@pytest.mark.parametrize(
+    ("missing", "step"),
+    [
+        ("api/firewall/filter/del_rule/*", rule("ssh", 22)),
+        ("api/unbound/service/*", {"opnsense.unbound.host": "a.example.org", "values": {"server": "10.0.0.1"}}),
+        ("api/firewall/alias/set_item/*", alias("servers", "10.0.0.1")),
+    ],
+)
+def test_a_privilege_that_only_undo_or_activation_needs_is_missed_before_anything_changes(
+    missing: str, step: dict[str, Any], hf: Holdfast, sim: Simulator, plan_of: PlanOf
+) -> None:
+    at = ("firewall/alias", "firewall/filter", "unbound/settings", "unbound/service", "core/system", "core/backup")
+    verbs = ("get", "set", "del", "search", "apply", "reconfigure", "status", "revert_backup")
+    actions = {f"{verb}{suffix}" for verb in verbs for suffix in ("", "_item", "_rule", "_host_override")}
+    granted = {f"api/{place}/{action}/*" for place in at for action in actions}
+    granted = {pattern for pattern in granted if not pattern.startswith(missing.removesuffix("*"))}
+    admin = sim.users[sim.key]
+    sim.users[sim.key] = replace(admin, privileges=(*granted, "api/diagnostics/system/*"))
+    code, message = refusal(hf, plan_of(step))
+    assert code == "permission_denied" and missing.removesuffix("/*") in message
+    assert writes(sim) == []
 
 
 def test_nobody_there_is_refused(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:

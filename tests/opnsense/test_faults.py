@@ -64,3 +64,26 @@ def test_a_revoked_key_is_told_before_anything_is_touched(hf: Holdfast, sim: Sim
     sim.users.pop(sim.key)
     result = hf.apply(plan_of(rule("ssh", 22)))
     assert (result.ending, result.errors[0]["code"]) == ("refused", "auth_failed")
+
+
+def test_a_lost_answer_and_somebody_elses_change_are_told_apart_by_the_history(
+    hf: Holdfast, sim: Simulator, plan_of: PlanOf
+) -> None:
+    """The rule was made, the answer was lost, and somebody changed it before it could be read: it is not forgotten."""
+    sim.arm("reset_after_write", path="set_rule")
+    sim.arm("foreign_write_between", path="get_rule/", method="GET", nth=1)
+    result = hf.apply(plan_of(rule("ssh", 22)))
+    assert (result.ending, result.residue[0]["resource"]) == ("stuck", "edge:firewall.rule/ssh")
+    assert "changed by somebody else" in next(iter(sim.objects("firewall.rule").values()))["description"]
+
+
+def test_a_refused_write_and_somebody_elses_change_are_told_apart_by_the_history(
+    hf: Holdfast, sim: Simulator, plan_of: PlanOf
+) -> None:
+    hf.apply(plan_of(rule("ssh", 22)))
+    sim.arm("reset_before_request_read", path="set_rule")
+    sim.arm(
+        "foreign_write_between", path="get_rule/", method="GET", nth=1, do={"foreign": {"do": "set", "fields": {"log": "1"}}}
+    )
+    result = hf.apply(plan_of(rule("ssh", 2222), name="other"))
+    assert (result.ending, ports(sim)) == ("rolled_back", {"ssh": "22"})

@@ -13,10 +13,11 @@ from holdfast.core.errors import Failure, WorldError
 from holdfast.drivers.http.door import Unheard, Unsent
 from holdfast.drivers.opnsense.answers import Meaning, Reply, of_activation
 from holdfast.drivers.opnsense.client import Client
-from holdfast.drivers.opnsense.verifying import dismiss_notice, flaw_of, haproxy_flaw
-from holdfast.kinds.opnsense.resources import type_of
+from holdfast.drivers.opnsense.verifying import SERVICES, dismiss_notice, flaw_of, haproxy_flaw
+from holdfast.kinds.opnsense.resources import Type, type_of
 
 TRIES: Final = 3
+NOBODY: Final = "00000000-0000-4000-8000-000000000000"
 
 
 class Group(NamedTuple):
@@ -38,6 +39,14 @@ GROUPS: Final[Mapping[str, Group]] = {  # in the order in which they are activat
 }
 
 
+def calls_of(type_: Type, version: str) -> list[str]:
+    """What changing an object of this type and taking it back calls, of no object in particular; activation is allowed
+    together with them, or with looking at the service."""
+    verbs = ("del",) if type_.name == "interfaces.vlan" else ("set", "del")  # without a body its `set` fails, allowed or not
+    calls = [f"{type_.action(verb, version)}/{NOBODY}" for verb in verbs]
+    return [*calls, f"{type_.group}/service/status"] if type_.group in SERVICES else calls
+
+
 async def activate(client: Client, changes: Sequence[Change]) -> dict[str, Failure]:
     """Activate the groups of these changes; by group, what went wrong. After the first failure the rest is left alone."""
     touched = {type_.group for change in changes if (type_ := type_of(change.key)) is not None}
@@ -51,9 +60,6 @@ async def activate(client: Client, changes: Sequence[Change]) -> dict[str, Failu
         if failure is not None:
             failed[name] = failure
             break
-    if cuts and not failed and not await client.answers_anew():
-        last = [name for name in wanted if GROUPS[name].cuts][-1]
-        failed[last] = Failure(code="unreachable", message="after the activation the appliance answers no new connection")
     if cuts and not failed:
         await client.drop_line()
     return failed
@@ -73,6 +79,8 @@ async def _activate(client: Client, name: str, changes: Sequence[Change]) -> Fai
         if GROUPS[name].loads:
             await dismiss_notice(client)
         reply = await _called(client, name)
+        if GROUPS[name].cuts and not await client.answers_anew():  # first of all: what else is asked may need a new connection
+            return Failure(code="unreachable", message="after the activation the appliance answers no new connection")
         return await flaw_of(client, name, changes) if reply.meaning is Meaning.DONE else reply.failure
     except WorldError as error:
         return error.as_failure()

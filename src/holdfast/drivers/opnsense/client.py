@@ -80,6 +80,19 @@ class Client:
             hint = "use the key of a user who may change the configuration"
             raise WorldError(f"the key may only read from {self._url}", code="permission_denied", hint=hint)
 
+    async def forbidden(self, calls: Iterable[str]) -> tuple[str, ...]:
+        """Which of these writing calls the key may not make: read instead of written, they change nothing."""
+        return tuple([path for path in calls if (await self._repeated("GET", path, None)).status == 403])
+
+    async def remembers(self, tag: str) -> bool:
+        """Does the history hold a write with this tag? Also where it may not be read: then it is not ruled out."""
+        answer = await self.read("core/backup/backups/this", missing_ok=True)
+        items = answer.get("items") if isinstance(answer, dict) else None
+        told = (
+            [str(item.get("description", "")) for item in items if isinstance(item, dict)] if isinstance(items, list) else None
+        )
+        return told is None or any(f"?txn={quote(tag, safe='')} " in f"{line} " for line in told)
+
     async def _version(self) -> str:
         answer = await self.read("diagnostics/system/system_information", missing_ok=True)
         versions = answer.get("versions") if isinstance(answer, dict) else None
@@ -239,15 +252,20 @@ class Client:
             await self._lifeline.ask("GET", f"{self._url}/api/core/system/status", timeout_s=self.limits.read_s)
 
     async def answers_anew(self) -> bool:
-        """Is a new connection answered?"""
-        try:
-            within_s = self.limits.new_connection_s
-            answer = await self._door.ask("GET", f"{self._url}/api/core/system/status", timeout_s=within_s, fresh=True)
-        except (Unsent, Unheard):
-            self._cut_off = True
-            return False
-        self._cut_off = False
-        return answer.status < 500
+        """Is a new connection answered? One that breaks at once is no proof that it is not."""
+        for attempt in range(1, READ_TRIES + 1):
+            try:
+                within_s = self.limits.new_connection_s
+                answer = await self._door.ask("GET", f"{self._url}/api/core/system/status", timeout_s=within_s, fresh=True)
+            except (Unsent, Unheard) as error:
+                if attempt == READ_TRIES or getattr(error, "late", False):
+                    break
+                await self._sleep(0.2 * attempt)
+            else:
+                self._cut_off = False
+                return answer.status < 500
+        self._cut_off = True
+        return False
 
     async def drop_line(self) -> None:
         line, self._lifeline = self._lifeline, None

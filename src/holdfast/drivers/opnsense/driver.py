@@ -13,11 +13,12 @@ from typing import Any, Final
 from holdfast.core.change import FACTS, Change, Effect, Look, State
 from holdfast.core.errors import Failure, WorldError
 from holdfast.drivers.contract import DONE, SKIPPED, UNCHANGED, Batch, Ending, Move, Outcome
-from holdfast.drivers.opnsense.activating import activate
+from holdfast.drivers.opnsense.activating import activate, calls_of
 from holdfast.drivers.opnsense.answers import Meaning, Reply
 from holdfast.drivers.opnsense.client import Client
 from holdfast.drivers.opnsense.writing import Delete, Nothing, Set, Values, Write, as_item, decide
-from holdfast.kinds.opnsense.item import Item, Options, alike
+from holdfast.kinds.opnsense.item import Item, Options, Privileges, alike
+from holdfast.kinds.opnsense.privileges import MAY
 from holdfast.kinds.opnsense.resources import MATCHES, OPTIONS, TYPES, Type, name_in, type_of
 from holdfast.kinds.opnsense.values import nested
 
@@ -47,6 +48,10 @@ class ApplianceDriver:
             return await self._client.appliance()
         if key.startswith(OPTIONS):
             return Options(await self._client.options(TYPES[key.removeprefix(OPTIONS)]))
+        if key.startswith(MAY):
+            return Privileges(
+                await self._client.forbidden(calls_of(TYPES[key.removeprefix(MAY)], await self._client.version()))
+            )
         if key.startswith(MATCHES):
             return await self._match(json.loads(key.removeprefix(MATCHES)), shelves)
         if key in TYPES:
@@ -146,7 +151,7 @@ class _Turn:
         reply = await self._send(type_, write, move)
         meaning = reply.meaning
         if meaning is Meaning.UNKNOWN:
-            meaning = await self._found_out(type_, write)
+            meaning = await self._found_out(type_, write, move)
         if meaning is Meaning.UNKNOWN:
             return Outcome(Ending.IN_DOUBT, self._client.veil.hidden_in(reply.failure or INTERRUPTED))
         if meaning is Meaning.REFUSED:
@@ -155,27 +160,35 @@ class _Turn:
         self._enter(place, shelf, write)
         return DONE
 
-    async def _send(self, type_: Type, write: Write, move: Move) -> Reply:
-        assert isinstance(write, (Delete, Set))
+    async def _send(self, type_: Type, write: Delete | Set, move: Move) -> Reply:
         verb, body = "del", {}
         if isinstance(write, Set):
             verb, body = "set", {type_.wrapper: nested(self._client.veil.lifted(write.values))}
         path = f"{type_.action(verb, await self._client.version())}/{write.uuid}"
         return await self._client.write(path, body, tag=move.id, timeout_s=move.timeout)
 
-    async def _found_out(self, type_: Type, write: Write) -> Meaning:
+    async def _found_out(self, type_: Type, write: Delete | Set, move: Move) -> Meaning:
         """Nobody knows whether it was done: look, and be sure."""
-        assert isinstance(write, (Delete, Set))
         for attempt in range(1, READ_BACK_TRIES + 1):
             try:
-                found = await self._client.one(type_, write.uuid)
+                return await self._seen_after(type_, write, move)
             except WorldError:
                 await self._client.sleep(0.2 * attempt)
-                continue
-            if isinstance(write, Delete):
-                return Meaning.DONE if found is None else Meaning.REFUSED
-            return Meaning.DONE if found is not None and not self._missed(write.uuid, write.values, found) else Meaning.REFUSED
         return Meaning.UNKNOWN
+
+    async def _seen_after(self, type_: Type, write: Delete | Set, move: Move) -> Meaning:
+        """What is there decides; where it is neither old nor new, whether the history knows this very write."""
+        found = await self._client.one(type_, write.uuid)
+        if isinstance(write, Delete):
+            return Meaning.DONE if found is None else Meaning.REFUSED
+        if found is None:
+            return Meaning.REFUSED
+        if not self._missed(write.uuid, write.values, found):
+            return Meaning.DONE
+        before = as_item(move.change.before)
+        if before.exists and Item(write.uuid, found).same(before):
+            return Meaning.REFUSED
+        return Meaning.UNKNOWN if await self._client.remembers(move.id) else Meaning.REFUSED
 
     def _missed(self, uuid: str, sent: Values, found: Values) -> list[str]:
         """The fields that the appliance did not take as they were sent."""

@@ -19,6 +19,7 @@ from holdfast.kinds.opnsense.resources import name_in, type_of
 from holdfast.kinds.opnsense.values import is_literal
 
 Changes = Sequence[Change]
+SERVICES: Final = ("unbound", "kea", "dnsmasq", "haproxy")
 STATUS_TRIES: Final = 5
 STATUS_PAUSE_S: Final = 0.5
 
@@ -136,7 +137,7 @@ CHECKS: Final[Mapping[str, Callable[[Client, Changes], Awaitable[Failure | None]
     "alias": _aliases,
     "gateway": _gateways,
     "filter": _filter,
-    **{name: _service(name) for name in ("unbound", "kea", "dnsmasq", "haproxy")},
+    **{name: _service(name) for name in SERVICES},
 }
 
 

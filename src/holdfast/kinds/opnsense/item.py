@@ -98,6 +98,23 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Privileges:
+    """The calls that changing objects of a type needs and the key may not make."""
+
+    missing: tuple[str, ...]
+
+    @property
+    def exists(self) -> bool:
+        return True
+
+    def same(self, other: Any, /) -> bool:
+        return bool(self == other)
+
+    def plain(self) -> Any:
+        return {"missing": list(self.missing)}
+
+
+@dataclass(frozen=True, slots=True)
 class Appliance:
     """What answers at the address: its version, and the reasons why it must not be written to with this key."""
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from holdfast.core.change import FACTS, Change, Claim, Effect
 from holdfast.core.predict import Unfit, View
 from holdfast.kinds.contract import Flaw, Kind
-from holdfast.kinds.opnsense import checks, uses
+from holdfast.kinds.opnsense import checks, privileges, uses
 from holdfast.kinds.opnsense.field import Field
 from holdfast.kinds.opnsense.item import OTHER, Appliance, Item, Options, marked
 from holdfast.kinds.opnsense.resources import MATCHES, OPTIONS, SECRETS, TYPES, Type
@@ -135,6 +135,8 @@ class ApiObject(Kind, frozen=True, kw_only=True):
         after = Item(found.uuid, {**(found.values or {}), **wanted})
         self._check(view, found, after)
         _notes(view)[view.step] = found.uuid
+        if not found.same(after):
+            privileges.check(view, self.type)
         return (Change(self.key, found, after, uses.guarantee_of(found, after)),)
 
     def _compared(self, view: View, found: Item) -> Item:

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from holdfast.core.change import FACTS, Change, Claim, Resource, State
 from holdfast.core.predict import Unfit, View
-from holdfast.kinds.opnsense import uses
+from holdfast.kinds.opnsense import privileges, uses
 from holdfast.kinds.opnsense.item import HIDDEN, OTHER, Appliance, Item
-from holdfast.kinds.opnsense.resources import SECRETS, TYPES, type_of
+from holdfast.kinds.opnsense.resources import SECRETS, TYPES, Type, type_of
 
 # What others refer to comes first; HAProxy's servers are referred to by backends, and these by frontends.
 _ORDER: tuple[str, ...] = ("firewall.category", "haproxy.server", "haproxy.backend", *TYPES)
@@ -38,27 +38,27 @@ class RestoredObject:
         if not isinstance(found, Item) or not isinstance(facts, Appliance):
             raise Unfit("unsupported", f"the target `{view.target}` is not an OPNsense appliance")
         if not isinstance(self.state, Item) or self.state.values is None:
-            type_ = type_of(self.key)
-            assert type_ is not None
-            return uses.deletion(view, type_, self.key, found)
+            return uses.deletion(view, _type(self.key), self.key, found)
         if found.exists and found.uuid != self.state.uuid:
             hint = "remove or rename it, then restore again"
             raise Unfit("conflict", f"`{self.key}` is another object now ({found.uuid})", hint)
         before = found if found.exists else Item(self.state.uuid)
-        known = type_known(self.key, facts.profile)
+        known = _type(self.key).known(facts.profile)
         wanted = {name: value for name, value in self.state.values.items() if name in known}
         lost = [name for name, value in wanted.items() if name in SECRETS and value in (HIDDEN, OTHER)]
         if lost and not found.exists:
             hint = "make it by a plan that refers to the secret, then restore again"
             raise Unfit("no_previous", f"`{lost[0]}` of `{self.key}` is a secret that is kept nowhere", hint)
         after = Item(self.state.uuid, {**(found.values or {}), **wanted})
+        if not before.same(after):
+            privileges.check(view, _type(self.key))
         return (Change(self.key, before, after, uses.guarantee_of(before, after)),)
 
 
-def type_known(key: str, profile: str) -> Mapping[str, object]:
-    type_ = type_of(key)
-    assert type_ is not None
-    return type_.known(profile)
+def _type(key: str) -> Type:
+    found = type_of(key)
+    assert found is not None
+    return found
 
 
 def in_order(states: Mapping[Resource, State]) -> list[Resource]:

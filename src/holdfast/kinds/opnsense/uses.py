@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from holdfast.core.change import Change, Claim, Guarantee
 from holdfast.core.predict import Unfit, View
+from holdfast.kinds.opnsense import privileges
 from holdfast.kinds.opnsense.item import Item, Listing, alike
 from holdfast.kinds.opnsense.resources import SECRETS, TYPES, Type, name_in, type_of
 
@@ -60,6 +61,7 @@ def deletion(view: View, type_: Type, key: str, found: Item) -> tuple[Change, ..
     """The object goes, and before it what would go with it; refused while others refer to it."""
     if not found.exists:
         return (Change(key, found, found, Guarantee.REVERSIBLE),)
+    privileges.check(view, type_)
     for by, user in _users(view, type_, found):
         hint = "take the reference out first, or delete what refers to it before this"
         raise Unfit("conflict", f"`{name_in(key)}` is in use: {by} `{user}` refers to it", hint, f"{by}/{user}")
