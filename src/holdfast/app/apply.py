@@ -15,6 +15,7 @@ from holdfast.core.events import Event
 from holdfast.core.plan import Plan, Policy
 from holdfast.core.result import Result, result_of
 from holdfast.core.run import Run, evolve, outline_of
+from holdfast.core.shares import together
 from holdfast.core.stimuli import Asked, Began, Recovered, Stimulus
 from holdfast.journal.contract import Journal, LockRow, RunRow
 from holdfast.kinds.states import parse_state
@@ -319,6 +320,7 @@ def lock_keys(plan: Plan) -> list[str]:
         if claim.writes and not claim.shared
     }
     keys |= {place_of(plan, step.target) for step in plan.steps if getattr(step.operation, "exclusive", False)}
+    keys |= {share.key for share in together(share for task in plan.tasks for share in task.shares)}
     return sorted(keys | {lock for task in plan.tasks for lock in task.locks})
 
 

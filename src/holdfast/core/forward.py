@@ -10,6 +10,7 @@ from holdfast.core import unwind
 from holdfast.core.draft import Draft, error_of
 from holdfast.core.errors import Bug
 from holdfast.core.run import Run
+from holdfast.core.shares import lacking
 from holdfast.core.stimuli import Lane
 
 BATCH_STEPS_MAX: Final = 4096
@@ -119,6 +120,9 @@ def _open_tasks(draft: Draft, beyond: int = 0) -> bool:
         task = run.tasks[number]
         if task.state not in ("pending", "waiting"):
             continue
+        if not beyond and _lacks_room(run, number):
+            run.startable.appendleft(number)
+            break
         moved = True
         if task.again is None:
             draft.emit("task.started", task=number)
@@ -127,6 +131,12 @@ def _open_tasks(draft: Draft, beyond: int = 0) -> bool:
             draft.emit("task.retry_started", task=number, count=task.retries + 1, **origin)
         open_next(draft, number)
     return moved
+
+
+def _lacks_room(run: Run, number: int) -> bool:
+    """Do the tasks under way take too much of a capacity that this one needs? Whoever comes later waits behind it."""
+    shares = run.shares.get(number, ())
+    return bool(shares and lacking(shares, (share for other in run.sharing for share in run.shares[other])))
 
 
 # -- gates between batches of tasks

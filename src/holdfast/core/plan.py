@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from holdfast.core.change import Change, Claim
 from holdfast.core.errors import PlanError, Problem
 from holdfast.core.graph import Graph, build
+from holdfast.core.shares import Share
 
 OnFailure = Literal["rollback", "stop", "continue"]
 Scope = Literal["plan", "task"]
@@ -79,6 +80,7 @@ class Task:
     target: str = "local"
     needs: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
+    shares: tuple[Share, ...] = ()
     key: str | None = None  # the value of `each` this task was made for: its tenant
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdfast.core.events import Event, Outline, StageOutline, TaskOutline
 from holdfast.core.graph import Graph
 from holdfast.core.guarantee import Guarantee
+from holdfast.core.shares import Share
 from holdfast.core.states import OVER, RUN, STAGE, STEP, TASK, after
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class Run:
         self.retry_at: dict[int, float] = {}
         self.unmet: dict[int, Mapping[str, Any]] = {}  # tasks that failed, with the reason
         self.active = 0  # tasks that are under way
+        self.shares: Mapping[int, Sequence[Share]] = {}  # by task: what it takes of capacities while it is under way
+        self.sharing: dict[int, None] = {}  # tasks that have taken it
         self.closable: deque[int] = deque()  # tasks whose open stage has nothing left to wait for
         self.startable: deque[int] = deque()  # tasks whose needs are met, in order
         self.asks = "approve" in self.kinds
@@ -128,6 +131,7 @@ class Run:
 
         run.lanes = [Lane(step.target, step.operation.family, step.operation.batched) for step in plan.steps]
         run.retries = {number: step.retry for number, step in enumerate(plan.steps) if step.retry.attempts > 1}
+        run.shares = {number: task.shares for number, task in enumerate(plan.tasks) if task.shares}
         run.last_back = frozenset(n for n, step in enumerate(plan.steps) if getattr(step.operation, "last_back", False))
         return run
 
@@ -228,6 +232,8 @@ def _evolve_task(run: Run, number: int, event: Event) -> None:
         return
     was, task.state = task.state, after(TASK, task.state, event.type)
     run.active += (task.state in UNDER_WAY) - (was in UNDER_WAY)
+    if number in run.shares:
+        _share(run, number, taking=task.state == "paused" or task.state in UNDER_WAY)
     if event.type == "task.completed":
         for follower in run.task_feeds[number]:
             run.tasks[follower].needs -= 1
@@ -249,6 +255,13 @@ def _evolve_task(run: Run, number: int, event: Event) -> None:
     if was == "completed":
         for follower in run.task_feeds[number]:
             run.tasks[follower].needs += 1
+
+
+def _share(run: Run, number: int, *, taking: bool) -> None:
+    if taking:
+        run.sharing[number] = None
+    else:
+        run.sharing.pop(number, None)
 
 
 def _await_retry(run: Run, number: int, origin: str) -> None:

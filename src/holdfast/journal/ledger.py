@@ -13,7 +13,7 @@ from typing import Any, Final
 from holdfast.core.errors import Refused
 from holdfast.core.events import Event, Outline
 from holdfast.journal.chain import corrupt
-from holdfast.journal.conflicts import conflicts
+from holdfast.journal.conflicts import conflicts, overdrawn
 from holdfast.journal.contract import Command, LockRow, Persisted, Record, RunRow
 from holdfast.journal.firing import ACTION, TRIGGER, standing
 from holdfast.journal.folds import ENDINGS, NO_HEAD, count, fold, head_of, number_of, run_ids, tag_of
@@ -136,6 +136,7 @@ class Ledger(ABC):
         wanted, gone = frozenset(keys), frozenset(dead)
         with self._writing(False) as sheets:
             events: list[Event] = []
+            beside: list[LockRow] = []
             for held in self._held(sheets):
                 if held.run == run and held.owner == owner:
                     if wanted == frozenset(held.keys):
@@ -148,6 +149,14 @@ class Ledger(ABC):
                 elif clash or held.run == run:
                     self._deny(sheets, run, clash, held, at)
                     return held
+                else:
+                    beside.append(held)
+            short, holders = overdrawn(wanted, beside)
+            alive = [held for held in holders if held.owner not in gone]
+            if short and overdrawn(wanted, alive)[0]:
+                self._deny(sheets, run, short, alive[0], at)
+                return alive[0]
+            events += [Event("lock.reclaimed", {"id": held.id, "run": held.run}) for held in holders if held.owner in gone]
             fence = self._last(sheets) + 1 + len(events)
             data = {"id": f"L{fence}", "owner": owner, "keys": sorted(wanted), "fence": fence}
             self._journal(sheets, run, [*events, Event("lock.acquired", data)], at)

@@ -58,8 +58,8 @@ def _task(task: Task) -> dict[str, Any]:
         found["on"] = task.target
     if task.needs:
         found["needs"] = task.needs
-    if task.locks:
-        found["locks"] = task.locks
+    if task.locks or task.shares:
+        found["locks"] = [*task.locks, *(share._asdict() for share in task.shares)]
     if task.key is not None:
         found["tenant"] = task.key
     return found

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.core.plan import Policy, Retry
+from holdfast.core.shares import SEMAPHORE, Share
 from holdfast.kinds.contract import Duration, Flaw
 
 VERSION: Final = 1
@@ -98,11 +99,21 @@ class EachFile(Layout, frozen=True, kw_only=True):
     file: str
 
 
+class ShareLayout(Layout, frozen=True, kw_only=True):
+    semaphore: Name
+    capacity: Count
+    weight: Count = 1
+
+    @property
+    def value(self) -> Share:
+        return Share(self.semaphore, self.weight, self.capacity)
+
+
 class TaskLayout(Layout, frozen=True, kw_only=True):
     name: Name
     on: Names | None = None
     needs: Names = msgspec.field(default_factory=list)
-    locks: Names = msgspec.field(default_factory=list)
+    locks: str | list[str | ShareLayout] = msgspec.field(default_factory=list)
     tenant: str | None = None  # the tenant it works for; of a repeated task the value of its `key`
     each: list[dict[str, Any]] | EachFile | None = None
     key: str | None = None
@@ -111,6 +122,27 @@ class TaskLayout(Layout, frozen=True, kw_only=True):
 
     def flaws(self) -> Iterator[Flaw]:
         yield from _one_of(stages=self.stages, steps=self.steps)
+        names = [share.semaphore for share in self.shares]
+        for share in self.shares:
+            if share.weight > share.capacity:
+                yield Flaw(
+                    "locks", f"`{share.semaphore}` has a capacity of {share.capacity}, so {share.weight} of it can never be had"
+                )
+        for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+            yield Flaw("locks", f"the semaphore `{name}` is named twice", hint="add up the weights")
+        for lock in self.keys:
+            if lock.startswith(SEMAPHORE):
+                hint = "write {semaphore: NAME, weight: W, capacity: C}"
+                yield Flaw("locks", f"`{lock}` is no key of a lock", hint=hint)
+
+    @property
+    def keys(self) -> list[str]:
+        """Those of the locks that nobody shares."""
+        return [self.locks] if isinstance(self.locks, str) else [lock for lock in self.locks if isinstance(lock, str)]
+
+    @property
+    def shares(self) -> list[Share]:
+        return [] if isinstance(self.locks, str) else [lock.value for lock in self.locks if isinstance(lock, ShareLayout)]
 
 
 class PlanLayout(Layout, frozen=True, kw_only=True):

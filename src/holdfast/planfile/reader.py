@@ -177,7 +177,13 @@ class _Reader:
             stages = [replace(stage, steps=tuple(self._ordered(step, draft) for step in stage.steps)) for stage in stages]
         needs = self._names(copy.needs, {}, self.tasks, self.task_copies, copy.spot, "task")
         return Task(
-            name=copy.name, stages=tuple(stages), target=copy.target, needs=needs, locks=tuple(copy.locks), key=copy.key
+            name=copy.name,
+            stages=tuple(stages),
+            target=copy.target,
+            needs=needs,
+            locks=tuple(copy.locks),
+            shares=tuple(copy.shares),
+            key=copy.key,
         )
 
     def _ordered(self, step: Step, draft: _Draft) -> Step:

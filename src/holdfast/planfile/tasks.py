@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from holdfast.core.errors import PlanError, Problem
+from holdfast.core.shares import Share
 from holdfast.planfile.arguments import fill, shape_of
 from holdfast.planfile.layout import MAIN, NAME_PATTERN, EachFile, StageLayout, TaskLayout, listed
 from holdfast.planfile.paths import Anchor
@@ -35,6 +36,7 @@ class Copy(NamedTuple):
     target: str
     needs: Sequence[str]
     locks: Sequence[str]
+    shares: Sequence[Share]
     key: str | None
     stages: Sequence[StageText]
     scope: Scope
@@ -86,10 +88,10 @@ class TaskReader:
         if task is None:
             name = given.get("name")
             base = name if isinstance(name, str) else MAIN
-            return Copy(base + suffix, base, suffix, target, (), (), entry.key, stages, scope, spot)
+            return Copy(base + suffix, base, suffix, target, (), (), (), entry.key, stages, scope, spot)
         key = task.tenant if entry.key is None else entry.key
-        needs, locks = listed(task.needs), listed(task.locks)
-        return Copy(task.name + suffix, task.name, suffix, target, needs, locks, key, stages, scope, spot)
+        needs = listed(task.needs)
+        return Copy(task.name + suffix, task.name, suffix, target, needs, task.keys, task.shares, key, stages, scope, spot)
 
     def _stages(self, raw: Mapping[str, Any], scope: Scope, spot: Spot) -> list[StageText]:
         stages, steps = raw.get("stages"), raw.get("steps")
