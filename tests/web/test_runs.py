@@ -12,7 +12,7 @@ def test_a_run_is_begun_and_its_document_tells_how_it_ended(house: House) -> Non
     run = house.begin(house.file())
     document = house.ended(run)
     assert document["ending"] == "committed"
-    assert document["source"] == "api:owner"
+    assert document["source"] == "api"
     assert document["executed"] == ["main/main/1-file"]
     assert (house.root / "a.txt").read_text() == "hello\n"
 

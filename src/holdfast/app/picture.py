@@ -40,6 +40,7 @@ def document(journal: Journal, row: RunRow, may: May) -> dict[str, Any]:
     done = sum(1 for state in run.steps if state in SETTLED)
     return {
         **found,
+        "state": row.state if found["ending"] is None else found["state"],
         "tasks": _tasks(run, found["tasks"], needs_of(journal.plan(row.digest)), may),
         "progress": {"done": done, "total": len(run.steps)},
         "confirm_until": iso(run.confirm_until) if run.state == "confirming" else None,

@@ -56,15 +56,15 @@ class Reading:
     def show(self, run: str) -> Result:
         from holdfast.app.folding import show
 
-        return show(self.journal, self._as_it_is(self.run_row(run)))
+        return show(self.journal, self.as_it_is(self.run_row(run)))
 
     def runs(
         self, *, limit: int = 100, ending: str | None = None, plan: str | None = None, before: str | None = None
     ) -> list[dict[str, Any]]:
         rows = self.journal.runs(limit=limit, ending=ending, plan=plan, before=before)
-        return [runs.row_document(self._as_it_is(row)) for row in rows]
+        return [runs.row_document(self.as_it_is(row)) for row in rows]
 
-    def _as_it_is(self, row: RunRow) -> RunRow:
+    def as_it_is(self, row: RunRow) -> RunRow:
         """A run whose process died says so, though nobody was left to write it down."""
         if row.ending is not None or row.state in RESTING or (row.owner and is_alive(self._owners, row.owner)):
             return row

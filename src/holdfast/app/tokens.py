@@ -38,6 +38,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     tenants: frozenset[str] | None = None  # None: not confined to any
 
+    @property
+    def source(self) -> str:
+        """As runs name who began them."""
+        return "api" if self == OWNER else f"api:{self.name}"
+
     def may(self, role: str) -> bool:
         return ROLES.index(self.role) >= ROLES.index(role)
 

@@ -115,7 +115,7 @@ class Serving:
         """The document of a run, with what this caller may ask of it now."""
         row = self.reading.journal.run(run)
         assert row is not None
-        return picture.document(self.reading.journal, row, lambda verb: caller.may(ROLE_OF_VERB[verb]))
+        return picture.document(self.reading.journal, self.reading.as_it_is(row), lambda verb: caller.may(ROLE_OF_VERB[verb]))
 
     def diffs_of(self, row: RunRow) -> dict[tuple[str, str], str]:
         """Of the changes of a plan that was previewed with this digest, while the preview is kept."""

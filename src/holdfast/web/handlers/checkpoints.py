@@ -36,7 +36,7 @@ def compared(serving: Serving, call: Call) -> dict[str, Any]:
 
 def restored(serving: Serving, call: Call) -> dict[str, Any]:
     serving.reading.checkpoint(call.path["name"])
-    run = serving.workshop.restore(call.path["name"], Options(source=f"api:{call.caller.name}"))
+    run = serving.workshop.restore(call.path["name"], Options(source=call.caller.source))
     return serving.shown(call.caller, run)
 
 

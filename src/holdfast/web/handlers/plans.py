@@ -13,7 +13,7 @@ def previewed(serving: Serving, call: Call) -> dict[str, Any]:
     serving.check_tenants(call.caller, plan)
     with serving.open_desk() as desk:
         preview = desk.plan(plan)
-        return serving.kept.keep(preview, by=f"api:{call.caller.name}").plain()
+        return serving.kept.keep(preview, by=call.caller.source).plain()
 
 
 def shown(serving: Serving, call: Call) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def listed(serving: Serving, call: Call) -> dict[str, Any]:
                 found.append(row)
             if len(found) == query.limit:
                 break
-    return {"runs": [runs.row_document(row) for row in found], "next_cursor": before if more else None}
+    return {"runs": [runs.row_document(serving.reading.as_it_is(row)) for row in found], "next_cursor": before if more else None}
 
 
 def begun(serving: Serving, call: Call) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def begun(serving: Serving, call: Call) -> dict[str, Any]:
     run = serving.workshop.start(
         wanted,
         Options(
-            source=f"api:{call.caller.name}",
+            source=call.caller.source,
             parallel=body.parallel,
             on_failure=body.on_failure,
             confirm_within=body.confirm_within,
@@ -85,7 +85,7 @@ def events(serving: Serving, call: Call) -> dict[str, Any]:
 def _asked(serving: Serving, call: Call, verb: str, **data: Any) -> dict[str, Any]:
     """Whoever drives the run is asked; where nobody does, it is done here."""
     row = serving.run(call.caller, call.path["id"])
-    given = {"by": f"api:{call.caller.name}", **{name: value for name, value in data.items() if value is not None}}
+    given = {"by": call.caller.source, **{name: value for name, value in data.items() if value is not None}}
     if serving.desk.ask(row.id, verb, **given) is None:
         serving.workshop.control(row, verb, given)
     return serving.shown(call.caller, row.id)
