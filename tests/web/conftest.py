@@ -53,6 +53,10 @@ class House:
     def tokens(self) -> Tokens:
         return self.server.tokens
 
+    @property
+    def cookie(self) -> str:
+        return f"holdfast_{self.server.port}"
+
     def token(self, role: str, *tenants: str) -> str:
         return self.tokens.create(role, tenants=tenants, name=role)[1]
 
@@ -60,7 +64,7 @@ class House:
         """As the owner, unless told otherwise; an empty token is none."""
         token = self.server.token if token is None else token
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx2.Client(base_url=self.server.url, headers=headers, timeout=PATIENCE_S, trust_env=False, **more)
+        return httpx2.Client(base_url=self.server.url, headers=headers, timeout=PATIENCE_S, trust_env=False, verify=False, **more)
 
     # -- plans and runs
 
