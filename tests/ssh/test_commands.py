@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -160,11 +164,53 @@ def test_what_cannot_be_said_is_refused_before_anybody_is_called(ssh: Front, ask
     assert (code(result), result.attempts) == ("invalid_value", 0)
 
 
-def running(line: str) -> int:
+def running(line: str, patience_s: float = 1) -> int:
     """How many processes have this command line; those that are about to end get a moment."""
-    for _ in range(100):
+    for _ in range(int(patience_s * 100)):
         found = subprocess.run(["pgrep", "-fxc", line], capture_output=True, text=True, check=False)
         if found.stdout.strip() == "0":
             return 0
         time.sleep(0.01)
     return int(found.stdout)
+
+
+ALONE = """
+import sys
+from holdfast.ssh import Address, Command, Script, open
+host, port, user, key, known, how, line = sys.argv[1:]
+address = Address(host=host, port=int(port), user=user, identity=(key,), known_hosts=known, config="none")
+around = {"host": address, "stdin": "input" if "input" in how else None, "sudo": "sudo" in how}
+with open() as ssh:
+    if "script" in how:
+        ssh.run_script(Script(content=line, id="hfalone", **around), lambda *said: print("on", flush=True))
+    else:
+        ssh.run_command(Command(line, env={"A": "b"} if "env" in how else {}, **around), lambda *said: print("on", flush=True))
+"""
+
+
+@pytest.mark.parametrize("who", ["admin", "root"])
+@pytest.mark.parametrize("how", ["plain", "env", "input", "sudo", "sudo input", "script"])
+def test_a_client_that_is_killed_takes_its_command_along(hosts: Hosts, who: str, how: str) -> None:
+    address = hosts.address(getattr(hosts, who, who))
+    number = 4800 + os.getpid() % 97
+    line = f"trap '' TERM; echo on; (trap - TERM; exec sleep {number}.7); sleep {number}.8"
+    way = (address.host, str(address.port), address.user, *address.identity, address.known_hosts, how, line)
+    with subprocess.Popen([sys.executable, "-c", ALONE, *way], stdout=subprocess.PIPE) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"on\n"
+        client.kill()
+    assert running(f"sleep {number}.7", patience_s=3) == 0
+    assert running(f"sleep {number}.8", patience_s=8) == 0
+    assert list(Path("/tmp").glob("holdfast-script-hfalone.*")) == []
+
+
+def test_what_a_command_left_running_on_purpose_goes_on(ssh: Front, hosts: Hosts) -> None:
+    asked = Command("sleep 4715.5 >/dev/null 2>&1 & echo $!", host=hosts.address())
+    left = int(ssh.run_command(asked).stdout)
+    time.sleep(0.2)
+    os.kill(left, signal.SIGKILL)
+
+
+def test_a_command_can_wait_for_its_own_children(ssh: Front, hosts: Hosts) -> None:
+    result = ssh.run_command(Command("sleep 0.01 & wait; echo over", host=hosts.address(), timeout=5))
+    assert result.stdout == "over\n"

@@ -42,6 +42,7 @@ class Launch:
     mark: str = ""  # what our own lines on its error stream begin with; empty: it writes none
     note: Note | None = field(default=None, repr=False)
     feed: Callable[[Dialogue], Awaitable[None]] | None = field(default=None, repr=False)  # says more than an input
+    held: bool = False  # its input ends when the channel does
     killer: Sequence[str] = ()  # words before `kill`
     killer_input: bytes = field(default=b"", repr=False)
 
@@ -216,7 +217,8 @@ async def _told(dialogue: Dialogue, launch: Launch, input: bytes) -> None:
         return
     if input:
         dialogue.write(input)
-    dialogue.write_eof()
+    if not launch.held:
+        dialogue.write_eof()
 
 
 def _announced(mark: str, line: bytes, *, exec_it: bool) -> bytes:

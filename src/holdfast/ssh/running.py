@@ -31,12 +31,14 @@ class Done:
 
 
 def prepared(asked: Command) -> Wrapped:
-    return wrapped(asked.run, env=asked.env, cwd=asked.cwd, sudo=Sudo.of(asked.sudo), payload=asked.input)
+    sudo = Sudo.of(asked.sudo)
+    return wrapped(asked.run, env=asked.env, cwd=asked.cwd, sudo=sudo, payload=asked.input, attended=True)
 
 
 def prepared_script(asked: Script, text: bytes, id: str) -> Wrapped:
     words, mark = runner(asked, text, id)
-    return wrapped(words, env=asked.env, sudo=Sudo.of(asked.sudo), payload=text + asked.input, noted=True, mark=mark)
+    sudo, said = Sudo.of(asked.sudo), text + asked.input
+    return wrapped(words, env=asked.env, sudo=sudo, payload=said, noted=True, mark=mark, attended=True)
 
 
 def limit_s(asked: Running, config: ExecutorConfig) -> float | None:

@@ -17,9 +17,10 @@ from secrets import token_hex
 from typing import Final
 
 from holdfast.core.errors import Failure
+from holdfast.ssh.attending import watcher
 from holdfast.ssh.connection import Launch
 from holdfast.ssh.dialogue import Dialogue
-from holdfast.ssh.quoting import Words, assignments, joined, quote
+from holdfast.ssh.quoting import Words, assignments, joined, line_of, quote
 from holdfast.ssh.values import Sudo
 
 SHELL: Final = "/bin/sh"
@@ -53,6 +54,7 @@ class Wrapped:
     env: bytes = field(default=b"", repr=False)
     sudo: Sudo | None = None
     payload: bytes = field(default=b"", repr=False)
+    held: bool = False  # its input stays open as long as its client is there
     pour: Callable[[Dialogue], Awaitable[None]] | None = field(default=None, repr=False)  # says what is not known before
     notes: dict[str, str] = field(default_factory=dict)
     _begun: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
@@ -62,7 +64,7 @@ class Wrapped:
     @property
     def launch(self) -> Launch:
         if not self.mark:
-            return Launch(line=self.line)
+            return Launch(line=self.line, held=self.held)
         killer, said = self._killer()
         return Launch(line=self.line, mark=self.mark, note=self._note, feed=self._feed, killer=killer, killer_input=said)
 
@@ -84,7 +86,8 @@ class Wrapped:
         if self.pour is not None:
             await self.pour(dialogue)
         dialogue.write(self.payload)
-        dialogue.write_eof()
+        if not self.held:
+            dialogue.write_eof()
 
     async def heard_of(self, word: str, dialogue: Dialogue) -> bool:
         """Wait for this note, or for the end."""
@@ -134,21 +137,27 @@ def wrapped(
     payload: bytes = b"",
     noted: bool = False,
     mark: str = "",
+    attended: bool = False,
 ) -> Wrapped:
-    """`noted`: the command itself writes notes with `mark`."""
+    """`noted`: the command itself writes notes with `mark`. `attended`: it ends when its client is gone."""
+    line_of(words)
     said = assignments(env or {})
+    held = attended and not payload and not (sudo and sudo.password)
+    watch = watcher(held=held, sudo=sudo) if attended else ""
     if not said and cwd is None and sudo is None and not noted:
-        return Wrapped(words if isinstance(words, str) else joined(words), payload=payload)
+        line = words if isinstance(words, str) else f"exec {joined(words)}" if watch else joined(words)
+        return Wrapped(f"{watch}{line}", payload=payload, held=held)
     mark = mark or new_mark()
     parts = [f"echo {mark} group $$ >&2\n"]
     if said:
         parts.append(_READ_ENV.format(lines=said.count(b"\n")))
+    parts.append(watch)
     if sudo is not None:
         parts += [_FIND_SUDO.format(mark=mark), _as_user(sudo, mark, list(env or {}), _inside(words, cwd, mark))]
     else:
         parts += [_ENTER.format(cwd=quote(cwd), mark=mark)] if cwd is not None else []
         parts.append(words if isinstance(words, str) else f"exec {joined(words)}")
-    return Wrapped("".join(parts), mark=mark, env=said, sudo=sudo, payload=payload)
+    return Wrapped("".join(parts), mark=mark, env=said, sudo=sudo, payload=payload, held=held)
 
 
 async def first_of(*events: asyncio.Event, within_s: float | None = None) -> None:
