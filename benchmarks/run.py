@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -222,19 +222,19 @@ def recovery(rounds: int) -> list[Row]:
     return [_ratio("recovery of a run killed at step 9,000 of 10,000", value, 2, "the time applying took")]
 
 
-def ssh(rounds: int) -> list[Row]:
+def ssh(rounds: int) -> Iterator[Row]:
     from ssh import measure
 
-    missing = "{} is not installed"
-    return [
-        Row(found.work, missing.format(found.against), f"<= {found.limit:.3g} x", None)
-        if found.value is None
-        else _ratio(found.work, found.value, round(found.limit, 3), found.against)
-        for found in measure(rounds)
-    ]
+    for found in measure(rounds):
+        target = "" if found.limit is None else f"<= {found.limit:.3g} x"
+        if found.value is None:
+            yield Row(found.work, f"{found.against} is not installed", target, None)
+        else:
+            met = None if found.limit is None else found.value <= found.limit
+            yield Row(found.work, f"{found.value:.3g} x {found.against}", target, met)
 
 
-BENCHES: dict[str, Callable[[int], list[Row]]] = {
+BENCHES: dict[str, Callable[[int], Iterable[Row]]] = {
     "tree": tree_of_links,
     "links": ten_thousand_links,
     "files": durable_files,

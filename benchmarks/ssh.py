@@ -9,12 +9,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from measure import Contender, alternate
+from measure import Contender, Sample, alternate, run
 from places import Place, holdfast, python
+from ssh_rivals import rivals
 
 from holdfast.testing.sshd import Sshd, account
 
@@ -51,7 +52,7 @@ with ssh.open() as executor:
 class Figure(NamedTuple):
     work: str
     value: float | None  # how many times the other; None: the other is not installed
-    limit: float
+    limit: float | None  # None: no target, but good to know
     against: str
 
 
@@ -92,50 +93,73 @@ def site() -> Iterator[Site]:
 
 def measure(rounds: int) -> Iterator[Figure]:
     with site() as where:
-        yield from one_command_on_fifty_hosts(where, rounds)
-        yield from many_commands(where, rounds)
+        for work in COMMANDS:
+            yield from commands(where, work, rounds)
         yield from one_large_file(where, rounds)
         yield from many_small_files(where, rounds)
+    yield from plans(rounds)
+    yield from a_thousand_hosts()
 
 
-def one_command_on_fifty_hosts(where: Site, rounds: int) -> Iterator[Figure]:
-    work = "one command on each of 50 hosts"
+class Commands(NamedTuple):
+    """So many short commands on each of so many hosts, and how many times the others we may take."""
+
+    work: str
+    hosts: int
+    times: int
+    limits: Mapping[str, float]
+
+
+COMMANDS = (
+    Commands("one command on each of 50 hosts", 50, 1, {"plain": 1.5, "pyinfra": 1.0, "ansible": 1 / 8}),
+    Commands("500 commands on one host", 1, 500, {"plain": 1.3, "pyinfra": 1 / 10, "ansible": 1 / 40}),
+    Commands("20 commands on each of 10 hosts", 10, 20, {"plain": 1.6, "pyinfra": 1 / 2, "ansible": 1 / 25}),
+)
+NAMES = {"plain": "plain asyncssh"}
+OTHERS = ("parallel-ssh", "Fabric")  # without a target; it is good to know
+
+
+def commands(where: Site, asked: Commands, rounds: int) -> Iterator[Figure]:
+    """Whole processes; those that take minutes are measured once."""
+    hosts = HOSTS[: asked.hosts]
+    said = where.said(hosts, asked.times)
+    one = ["exec", *hosts, "--quiet", "--parallel", "50", "--", "true"]
     contenders = [
-        Contender("plain", lambda: python(PLAIN, where.said(HOSTS, 1))),
-        Contender("ours", lambda: where.ours("exec", *HOSTS, "--quiet", "--parallel", "50", "--", "true")),
-        *rivals(where),
+        Contender("plain", lambda: python(PLAIN, said)),
+        Contender("ours", lambda: where.ours(*one) if asked.times == 1 else python(OURS, said)),
     ]
     found = alternate(contenders, rounds)
-    ours = found["ours"].seconds
-    yield Figure(work, ours / found["plain"].seconds, 1.5, "plain asyncssh")
-    for name, limit in (("pyinfra", 1.0), ("ansible", 1 / 8)):
-        yield Figure("the same", ours / found[name].seconds if name in found else None, limit, name)
+    found |= {rival.name: run(rival.prepare()) for rival in rivals(where, hosts, asked.times)}
+    for name in (*asked.limits, *OTHERS):
+        value = found["ours"].seconds / found[name].seconds if name in found else None
+        yield Figure(asked.work, value, asked.limits.get(name), NAMES.get(name, name))
 
 
-def rivals(where: Site) -> Iterator[Contender]:
-    hosts = where.place.write("hosts", "\n".join(HOSTS) + "\n")
-    options = f"-F {where.config}"
-    if shutil.which("pyinfra"):
-        way = ["--ssh-user", where.server.user, "--ssh-port", str(where.server.port), "--ssh-key", str(where.server.key)]
-        known = ["--data", f"ssh_known_hosts_file={where.server.known_hosts}"]
-        yield Contender("pyinfra", lambda: ["pyinfra", "-y", *way, *known, ",".join(HOSTS), "exec", "--", "true"])
-    if shutil.which("ansible"):
-        way = ["-i", hosts, "-f", "50", "--ssh-common-args", options]
-        yield Contender("ansible", lambda: ["ansible", "all", *way, "-m", "raw", "-a", "true"])
+def plans(rounds: int) -> Iterator[Figure]:
+    """Two hundred file steps on each of ten hosts."""
+    from ssh_plans import figures
+
+    work = "200 file steps on each of 10 hosts"
+    found = figures(rounds)
+    ours, again = found["holdfast, first"].seconds, found["holdfast, the same again"].seconds
+    yield Figure(work, ours / found["tar to each at once"].seconds, 2.0, "one tar to each")
+    pyinfra = found.get("pyinfra")
+    yield Figure("the same", ours / pyinfra.seconds if pyinfra else None, 1 / 20, "pyinfra")
+    yield Figure("the same, unchanged", again / ours, 0.5, "the first")
 
 
-def many_commands(where: Site, rounds: int) -> Iterator[Figure]:
-    for work, hosts, times, limit in (
-        ("500 commands on one host", HOSTS[:1], 500, 1.3),
-        ("20 commands on each of 10 hosts", HOSTS[:10], 20, 1.6),
-    ):
-        said = where.said(hosts, times)
-        contenders = [
-            Contender("plain", lambda said=said: python(PLAIN, said)),
-            Contender("ours", lambda said=said: python(OURS, said)),
-        ]
-        found = alternate(contenders, rounds)
-        yield Figure(work, found["ours"].seconds / found["plain"].seconds, limit, "plain asyncssh")
+def a_thousand_hosts() -> Iterator[Figure]:
+    """One command each; every host is a connection of its own, with a handshake of its own."""
+    hosts = [f"127.0.{78 + number // 250}.{number % 250 + 1}" for number in range(1000)]
+    with Place() as place, account(f"hfb{os.getpid()}") as user, Sshd(user=user, listen=hosts) as server:
+        where = Site(server, place)
+
+        def one_each(count: int) -> Sample:
+            return run(where.ours("exec", *hosts[:count], "--quiet", "--parallel", "100", "--", "true"))
+
+        half, whole = one_each(500), one_each(1000)
+        yield Figure("1,000 hosts, one command each", whole.seconds / half.seconds, 2.3, "500 hosts")
+        yield Figure("the same, peak memory in MiB", whole.peak_mib, 381, "MiB (400 MB)")
 
 
 def one_large_file(where: Site, rounds: int) -> Iterator[Figure]:

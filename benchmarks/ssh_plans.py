@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from itertools import count
@@ -17,7 +18,7 @@ HERE = str(Path(__file__).parent)
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
-from measure import Contender, alternate, machine  # noqa: E402
+from measure import Contender, Sample, alternate, machine, run  # noqa: E402
 from places import Place  # noqa: E402
 
 from holdfast.testing.sshd import Sshd  # noqa: E402
@@ -26,11 +27,34 @@ STEPS = 200
 _FOLDERS = 20
 
 
-def rows(rounds: int = 5, hosts: int = 10) -> list[tuple[str, float, str]]:
-    """What was measured, how many seconds it took, and what that is of one tar to each."""
+PYINFRA = """
+import io, json
+from pyinfra import host
+from pyinfra.operations import files
+for step in json.load(open({steps!r}))[host.name]:
+    if "dir" in step:
+        files.directory(path=step["dir"])
+    elif "file" in step:
+        files.put(src=io.StringIO(step["content"]), dest=step["file"])
+    else:
+        files.link(path=step["link"], target=step["to"])
+"""
+
+
+def figures(rounds: int = 5, hosts: int = 10) -> dict[str, Sample]:
+    """Every contender; the one that takes long only once."""
     listen = [f"127.0.0.{number}" for number in range(1, hosts + 1)]
     with Sshd(listen=listen) as server, Place() as place:
-        found = alternate(list(_contenders(server, Path(place.base), listen)), rounds)
+        base = Path(place.base)
+        found = alternate(list(_contenders(server, base, listen)), rounds)
+        if shutil.which("pyinfra"):
+            found["pyinfra"] = run(_pyinfra(server, base, listen))
+    return found
+
+
+def rows(rounds: int = 5, hosts: int = 10) -> list[tuple[str, float, str]]:
+    """What was measured, how many seconds it took, and what that is of one tar to each."""
+    found = figures(rounds, hosts)
     tar = found["tar to each at once"].seconds
     return [(name, sample.seconds, f"{sample.seconds / tar:.2f} x") for name, sample in found.items()]
 
@@ -68,6 +92,18 @@ def _contenders(server: Sshd, base: Path, hosts: Sequence[str]) -> list[Contende
         Contender("tar to each at once", lambda: tar("&")),
         Contender("tar to one after the other", lambda: tar("")),
     ]
+
+
+def _pyinfra(server: Sshd, base: Path, hosts: Sequence[str]) -> list[str]:
+    folder = base / "pyinfra"
+    for host in hosts:
+        (folder / host).mkdir(parents=True)
+    steps, deploy = folder / "steps.json", folder / "deploy.py"
+    steps.write_text(json.dumps({host: list(_steps(folder / host)) for host in hosts}))
+    deploy.write_text(PYINFRA.format(steps=str(steps)))
+    way = ["--ssh-user", server.user, "--ssh-port", str(server.port), "--ssh-key", str(server.key)]
+    known = ["--data", f"ssh_known_hosts_file={server.known_hosts}"]
+    return ["pyinfra", "-y", *way, *known, ",".join(hosts), str(deploy)]
 
 
 def plan_for(server: Sshd, hosts: Sequence[str], folder: Path) -> dict[str, object]:
