@@ -34,12 +34,17 @@ _DIGEST: Final = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
 class KeptPlan:
     id: str
     by: str  # who had it previewed
+    digest: str
     preview: Mapping[str, Any]  # as it was shown
-    exact: SavedPlan
+    saved: bytes
 
     @property
-    def digest(self) -> str:
-        return self.exact.digest
+    def exact(self) -> SavedPlan:
+        """To be applied exactly, or refused as stale; raises PlanError when it is no plan that can be saved: a restore."""
+        found = read_saved(self.saved)
+        if found is None:
+            raise _unknown(self.id)
+        return found
 
     def plain(self) -> dict[str, Any]:
         return {"id": self.id, "by": self.by, "made_at": iso(moment_of(self.id)), **self.preview}
@@ -61,11 +66,12 @@ class KeptPlans:
 
     def keep(self, preview: Preview, *, by: str) -> KeptPlan:
         """Durable when this returns; raises StorageFailed."""
-        kept = KeptPlan(id=self._ids.make(self._clock.now()), by=by, preview=preview.plain(), exact=preview.exact)
-        document = {**preview.saved_document(), "by": by, "preview": kept.preview}
+        shown = preview.plain()
+        saved = encode_saved({**preview.saved_document(), "by": by, "preview": shown})
+        kept = KeptPlan(id=self._ids.make(self._clock.now()), by=by, digest=preview.digest, preview=shown, saved=saved)
         try:
             os.makedirs(self.path, mode=0o700, exist_ok=True)
-            _write(self._file_of(kept.id), encode_saved(document))
+            _write(self._file_of(kept.id), saved)
             _sync(self.path)
             self._forget()
         except OSError as error:
@@ -80,11 +86,8 @@ class KeptPlans:
                 text = file.read()
         except FileNotFoundError:
             raise _unknown(plan) from None
-        exact = read_saved(text)
-        if exact is None:
-            raise _unknown(plan)
         document = json.loads(text)
-        return KeptPlan(id=plan, by=document["by"], preview=document["preview"], exact=exact)
+        return KeptPlan(id=plan, by=document["by"], digest=document["digest"], preview=document["preview"], saved=text)
 
     def reviewed(self, plan: str, digest: str) -> KeptPlan:
         """The plan, for whoever can say which digest was reviewed."""
