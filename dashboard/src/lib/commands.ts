@@ -1,37 +1,29 @@
-// What can be asked of a run, when, by whom, and what will happen then. The server has the last word.
+// What can be asked of a run or of one of its tasks, and what will happen then. Whether it can be asked now, and by whom,
+// the server says.
 
 import { post } from "./api";
 import { asking, type Question } from "./asking.svelte";
-import { session, type Role } from "./session.svelte";
 import { plural } from "./text";
 
 export interface Subject {
   run: string;
   plan: string;
-  state: string;
-  ending: string | null;
   done: number;
   total: number;
   executed: number;
-  settled: boolean;
 }
 
 interface Command {
   verb: string;
   label: string;
-  role: Role;
-  states: string[];
-  question: (run: Subject) => Omit<Question, "act">;
+  grave?: boolean;
+  question: (run: Subject) => Omit<Question, "act" | "grave">;
 }
-
-const OVER_AND_HELD = ["committed", "partial", "stuck"];
 
 export const COMMANDS: Command[] = [
   {
     verb: "confirm",
     label: "Confirm",
-    role: "approver",
-    states: ["confirming"],
     question: (run) => ({
       title: `Keep what ${run.plan} did?`,
       says: [`The run ends committed: ${plural(run.executed, "step")} stay as they are. Without this it rolls back when the time is up.`],
@@ -41,8 +33,6 @@ export const COMMANDS: Command[] = [
   {
     verb: "pause",
     label: "Pause",
-    role: "operator",
-    states: ["running"],
     question: (run) => ({
       title: `Pause ${run.plan}?`,
       says: [
@@ -55,8 +45,6 @@ export const COMMANDS: Command[] = [
   {
     verb: "resume",
     label: "Resume",
-    role: "operator",
-    states: ["pausing", "paused"],
     question: (run) => ({
       title: `Let ${run.plan} go on?`,
       says: [`${plural(run.total - run.done, "step")} are still to do. The run goes on where it rests.`],
@@ -66,8 +54,6 @@ export const COMMANDS: Command[] = [
   {
     verb: "retry",
     label: "Retry",
-    role: "operator",
-    states: ["partial", "rolled_back"],
     question: (run) => ({
       title: `Try ${run.plan} again?`,
       says: ["The same run goes on, with the same plan. Tasks that are in are left alone."],
@@ -84,8 +70,7 @@ export const COMMANDS: Command[] = [
   {
     verb: "cancel",
     label: "Cancel",
-    role: "operator",
-    states: ["queued", "running", "pausing", "paused", "confirming"],
+    grave: true,
     question: (run) => ({
       title: `Cancel ${run.plan} and roll it back?`,
       says: [
@@ -93,14 +78,12 @@ export const COMMANDS: Command[] = [
         run.executed ? `${plural(run.executed, "step")} will be undone.` : "Nothing was changed so far.",
       ],
       yes: "Cancel and roll back",
-      grave: true,
     }),
   },
   {
     verb: "rollback",
     label: "Roll back",
-    role: "operator",
-    states: [...OVER_AND_HELD, "paused", "interrupted"],
+    grave: true,
     question: (run) => ({
       title: `Roll ${run.plan} back?`,
       says: [
@@ -108,20 +91,18 @@ export const COMMANDS: Command[] = [
         "What somebody else has changed since is reported and left alone.",
       ],
       yes: "Roll back",
-      grave: true,
     }),
   },
 ];
 
-export function commandsFor(run: Subject): Command[] {
-  return COMMANDS.filter(
-    ({ verb, role, states }) => states.includes(run.state) && session.may(role) && !(run.settled && ["rollback", "retry"].includes(verb)),
-  );
+export function commandsFor(verbs: string[]): Command[] {
+  return COMMANDS.filter(({ verb }) => verbs.includes(verb));
 }
 
 export function ask(command: Command, run: Subject, after: () => void): void {
   asking.ask({
     ...command.question(run),
+    grave: command.grave,
     act: async ({ chosen }) => {
       await post(`/runs/${run.run}/${command.verb}`, chosen ? { from: chosen } : {});
       after();
@@ -147,23 +128,25 @@ export function askApproval(run: Subject, step: string, after: () => void): void
   });
 }
 
+// -- of one task
+
 interface TaskCommand {
   verb: string;
   label: string;
-  states: string[];
   says: string;
+  grave?: boolean;
 }
 
 const TASK_COMMANDS: TaskCommand[] = [
-  { verb: "pause", label: "Pause", states: ["running"], says: "It rests where its open stage ends. Other tasks go on." },
-  { verb: "resume", label: "Resume", states: ["pausing", "paused"], says: "It goes on where it rests." },
-  { verb: "retry", label: "Retry", states: ["failed", "rolled_back"], says: "It goes on from its last stage that is in. Other tasks are left alone." },
-  { verb: "cancel", label: "Cancel", states: ["pending", "waiting", "running", "pausing", "paused"], says: "What it did is undone. Other tasks go on." },
-  { verb: "rollback", label: "Roll back", states: ["completed", "failed", "paused", "rollback_failed"], says: "What it did is undone, in reverse. Other tasks are left alone." },
+  { verb: "pause", label: "Pause", says: "It rests where its open stage ends. Other tasks go on." },
+  { verb: "resume", label: "Resume", says: "It goes on where it rests." },
+  { verb: "retry", label: "Retry", says: "It goes on from its last stage that is in. Other tasks are left alone." },
+  { verb: "cancel", label: "Cancel", says: "What it did is undone. Other tasks go on.", grave: true },
+  { verb: "rollback", label: "Roll back", says: "What it did is undone, in reverse. Other tasks are left alone.", grave: true },
 ];
 
-export function taskCommandsFor(state: string, settled: boolean): TaskCommand[] {
-  return session.may("operator") ? TASK_COMMANDS.filter(({ states, verb }) => states.includes(state) && !(settled && ["rollback", "retry"].includes(verb))) : [];
+export function taskCommandsFor(verbs: string[]): TaskCommand[] {
+  return TASK_COMMANDS.filter(({ verb }) => verbs.includes(verb));
 }
 
 export function askTask(command: TaskCommand, run: string, task: string, after: () => void): void {
@@ -171,7 +154,7 @@ export function askTask(command: TaskCommand, run: string, task: string, after: 
     title: `${command.label} the task ${task}?`,
     says: [command.says],
     yes: command.label,
-    grave: command.verb === "cancel" || command.verb === "rollback",
+    grave: command.grave,
     act: async () => {
       await post(`/runs/${run}/${command.verb}`, { task });
       after();

@@ -46,11 +46,8 @@ export class Story {
   #of: Run | null = null;
   spans = new Map<string, Span>();
   events = $state.raw<Event[]>([]);
-  confirmUntil = $state<number | null>(null);
   confirmWithin = $state<number | null>(null); // seconds
-  questions = new Map<string, string>(); // by the step that asks
-  gate = $state<number | null>(null);
-  settled = $state(false);
+  gate = $state<number | null>(null); // the batch that was finished last
   told = $state(false); // are all past events here?
 
   constructor(readonly id: string) {
@@ -84,7 +81,6 @@ export class Story {
   });
 
   done = $derived(this.rows.reduce((sum, { step }) => sum + Number(STEP_DONE.has(step.state)), 0));
-  awaited = $derived(this.rows.filter(({ step }) => step.kind === "approve" && step.state === "applying"));
 
   again(): void {
     this.#loaded.soon();
@@ -140,11 +136,9 @@ export class Story {
 
   #fold(event: Event, inPlace: boolean): void {
     if (event.step !== undefined) this.#foldStep(event, inPlace);
-    else if (event.type === "run.confirming") this.#confirming(event);
     else if (event.type === "run.gate_waiting") this.gate = Number(event.data["number"]);
-    else if (event.type === "run.gate_opened") this.gate = null;
-    else if (event.type === "run.settled") this.settled = true;
-    else if (event.type === "run.resumed") this.settled = false;
+    else if (event.type === "run.confirming")
+      this.confirmWithin = Number(event.data["until"]) - Date.parse(event.at) / 1000;
   }
 
   #foldStep(event: Event, inPlace: boolean): void {
@@ -158,11 +152,6 @@ export class Story {
     else if (state === "undone" || state === "undo_failed") span.undoTo = at;
     else if (state === "applied" || state === "failed") span.to = at;
     this.spans.set(event.step!, span);
-  }
-
-  #confirming(event: Event): void {
-    this.confirmUntil = Number(event.data["until"]) * 1000;
-    this.confirmWithin = (this.confirmUntil - Date.parse(event.at)) / 1000;
   }
 
   #index(run: Run | null): void {

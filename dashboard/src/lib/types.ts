@@ -38,6 +38,7 @@ export interface Stage {
   name: string;
   state: string;
   steps: Step[];
+  level: number; // how many stages come before it, at least
 }
 
 export interface Task {
@@ -45,6 +46,9 @@ export interface Task {
   target: string;
   state: string;
   stages: Stage[];
+  tenant: string | null;
+  needs: string[]; // tasks
+  commands: string[]; // what this caller may ask of it now
 }
 
 export interface Residue {
@@ -64,6 +68,9 @@ export interface Run extends Heading {
   residue: Residue[];
   errors: Problem[];
   tasks: Task[];
+  confirm_until: string | null;
+  questions: string[]; // steps that wait for a yes, and `gate`
+  commands: string[]; // what this caller may ask of it now
 }
 
 export interface Event {
@@ -95,13 +102,6 @@ export interface Preview {
   changes: Change[];
   problems: Problem[];
   irreversible: string[];
-}
-
-export interface Node {
-  task: string;
-  stage: string;
-  level: number;
-  needs: number[];
 }
 
 export interface Tenant {
