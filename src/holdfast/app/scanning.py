@@ -20,6 +20,7 @@ from holdfast.core.errors import HoldfastError, PlanError, Problem, WorldError
 from holdfast.core.events import Event
 from holdfast.core.times import iso
 from holdfast.planfile import parse
+from holdfast.planfile.marks import is_unicode
 from holdfast.triggers import cleaning
 from holdfast.triggers.cleaning import Job
 from holdfast.triggers.conditions import Resource, is_protected, matches
@@ -162,6 +163,8 @@ class Scanning:
 
     def _job(self, scanner: Scanner, number: int, resource: Resource) -> Job:
         cleanup = scanner.cleanup
+        if not is_unicode(resource.id):
+            raise WorldError("its name is not UTF-8, so no plan can name it", code="unsupported")
         if scanner.source.type == "runs":
             found = self._engine.show(cleaning.path_of(resource)).plain()
             events = list(self._engine.event_documents(cleaning.path_of(resource)))

@@ -67,7 +67,7 @@ class Running(Kind, frozen=True, kw_only=True):
         for field, words in (("check", self.check), ("undo", self.undo)):
             if words is not None:
                 yield from flaws_of_words(field, words, shell=self.shell)
-        yield from _flaws_of_env(self.env)
+        yield from flaws_of_env(self.env)
         yield from _flaws_of_reference("stdin", self.stdin)
         if isinstance(self.sudo, str) and _USER.fullmatch(self.sudo) is None:
             yield Flaw("sudo", f"`{self.sudo}` is not a user name", hint="write `true` for root, or the name of a user")
@@ -169,7 +169,7 @@ def flaws_of_words(field: str, words: Words, *, shell: bool = False) -> Iterator
         yield Flaw(field, "a NUL byte, or half a character, cannot be passed to a program")
 
 
-def _flaws_of_env(env: dict[str, str | Secret]) -> Iterator[Flaw]:
+def flaws_of_env(env: dict[str, str | Secret]) -> Iterator[Flaw]:
     for name, value in env.items():
         if not name or "=" in name or not fit(name) or (isinstance(value, str) and not fit(value)):
             yield Flaw("env", f"{name!r} cannot be set: a name is not empty and has no `=`, and neither part has a NUL byte")

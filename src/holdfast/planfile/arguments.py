@@ -160,7 +160,10 @@ def _one(name: str, field: FieldInfo, value: Any, spot: Spot, found: list[Proble
                 pass  # what was given at first is what the problem is about
         inner = _struct_in(field.type) if type(value) is dict else None
         before = len(found)
-        if inner is None or fill(shape_of(inner), value, spot, found) is not None or len(found) == before:
+        made = None if inner is None else fill(shape_of(inner), value, spot, found)
+        if made is not None:
+            return made
+        if len(found) == before:
             found.append(_problem(error, field, value, spot))
         return BROKEN
 

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from holdfast.core.errors import PlanError, Problem
-from holdfast.kinds.contract import parse_duration
-from holdfast.kinds.running import argv_of
+from holdfast.kinds.contract import Secret, parse_duration
+from holdfast.kinds.running import Words, argv_of
 from holdfast.planfile.arguments import fill, shape_of
 from holdfast.planfile.layout import Names, listed
 from holdfast.planfile.source import Source as Text
@@ -163,7 +163,7 @@ class _Reader:
             return PlanFile(self._path(given.plan))
         if given.command is not None:
             timeout = None if given.timeout is None else float(given.timeout)
-            return Command(argv_of(given.command), self._path(given.cwd or "."), given.env, timeout)
+            return self._command(given.command, given.cwd, given.env, timeout)
         self._check_zone(given.timezone, spot)
         rules = [self._rule(raw, spot.into("rules", number)) for number, raw in enumerate(given.rules or ())]
         if not rules:
@@ -172,6 +172,17 @@ class _Reader:
             if rule is not None and not rule.tests:
                 self.problem(spot.into("rules", number), "no rule after an `else` can apply", "put it last")
         return Rules([rule for rule in rules if rule is not None], given.timezone)
+
+    def _command(self, words: Words, cwd: str | None, env: Mapping[str, str | Secret], timeout: float | None) -> Command:
+        """It runs beside the file, and there are the files of its secrets."""
+        return Command(
+            argv_of(words), self._path(cwd or "."), {name: self._secret(value) for name, value in env.items()}, timeout
+        )
+
+    def _secret(self, value: str | Secret) -> str | Secret:
+        if isinstance(value, str) or not value.secret.startswith("file:"):
+            return value
+        return Secret(f"file:{self._path(value.secret.removeprefix('file:'))}")
 
     def _rule(self, raw: Any, spot: Spot) -> Rule | None:
         given = self._fill(RuleLayout, raw, spot)
@@ -322,7 +333,7 @@ class _Reader:
         if len(self.found) > before:
             return None
         if given.command is not None:
-            command = Command(argv_of(given.command), self._path(given.cwd or "."), given.env, timeout)
+            command = self._command(given.command, given.cwd, given.env, timeout)
             return Source("command", command=command, timeout=timeout)
         type_, what = next((name, getattr(given, name)) for name in _WHATS if getattr(given, name) is not None)
         return Source(type_, self._path(what) if type_ in ("file", "files") else what, timeout=timeout)

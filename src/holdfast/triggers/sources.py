@@ -46,7 +46,7 @@ class Sources:
     async def value(self, source: Source, *, since: float) -> Value:
         """What is there now; of events, those after a moment."""
         try:
-            async with asyncio.timeout(source.timeout):
+            async with asyncio.timeout(_patience(source)):
                 return await self._value(source, since)
         except TimeoutError:
             return Value(error=f"it did not answer within {source.timeout:g} s")
@@ -118,7 +118,7 @@ class Sources:
 
     async def resources(self, source: Source) -> list[Resource]:
         try:
-            async with asyncio.timeout(source.timeout):
+            async with asyncio.timeout(_patience(source)):
                 return await self._resources(source)
         except TimeoutError:
             raise WorldError(f"the source did not answer within {source.timeout:g} s", code="timeout") from None
@@ -172,6 +172,11 @@ class Sources:
         )
 
 
+def _patience(source: Source) -> float | None:
+    """A command has its own limit, after which it is ended."""
+    return None if source.command is not None else source.timeout
+
+
 def listed(text: str) -> list[Resource]:
     """A JSON array, or one id per line."""
     if text.lstrip()[:1] in ("[", "{"):
@@ -218,4 +223,6 @@ async def _fetched(url: str) -> bytes:
 
 
 def _why(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError) and error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__
