@@ -14,6 +14,7 @@ from holdfast.drivers.remote.host import Way
 from holdfast.drivers.remote.hosts import Hosts
 from holdfast.drivers.secrets import Secrets
 from holdfast.testing.sshd import Sshd
+from tests.drivers.remote.shells import tools, without_python
 
 
 @pytest.fixture
@@ -23,8 +24,17 @@ def stash(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(stash: Path) -> Iterator[Sshd]:
-    with Sshd(SetEnv=f"HOLDFAST_REMOTE={stash}") as found:
+def flavour() -> str:
+    """What a host is like: with a Python, or with the tools of `coreutils` or `busybox` alone."""
+    return "python"
+
+
+@pytest.fixture
+def server(stash: Path, flavour: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    settings = {"SetEnv": f"HOLDFAST_REMOTE={stash}"}
+    if flavour != "python":
+        settings = without_python(stash, tools(tmp_path_factory.mktemp("path") / "bin", flavour))
+    with Sshd(**settings) as found:
         yield found
 
 

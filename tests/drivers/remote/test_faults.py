@@ -15,6 +15,9 @@ import pytest
 import holdfast
 from holdfast.testing import zoo
 from tests.drivers.remote.hosts import plan_on
+from tests.drivers.remote.shells import FLAVOURS
+
+each_flavour = pytest.mark.parametrize("flavour", FLAVOURS)
 
 
 @pytest.fixture
@@ -68,6 +71,7 @@ def test_a_check_settles_the_doubt(hf, server, root):
     assert (root / "ran").read_text() == "x\n"
 
 
+@each_flavour
 def test_files_whose_worker_was_killed_are_looked_at_and_finished(hf, server, root):
     steps = [{"file": f"{root}/f{n}", "content": "x" * 300_000} for n in range(40)]
     cutting = when(root / "f0", server.cut)
@@ -77,6 +81,7 @@ def test_files_whose_worker_was_killed_are_looked_at_and_finished(hf, server, ro
     assert {len((root / f"f{n}").read_text()) for n in range(40)} == {300_000}
 
 
+@each_flavour
 @pytest.mark.parametrize("stage", ["files", "command"])
 def test_when_this_process_is_killed_recovery_restores_the_host_exactly(server, root, stash, tmp_path, stage):
     (root / "old").write_text("old\n")
@@ -131,6 +136,7 @@ def confirm(state: str, seen: list) -> None:
             time.sleep(0.05)
 
 
+@each_flavour
 def test_a_confirmed_run_stays_and_its_switch_never_fires(hf, server, root, tmp_path):
     seen: list = []
     asking = threading.Thread(target=confirm, args=(str(tmp_path / "state"), seen))
@@ -144,6 +150,7 @@ def test_a_confirmed_run_stays_and_its_switch_never_fires(hf, server, root, tmp_
     assert (root / "log").read_text() == "done\n"
 
 
+@each_flavour
 def test_a_client_that_is_cut_off_finds_that_the_host_has_gone_back_by_itself(hf, server, root):
     (root / "rules").write_text("old\n")
     before = zoo.manifest(root)
@@ -176,6 +183,7 @@ def test_a_client_that_is_cut_off_finds_that_the_host_has_gone_back_by_itself(hf
     assert not (root / "cut").exists()
 
 
+@each_flavour
 def test_a_client_that_dies_before_it_confirms_leaves_a_host_that_goes_back(server, root, stash, tmp_path):
     (root / "rules").write_text("old\n")
     (tmp_path / "plan.json").write_bytes(guarded(server, root, within="2s").document)

@@ -11,8 +11,11 @@ import holdfast
 from holdfast.testing import zoo
 from holdfast.testing.sshd import Sshd, account, free_port
 from tests.drivers.remote.hosts import plan_on
+from tests.drivers.remote.shells import FLAVOURS, tools, without_python
 
 THREE = ("h1", "h2", "h3")
+
+each_flavour = pytest.mark.parametrize("flavour", FLAVOURS)
 
 
 @pytest.fixture
@@ -30,6 +33,7 @@ def files_in(root: Path) -> list:
     ]
 
 
+@each_flavour
 def test_a_plan_on_three_hosts_is_made_and_then_unchanged(hf, server, root):
     plan = plan_on(server, files_in(root), hosts=THREE)
     assert hf.apply(plan).ending == "committed"
@@ -37,6 +41,7 @@ def test_a_plan_on_three_hosts_is_made_and_then_unchanged(hf, server, root):
     assert hf.apply(plan).ending == "unchanged"
 
 
+@each_flavour
 def test_when_one_host_fails_all_are_undone_exactly(hf, server, root, stash):
     for host in THREE:
         (root / f"shared-{host}").write_text("old\n")
@@ -50,6 +55,7 @@ def test_when_one_host_fails_all_are_undone_exactly(hf, server, root, stash):
     assert not stash.exists()
 
 
+@each_flavour
 def test_a_committed_run_can_be_taken_back_by_hand(hf, server, root):
     (root / "shared-h1").write_text("old\n")
     before = zoo.manifest(root)
@@ -133,6 +139,7 @@ def test_health_is_asked_from_the_host(hf, server, root):
     assert sick.errors[0]["code"] == "unhealthy"
 
 
+@each_flavour
 def test_trees_and_large_files_go_up_and_come_down_and_are_taken_back(hf, server, root, tmp_path):
     source = tmp_path / "source"
     (source / "sub").mkdir(parents=True)
@@ -191,8 +198,10 @@ def test_an_ordinary_user_without_sudo_gets_what_it_may_do(hf, tmp_path):
         assert sorted(path.name for path in home.iterdir() if path.name.startswith(".holdfast")) == []
 
 
-def test_a_host_without_python_says_what_is_missing(hf, root, server, monkeypatch):
-    monkeypatch.setattr("holdfast.drivers.remote.host.command", lambda python: ("python3-that-is-not-there",))
-    result = hf.apply(plan_on(server, files_in(root)))
+def test_a_host_whose_tools_are_not_enough_says_which_are_missing(hf, root, stash, tmp_path):
+    path = tools(tmp_path / "bin", "coreutils")
+    (path / "stat").unlink()
+    with Sshd(**without_python(stash, path)) as server:
+        result = hf.apply(plan_on(server, files_in(root)))
     assert (result.ending, result.errors[0]["code"]) == ("refused", "unsupported")
-    assert "python3" in result.errors[0]["message"]
+    assert "h1: it has neither python3 nor stat" in result.errors[0]["message"]

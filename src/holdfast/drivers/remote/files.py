@@ -19,7 +19,7 @@ from holdfast.drivers.files.local import SECRET, as_facts, as_outcome
 from holdfast.drivers.files.stash import slot_name
 from holdfast.drivers.files.values import Report
 from holdfast.drivers.remote.guard import Guards, run_of
-from holdfast.drivers.remote.host import Host, Lost, Worker
+from holdfast.drivers.remote.host import Host, Line, Lost
 from holdfast.drivers.remote.hosts import Hosts
 from holdfast.drivers.remote.sending import Sending
 from holdfast.drivers.remote.wire import state_from, taken
@@ -79,7 +79,7 @@ class RemoteFiles(Guards):
         await self._hosts.leave(self._host)
 
     async def fetch(self, key: str, into: int | None) -> Fetched:
-        async def receive(worker: Worker, said: dict[str, Any]) -> None:
+        async def receive(worker: Line, said: dict[str, Any]) -> None:
             left = memoryview(taken(said["piece"], said["beside"]))
             while left:
                 assert into is not None

@@ -1,4 +1,4 @@
-"""One host as a target: how to get in, and the worker there that is talked to.
+"""One host as a target: how to get in, and the worker there that is talked to, in its Python or in its shell.
 
 A worker is started when it is first needed and lives until the host is closed or its connection is lost. One question
 is asked at a time; whoever is interrupted while he waits for the answer leaves a line that nobody can read, so the
@@ -8,19 +8,20 @@ worker is given up then.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from json import loads
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from holdfast.core.errors import WorldError
-from holdfast.drivers.remote.parcel import OLDEST, TOO_OLD, command, parcel
+from holdfast.drivers.remote.parcel import NO_PYTHON, command, parcel
 from holdfast.drivers.remote.wire import HEAD, pack, sizes
 
 if TYPE_CHECKING:
     from holdfast.drivers.remote.hosts import Hosts
+    from holdfast.drivers.remote.shell.worker import Shell
     from holdfast.ssh.address import Address
     from holdfast.ssh.connection import Connection
     from holdfast.ssh.dialogue import Process
@@ -33,7 +34,19 @@ ERROR_BYTES_MAX: Final = 4096
 NOT_FOUND: Final = 127
 
 Answer = tuple[Any, bytes]
-Serve = Callable[["Worker", dict[str, Any]], Awaitable[None]]  # what a worker wants before it answers
+
+
+class Line(Protocol):
+    """What can be told to who asks for something before it answers."""
+
+    async def send(self, document: Any) -> None: ...
+
+
+Serve = Callable[[Line, dict[str, Any]], Awaitable[None]]
+
+
+class NoPython(Exception):
+    """There is none, or none that is young enough."""
 
 
 class Lost(Exception):
@@ -53,7 +66,7 @@ class Way:
     sudo_password: str = field(default="", repr=False)
     shell: str = ""
     sessions_max: int = 0  # 0: as usual
-    python: str = "python3"
+    python: str = ""  # one to be used; else the first that is young enough
 
 
 class Worker:
@@ -62,6 +75,15 @@ class Worker:
     def __init__(self, process: Process, host: str) -> None:
         self.process = process
         self._host = host
+
+    async def ask(self, what: str, serve: Serve | None, values: Mapping[str, Any]) -> Answer:
+        await self.send({"ask": what, **values})
+        said, beside = await self.receive()
+        while "answer" not in said and "error" not in said:
+            assert serve is not None
+            await serve(self, said | {"beside": beside})
+            said, beside = await self.receive()
+        return said, beside
 
     async def send(self, document: Any) -> None:
         try:
@@ -91,7 +113,8 @@ class Host:
         self._hosts = hosts
         self._pool = pool  # None: the one that all hosts share
         self._found: Way | None = None
-        self._worker: Worker | None = None
+        self._worker: Worker | Shell | None = None
+        self._without_python = False
         self._stack = AsyncExitStack()
         self._alone = asyncio.Lock()
         self._refused: tuple[float, WorldError] | None = None
@@ -127,12 +150,7 @@ class Host:
         async with self._alone:
             worker = self._worker or await self._start()
             try:
-                await worker.send({"ask": what, **values})
-                said, beside = await worker.receive()
-                while "answer" not in said and "error" not in said:
-                    assert serve is not None
-                    await serve(worker, said | {"beside": beside})
-                    said, beside = await worker.receive()
+                said, beside = await worker.ask(what, serve, values)
             except BaseException:
                 await self._give_up()
                 raise
@@ -167,16 +185,14 @@ class Host:
 
     # -- the worker
 
-    async def _start(self) -> Worker:
+    async def _start(self) -> Worker | Shell:
         """Send it there. What a broken connection left of it is ended before anything is asked."""
         try:
             connection = await self._stack.enter_async_context(self.connection())
-            worker = Worker(await connection.open_process(self._words()), self.name)
-            await self._greet(worker)
+            worker = await self._begin(connection)
             self._worker, self.known = worker, True
             if self.took_over:
-                await worker.send({"ask": "take_over", "runs": sorted(self.took_over)})
-                await worker.receive()
+                await worker.ask("take_over", None, {"runs": sorted(self.took_over)})
         except Lost as lost:
             await self._give_up()
             raise lost.error from lost
@@ -185,36 +201,66 @@ class Host:
             raise
         return worker
 
-    def _words(self) -> Sequence[str]:
+    async def _begin(self, connection: Connection) -> Worker | Shell:
+        """A worker in the Python that is there; where there is none, in a shell."""
+        if not self._without_python:
+            worker = Worker(await connection.open_process(self._as_user(command(self.way.python))), self.name)
+            try:
+                await self._greet(worker)
+                return worker
+            except NoPython:
+                worker.process.dialogue.close()
+                self._without_python = True
+        return await self._begin_shell(await connection.open_process(self._as_user(("sh",))))
+
+    async def _begin_shell(self, process: Process) -> Shell:
+        from holdfast.drivers.remote.shell.worker import greet
+
+        try:
+            process.stdin.write(self._password())
+            async with asyncio.timeout(START_S):
+                return await greet(process, self._lost)
+        except TimeoutError:
+            raise WorldError(f"{self.name}: its shell did not answer within {START_S:g} s", code="timeout") from None
+        except Lost as lost:
+            raise await self._why(process) from lost
+        except WorldError as error:
+            hint = "install python3, or use `command` and `script` steps only"
+            raise WorldError(f"{self.name}: {error.message}", code=error.code, hint=hint) from error
+
+    def _as_user(self, words: Sequence[str]) -> Sequence[str]:
         if not self.way.sudo:
-            return command(self.way.python)
+            return words
         asking = ("-S", "-p", "") if self.way.sudo_password else ("-n",)
-        return ("sudo", *asking, "--", *command(self.way.python))
+        return ("sudo", *asking, "--", *words)
+
+    def _password(self) -> bytes:
+        return f"{self.way.sudo_password}\n".encode() if self.way.sudo and self.way.sudo_password else b""
+
+    def _lost(self) -> Lost:
+        return Lost(WorldError(f"{self.name}: the connection was lost", code="unreachable"))
 
     async def _greet(self, worker: Worker) -> None:
-        password = f"{self.way.sudo_password}\n".encode() if self.way.sudo and self.way.sudo_password else b""
         try:
-            worker.process.stdin.write(password + parcel())
+            worker.process.stdin.write(self._password() + parcel())
             async with asyncio.timeout(START_S):
                 await worker.receive()
         except (Lost, WorldError) as error:
-            raise await self._why(worker) from error
+            raise await self._why(worker.process) from error
         except TimeoutError:
             raise WorldError(f"{self.name}: its python3 did not start within {START_S:g} s", code="timeout") from None
 
-    async def _why(self, worker: Worker) -> WorldError:
+    async def _why(self, process: Process) -> WorldError | NoPython:
         """Why no worker runs there."""
-        said = (await worker.process.stderr.read(ERROR_BYTES_MAX)).decode("utf-8", "replace").strip()
-        code = await worker.process.wait()
-        hint = "install python3, or use `command` and `script` steps only"
-        if code == TOO_OLD:
-            needed = ".".join(map(str, OLDEST))
-            return WorldError(f"{self.name}: its python3 is older than {needed}", code="unsupported", hint=hint)
+        said = (await process.stderr.read(ERROR_BYTES_MAX)).decode("utf-8", "replace").strip()
+        code = await process.wait()
+        if code == NO_PYTHON:
+            return NoPython()
         if self.way.sudo and said.startswith(("sudo: ", "Sorry, ")):
             hint = "allow it without a password, or give `sudo_password`"
             return WorldError(f"{self.name}: {said.splitlines()[-1]}", code="permission_denied", hint=hint)
-        if code == NOT_FOUND:
-            return WorldError(f"{self.name}: it has no python3, which steps with files need", code="unsupported", hint=hint)
+        if self.way.sudo and code == NOT_FOUND:
+            return WorldError(f"{self.name}: it has no sudo", code="permission_denied", hint="log in as who may change things")
         return WorldError(f"{self.name}: no worker could be started there: {said or f'exit code {code}'}", code="unsupported")
 
     async def _give_up(self) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 START: Final = b"holdfast begins here\n"  # what stands before it was meant for sudo
 OLDEST: Final = (3, 8)
-TOO_OLD: Final = 86  # exit code of a Python that is older
+NO_PYTHON: Final = 86  # exit code when there is none, or only older ones
 
 _PACKAGES: Final = (
     "holdfast",
@@ -40,6 +40,7 @@ _MODULES: Final = (
 # It takes no byte more than it needs, because what follows are frames.
 _BOOT: Final = """\
 import os,sys
+if sys.version_info<{oldest!r}:sys.exit({none})
 def take(n):
  b=b""
  while len(b)<n:
@@ -49,7 +50,6 @@ def take(n):
  return b
 line=b""
 while not line.endswith({start!r}):line+=take(1)
-if sys.version_info<{oldest!r}:sys.exit({too_old})
 import marshal,zlib
 parts=[take(int(take(10)))for _ in range(4)]
 exec(zlib.decompress(parts[0]))
@@ -75,9 +75,23 @@ main()
 """
 
 
-def command(python: str = "python3") -> tuple[str, ...]:
+# The first Python that is young enough. One that is not says so before it has taken anything off its input.
+_FIND: Final = """\
+for p in python3 python; do
+command -v "$p" >/dev/null 2>&1 || continue
+"$p" -I -S -X utf8 -c "$0"
+code=$?
+case $code in 2|{none}) ;; *) exit $code; esac
+done
+exit {none}"""
+
+
+def command(python: str = "") -> tuple[str, ...]:
     """The words that start a worker, which then waits for its parcel."""
-    return (python, "-I", "-S", "-X", "utf8", "-c", _BOOT.format(start=START, oldest=OLDEST, too_old=TOO_OLD))
+    boot = _BOOT.format(start=START, oldest=OLDEST, none=NO_PYTHON)
+    if python:
+        return (python, "-I", "-S", "-X", "utf8", "-c", boot)
+    return ("sh", "-c", _FIND.format(none=NO_PYTHON), boot)
 
 
 @lru_cache(maxsize=1)

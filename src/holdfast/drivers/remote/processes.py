@@ -40,7 +40,7 @@ STOP_S: Final = 15.0
 # Ends what carries a mark in its environment: politely once, after five seconds by force. The mark comes in two pieces,
 # because sudo writes the arguments of what it runs into the environment of that.
 _STOP: Final = (
-    'i=0; while p=$(grep -lsF "$1$2" /proc/[0-9]*/environ | cut -d/ -f3); [ -n "$p" ]; do '
+    'i=0; while p=$(grep -lszF "$1$2" /proc/[0-9]*/environ | cut -d/ -f3); [ -n "$p" ]; do '
     "case $i in 0) kill -TERM $p;; 50) kill -KILL $p;; 100) exit 1;; esac 2>/dev/null; i=$((i+1)); sleep 0.1; done"
 )
 _SENT: Final = frozenset({"timeout", "in_doubt"})  # what may have happened all the same

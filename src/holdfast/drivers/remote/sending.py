@@ -14,7 +14,7 @@ from typing import Any, Final
 from holdfast.core.errors import WorldError
 from holdfast.drivers.contract import Move
 from holdfast.drivers.files.values import Order, trouble_of
-from holdfast.drivers.remote.host import Worker
+from holdfast.drivers.remote.host import Line
 from holdfast.drivers.remote.wire import CHUNK_BYTES
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.content import Content
@@ -88,7 +88,7 @@ class Sending:
         self._room -= len(data)
         return data if len(data) == size else None
 
-    async def serve(self, worker: Worker, said: dict[str, Any]) -> None:
+    async def serve(self, worker: Line, said: dict[str, Any]) -> None:
         """A worker asks for a content: piece by piece, an empty one is the end."""
         try:
             fd = _open(self._wanted[said["want"]])
