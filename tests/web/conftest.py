@@ -64,7 +64,9 @@ class House:
         """As the owner, unless told otherwise; an empty token is none."""
         token = self.server.token if token is None else token
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx2.Client(base_url=self.server.url, headers=headers, timeout=PATIENCE_S, trust_env=False, verify=False, **more)
+        return httpx2.Client(
+            base_url=self.server.url, headers=headers, timeout=PATIENCE_S, trust_env=False, verify=False, **more
+        )
 
     # -- plans and runs
 

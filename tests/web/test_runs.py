@@ -199,7 +199,11 @@ def test_stages_have_levels_from_left_to_right(house: House) -> None:
             **more,
         }
 
-    plan = {"holdfast": 1, "name": "web", "tasks": [task("app", "one", needs=["db"]), task("db", "one", "two"), task("log", "one")]}
+    plan = {
+        "holdfast": 1,
+        "name": "web",
+        "tasks": [task("app", "one", needs=["db"]), task("db", "one", "two"), task("log", "one")],
+    }
     with house.client() as client:
         run = client.post("/api/v1/runs", json={"plan": plan}).json()["run"]
     found = house.ended(run)
@@ -220,3 +224,17 @@ def test_changes_and_their_diffs_are_shown_as_they_were_previewed(house: House) 
     assert "-old\n+hello\n" in changes[0]["diff"]
     assert [(line["step"], line["state"]) for line in lines] == [("main/main/1-file", "applied")]
     assert lines[0]["started_at"] <= lines[0]["ended_at"]
+
+
+def test_the_changes_of_one_step_come_alone_and_with_the_text_that_the_plan_holds(house: House) -> None:
+    run = house.begin(house.file(), {**house.file("b.txt", "two\n"), "id": "second"}, {"approve": "ship it?", "id": "ask"})
+    house.until(run, lambda document: document["questions"] == ["ask"])
+    with house.client() as client:
+        found = [
+            client.get(f"/api/v1/runs/{run}/changes", params={"step": step}).json()["changes"] for step in ("second", "ask")
+        ]
+        assert client.get(f"/api/v1/runs/{run}/changes", params={"step": "nobody"}).json()["changes"] == []
+        client.post(f"/api/v1/runs/{run}/approve", json={"step": "ask"})
+    (file,), (asked,) = found
+    assert (file["step"], "+two\n" in file["diff"], asked["diff"]) == ("second", True, "asks: ship it?\n")
+    assert house.ended(run)["ending"] == "committed"

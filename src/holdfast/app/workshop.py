@@ -22,7 +22,7 @@ from holdfast.core.errors import Refused
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan
 from holdfast.core.run import Run
-from holdfast.journal.contract import RunRow
+from holdfast.journal.contract import Journal, RunRow
 from holdfast.runtime.clock import Clock
 
 RUNS_MAX: Final = 100
@@ -111,28 +111,24 @@ class Workshop:
     # -- stopping, and going on
 
     def park(self, limit_s: float) -> list[str]:
-        """Let what is in flight be finished and every run rest; returns the runs that are not over, and keeps their names."""
-        with self._mutex:
-            self._closing = True
-            shifts = list(self._shifts)
-        for shift in shifts:
-            shift.desk.interrupt(by=STOPPED, verb="pause")
-        until = self._clock.monotonic() + limit_s
-        while any(self._moves(shift) for shift in shifts) and self._clock.monotonic() < until:
-            self._clock.pause(PARK_POLL_S)
+        """Let what is in flight be finished and every run rest; keeps the names of those that are not over."""
         with self._open_desk() as desk:
-            rows = [desk.journal.run(shift.run.result()) for shift in shifts if _has_run(shift)]
+            journal = desk.journal
+            with self._mutex:
+                self._closing = True
+                shifts = [shift for shift in self._shifts if not _rests(journal, shift)]
+            for shift in shifts:
+                shift.desk.interrupt(by=STOPPED, verb="pause")
+            until = self._clock.monotonic() + limit_s
+            while any(self._moves(journal, shift) for shift in shifts) and self._clock.monotonic() < until:
+                self._clock.pause(PARK_POLL_S)
+            rows = [journal.run(shift.run.result()) for shift in shifts if _has_run(shift)]
             parked = [row.id for row in rows if row is not None and row.ending is None]
-            desk.journal.put(SHELF, PARKED, msgspec.json.encode(parked))
+            journal.put(SHELF, PARKED, msgspec.json.encode(parked))
         return parked
 
-    def _moves(self, shift: Shift) -> bool:
-        if shift not in self._shifts:
-            return False
-        if not _has_run(shift):
-            return True
-        row = shift.desk.journal.run(shift.run.result())
-        return row is not None and row.ending is None and row.state != "paused"
+    def _moves(self, journal: Journal, shift: Shift) -> bool:
+        return shift in self._shifts and not _rests(journal, shift)
 
     def unpark(self) -> list[str]:
         """Go on with the runs that rest because the server was stopped."""
@@ -155,6 +151,12 @@ class Workshop:
 
 def _has_run(shift: Shift) -> bool:
     return shift.run.done() and shift.run.exception() is None
+
+
+def _rests(journal: Journal, shift: Shift) -> bool:
+    """Paused: nothing of it is in flight."""
+    row = journal.run(shift.run.result()) if _has_run(shift) else None
+    return row is not None and row.state == "paused"
 
 
 def _recovering(row: RunRow, resume: bool) -> Do:
