@@ -18,7 +18,7 @@ from holdfast.app.apply import Session, Waiting, Wishes, with_policy
 from holdfast.app.home import Home
 from holdfast.app.parts import Parts, who
 from holdfast.app.preview import Preview, SavedPlan
-from holdfast.app.reading import EVENT_POLL_S, RESTING, Reading, home_of, is_over
+from holdfast.app.reading import EVENT_POLL_S, RESTING, Reading, home_of
 from holdfast.app.use import Use, Work
 from holdfast.app.wiring import Wiring, needs_loop
 from holdfast.core.errors import Refused
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
     from holdfast.app.checkpoints import Checkpoint
+    from holdfast.app.following import Following
     from holdfast.app.rehearse import Rehearsal
 
 T = TypeVar("T")
@@ -146,6 +147,11 @@ class Desk(Reading):
             return None
         self.journal.ask(row.id, verb, data, at=self.parts.clock.now())
         return row
+
+    def following(self, run: str, since: int) -> Following:
+        from holdfast.app.following import Following
+
+        return Following(self.journal, self.run_row(run).id, since=since, clock=self.clock, alive=self.parts.owner.is_alive)
 
     def plan_of(self, row: RunRow) -> Plan:
         from holdfast.app.recorded import plan_of
@@ -330,16 +336,14 @@ class Engine(Desk):
         return result
 
     async def events(self, run: str, *, since: int = 0) -> AsyncIterator[dict[str, Any]]:
-        """Every event of a run, from the past and as it happens; ends after the last one."""
+        """Every event of a run, from the past and as it happens, heartbeats as well; ends after the last one."""
         import asyncio
 
-        row = self.run_row(run)
+        following = self.following(run, since)
         while True:
-            over = is_over(self.journal.run(row.id))
-            for document in runs.event_documents(self.journal, row.id, since=since):
-                since = document["seq"]
+            for document in following.news():
                 yield document
-            if over:
+            if following.over:
                 return
             await asyncio.sleep(EVENT_POLL_S)
 
@@ -435,5 +439,10 @@ class Holdfast(Desk):
         return result
 
     def events(self, run: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
-        """Every event of a run, from the past and as it happens; ends after the last one."""
-        return self.follow(run, since=since)
+        """Every event of a run, from the past and as it happens, heartbeats as well; ends after the last one."""
+        following = self.following(run, since)
+        while True:
+            yield from following.news()
+            if following.over:
+                return
+            self.clock.pause(EVENT_POLL_S)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.core.errors import Refused
-from holdfast.core.events import Outline, singles
+from holdfast.core.events import Event, Outline, singles
 from holdfast.core.times import iso
 from holdfast.journal.contract import Journal, Record, RunRow
+
+if TYPE_CHECKING:
+    from holdfast.core.run import Run
 
 AT_ONCE_MAX: Final = 4  # runs that let go after one run: it takes the place of one, and a few may have been missed
 HOLDING: Final = frozenset({"committed", "partial"})  # endings with something that could be undone
@@ -111,6 +114,14 @@ def documents_of(record: Record, names: Names | None) -> Iterator[dict[str, Any]
                 document["attempt"] = values["attempt"]
             document["data"] = _public(event.type, values)
             yield document
+
+
+def published(run: Run, event: Event, at: float) -> dict[str, Any]:
+    """An event that is in no journal, so it has no number: only who listens now hears of it."""
+    document: dict[str, Any] = {"seq": None, "at": iso(at), "type": event.type, "run": run.id, "plan_seq": None}
+    if event.task is not None:
+        document["task"] = run.outline.tasks[event.task].name
+    return {**document, "data": dict(event.data)}
 
 
 # Bulk that only recovery needs; people see it through `show` and `plan`.

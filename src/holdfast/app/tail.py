@@ -11,13 +11,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from holdfast.app.runs import Names, documents_of
+from holdfast.app.following import Alive
+from holdfast.app.runs import Names, documents_of, published
 from holdfast.core.events import Event, Outline
-from holdfast.core.run import SETTLED, Run, evolve
-from holdfast.core.times import iso
+from holdfast.core.run import Run, evolve
 from holdfast.journal.contract import Journal, Record
+from holdfast.runtime.clock import Clock
+from holdfast.runtime.pulse import Pulse
 
-PROGRESS_S: Final = 1.0  # a run tells how far it has come this often at most
 OVER_MAX: Final = 20  # runs that are over and still remembered
 BATCH: Final = 256  # records that are read before what was found is handed on
 
@@ -40,9 +41,11 @@ class Told(NamedTuple):
 class Tail:
     """One reader of one journal. Calls block; they come from one thread."""
 
-    def __init__(self, journal: Journal, watch: Watch, *, since: int | None = None) -> None:
+    def __init__(self, journal: Journal, watch: Watch, *, clock: Clock, alive: Alive, since: int | None = None) -> None:
         self._journal = journal
         self._watch = watch
+        self._clock = clock
+        self._alive = alive
         self._version = -1
         self._lives: dict[str, _Life] = {}
         self._over: dict[str, None] = {}
@@ -50,11 +53,16 @@ class Tail:
         self.seq = journal.last_seq() if since is None else since
 
     def news(self) -> Iterator[list[Told]]:
-        """What was written since the last call; nothing when nothing was, which costs next to nothing."""
+        """What was written since the last call, and is published now; nothing costs next to nothing."""
         version = self._journal.changed()
-        if version == self._version:
-            return
-        self._version = version
+        if version != self._version:
+            self._version = version
+            yield from self._written()
+        batch = [told for life in self._lives.values() for told in self._published(life)]
+        if batch:
+            yield batch
+
+    def _written(self) -> Iterator[list[Told]]:
         batch: list[Told] = []
         for number, record in enumerate(self._journal.records(after=self.seq)):
             batch += self._tell(record)
@@ -78,26 +86,23 @@ class Tail:
             yield Told(seq, record.run, document["type"], self._encode(document), life.tenants, seq == last)
         if life.run.over:
             self._forget(life.run.id)
-        elif record.at >= life.told_at + PROGRESS_S and any(event.steps for event in record.events):
-            life.told_at = record.at
-            yield self._progress(life, record.at)
 
     def _life_of(self, record: Record) -> _Life | None:
         """The run of a record, folded up to its end; None where the journal no longer knows how the run began."""
         assert record.run is not None
         life = self._lives.get(record.run)
         if life is not None:
-            life.take(record.events)
+            life.take(record.events, self._clock.now())
             return life
         first = record if record.events[0].type == "run.created" else next(self._journal.records(record.run, limit=1), None)
         outline = first.events[0].data.get("outline") if first and first.events[0].type == "run.created" else None
         if outline is None:
             return None
-        self._lives[record.run] = life = _Life(Run.told(record.run, outline))
+        self._lives[record.run] = life = _Life(Run.told(record.run, outline), self._clock.now())
         for earlier in [record] if first is record else self._journal.records(record.run):
             if earlier.seq > record.seq:
                 break
-            life.take(earlier.events)
+            life.take(earlier.events, self._clock.now())
         return life
 
     def _forget(self, run: str) -> None:
@@ -109,33 +114,41 @@ class Tail:
             if self._lives[oldest].run.over:
                 del self._lives[oldest]
 
-    def _progress(self, life: _Life, at: float) -> Told:
-        run = life.run
-        done, total = sum(1 for state in run.steps if state in SETTLED), len(run.steps)
-        data = {"done": done, "total": total, "percent": round(100 * done / total, 1) if total else 100.0}
-        document = {"seq": None, "at": iso(at), "type": "run.progress", "run": run.id, "plan_seq": None, "data": data}
-        return Told(None, run.id, "run.progress", self._encode(document), life.tenants, False)
+    def _published(self, life: _Life) -> Iterator[Told]:
+        """What nobody writes down: as long as whoever drives the run lives, its heart beats."""
+        now = self._clock.now()
+        due = [] if life.run.over else life.pulse.due(now)
+        if not due:
+            return
+        row = self._journal.run(life.run.id)
+        if row is None or row.owner is None or not self._alive(row.owner):
+            return
+        self._watch(life.run, due, now)
+        for event in due:
+            document = self._encode(published(life.run, event, now))
+            yield Told(None, life.run.id, event.type, document, life.tenants, False)
 
 
 class _Life:
     """A run that is followed."""
 
-    __slots__ = ("locked", "names", "run", "settled", "tenants", "told_at")
+    __slots__ = ("locked", "names", "pulse", "run", "settled", "tenants")
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, now: float) -> None:
         self.run = run
+        self.pulse = Pulse(run, now)
         self.names = Names(run.outline)
         self.tenants = tenants_of(run.outline)
-        self.told_at = 0.0
         self.locked = False
         self.settled = False
 
-    def take(self, events: Sequence[Event]) -> None:
+    def take(self, events: Sequence[Event], now: float) -> None:
         for event in events:
             evolve(self.run, event)
             if event.type in LOCKS:
                 self.locked = event.type == "lock.acquired"
             self.settled = self.settled or event.type == "run.settled"
+        self.pulse.hear(events, now)
 
     @property
     def silent(self) -> bool:

@@ -25,7 +25,7 @@ from holdfast.journal.contract import Persisted
 from holdfast.journal.memory import MemoryJournal
 from holdfast.runtime.book import Book, entries_from, entries_of, prepared_events, rows_in
 from holdfast.runtime.crew import Asks, Crew, Inline, perform, run_to_end
-from holdfast.runtime.executor import drive
+from holdfast.runtime.executor import Watch, drive
 from holdfast.runtime.fleet import DriverFleet, Fleet, one_after_the_other
 from holdfast.runtime.perform import Performer
 from holdfast.runtime.prepare import Prepared, prepare
@@ -259,6 +259,7 @@ class Trial:
     seed: int | None = None  # with one, effects come back in any order
     run_id: str = "R1"
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    watch: Watch = lambda run, events: None
 
     def __post_init__(self) -> None:
         if self.fleet is None:
@@ -318,7 +319,7 @@ class Trial:
             journal=self.journal,
             crew=self._crew(run, book),
             clock=self.clock,
-            watch=lambda run, events: None,
+            watch=self.watch,
             first=first,
         )
         run_to_end(work)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ from holdfast.app.workshop import Workshop
 from holdfast.core.errors import Refused, WorldError
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.runtime.clock import SystemClock
+from holdfast.runtime.owner import is_alive
 from holdfast.runtime.telemetry import from_environment
 from holdfast.web.application import application
 from holdfast.web.exposition import Exposition
@@ -127,7 +129,7 @@ class Server:
             await asyncio.to_thread(self._take_up, workshop, desk)
             exposition = stack.enter_context(closing(Exposition(self.settings.environment)))
             journal = stack.enter_context(closing(SqliteJournal.open(self.home.journal, read_only=True)))
-            tail = Tail(journal, exposition.watch)
+            tail = Tail(journal, exposition.watch, clock=self.clock, alive=partial(is_alive, self.home.owners))
             feed = Feed(tail.seq)
             serving = Serving(
                 self.home,
