@@ -7,12 +7,12 @@ this machine's environment is read into such a plan.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from holdfast.app.references import references_of
 from holdfast.core.change import Depth
 from holdfast.core.errors import PlanError, Problem
 from holdfast.core.plan import Plan, Step
@@ -60,7 +60,7 @@ class Bounds:
             if step.operation.family not in _PROGRAMS:
                 yield from (self._outside(key, step.id) for key in _local_keys(step) if not self._holds(key))
         roots = [os.path.realpath(root) for root in self.roots]
-        for path in (*_secret_files(json.loads(plan.document)), *_files_of_targets(plan)):
+        for path in (*_secret_files(plan), *_files_of_targets(plan)):
             if not _lies_in(os.path.realpath(os.path.expanduser(path)), roots):
                 yield self._outside(path, None)
 
@@ -128,17 +128,8 @@ def _asked(operation: Any) -> str | None:
     return operation.rest.asked("read")[0] if isinstance(operation, Http) else None
 
 
-def _secret_files(value: Any) -> Iterator[str]:
-    """Files named by references to secrets, wherever in a document."""
-    if isinstance(value, dict):
-        reference = value.get("secret")
-        if len(value) == 1 and isinstance(reference, str) and reference.startswith("file:"):
-            yield reference.removeprefix("file:")
-        for below in value.values():
-            yield from _secret_files(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from _secret_files(below)
+def _secret_files(plan: Plan) -> Iterator[str]:
+    return (name.removeprefix("file:") for name in references_of(plan) if name.startswith("file:"))
 
 
 def _files_of_targets(plan: Plan) -> Iterator[str]:

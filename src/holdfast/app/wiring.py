@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from holdfast.app.home import Home
+from holdfast.app.references import references_of
 from holdfast.core.change import Look, State
 from holdfast.core.plan import Plan, Step
 from holdfast.drivers.contract import Batch, Driver, Fetched, Keeper, Move, Outcome
@@ -89,6 +90,8 @@ class Wiring:
         self._memory: dict[str, Any] = {}
 
     def fleet(self, plan: Plan, *, on_loop: bool) -> DriverFleet:
+        for reference in references_of(plan):  # before the first program runs, whichever step resolves it
+            self.secrets.reserve(reference)
         makers: dict[tuple[str, str], Make] = {}
         for target in {"local", *(step.target for step in plan.steps), *plan.targets}:
             kind = _type_of(plan, target)

@@ -42,10 +42,11 @@ class Secrets:
         return found
 
     def reserve(self, reference: str) -> None:
-        """From now on no program inherits the variable that this refers to."""
+        """From now on no program inherits the variable that this refers to, and no output shows what it holds."""
         source, _, name = reference.partition(":")
         if source == "env":
             self._names.add(name)
+            self.remember(self._environ.get(name, ""))
 
     def inherited(self) -> dict[str, str]:
         """The environment for programs: everything but the variables that are known to hold secrets."""
