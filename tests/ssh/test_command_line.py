@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,40 @@ def test_names_come_from_an_inventory(hosts: Hosts, tmp_path: Path, form: str, n
     known = ["--known-hosts", str(hosts.server.known_hosts)]
     found = run(hosts, "exec", name, "-i", str(tmp_path / "hosts.yaml"), *known, "--", "id", "-un", way=False)
     assert found.stdout == f"web | {hosts.plain}\n"
+
+
+def test_what_is_written_with_a_host_counts_more_than_the_options(hosts: Hosts) -> None:
+    server = hosts.server
+    own = f"{hosts.admin}@127.0.0.1:{server.port}"
+    options = ("--user", hosts.plain, "--port", str(free_port()))
+    code, entries = document(hosts, "exec", own, f"127.0.0.1:{server.port}", *options, "--", "id", "-un")
+    assert (code, [entry["stdout"].strip() for entry in entries]) == (0, [hosts.admin, hosts.plain])
+
+
+def test_a_host_that_is_named_twice_is_asked_once(hosts: Hosts, tmp_path: Path) -> None:
+    (tmp_path / "hosts.yaml").write_text(inventories(hosts)["groups"])
+    words = ("exec", "webs", "web", "-i", str(tmp_path / "hosts.yaml"), "--", "true")
+    code, entries = document(hosts, *words)
+    assert (code, [entry["host"] for entry in entries]) == (0, ["web"])
+
+
+def test_a_name_of_ssh_config_is_a_host(hosts: Hosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = hosts.server
+    said = {"HostName": "127.0.0.1", "Port": server.port, "User": hosts.plain, "IdentityFile": server.key}
+    lines = [f"{name} {value}" for name, value in {**said, "UserKnownHostsFile": server.known_hosts}.items()]
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("\n  ".join(["Host web", *lines, ""]))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = run(hosts, "exec", "web", "--", "id", "-un", way=False)
+    assert (found.stdout, found.returncode) == (f"web | {hosts.plain}\n", 0)
+
+
+def test_output_comes_while_the_command_runs(hosts: Hosts) -> None:
+    server = hosts.server
+    way = ["--key", str(server.key), "--known-hosts", str(server.known_hosts), "--port", str(server.port)]
+    command = [sys.executable, "-m", "holdfast", "ssh", "exec", f"{hosts.plain}@127.0.0.1", *way, "--timeout", "20s", "--shell"]
+    with subprocess.Popen([*command, "--", "echo one; sleep 60"], stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() == f"{hosts.plain}@127.0.0.1 | one\n"
+        client.send_signal(signal.SIGINT)
+    assert client.returncode == 130

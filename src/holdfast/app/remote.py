@@ -15,7 +15,7 @@ from holdfast.app import hosts
 from holdfast.core.errors import PlanError, Problem
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.contract import Secret
-from holdfast.ssh import Command, ExecutorConfig, Result, Script, Sudo, Transfer, Transferred
+from holdfast.ssh import Address, Command, ExecutorConfig, Result, Script, Sudo, Transfer, Transferred
 from holdfast.ssh import open as open_executor
 from holdfast.ssh.values import CONFIGURED, Heard, Progress
 
@@ -23,6 +23,7 @@ A = TypeVar("A", Command, Script)
 
 # `HOST:PATH`; with a slash before the colon it is a local path.
 _FAR: Final = re.compile(r"(?P<host>(?:[^/:@\[\]]+@)?(?:\[[^\]]+\]|[^/:\[\]]+)):(?P<path>.*)", re.DOTALL)
+_WRITTEN: Final = {"user": re.compile(".+@.+", re.DOTALL), "port": re.compile(r".*(\]|[^:\]]):\d+", re.DOTALL)}
 _LOOK: Final = "id -un; uname -sr; command -v python3 || echo; command -v sudo || echo"
 
 Tell = Callable[[str], None]
@@ -72,12 +73,22 @@ class Reach:
     # -- where
 
     def meant(self, names: Sequence[str]) -> list[hosts.Host]:
-        given = {name: self._said[name] for name in ("user", "port", "known_hosts", "accept_new") if self._said.get(name)}
+        given = {name: self._said[name] for name in ("known_hosts", "accept_new") if self._said.get(name)}
         if self._said.get("key"):
             given["identity"] = (self._said["key"],)
         if self._said.get("password"):
             given["password"] = self._secrets.value(_reference(self._said["password"]))
-        return [replace(host, address=replace(host.address, **given)) for host in self._inventory.meant(names)]
+        found: dict[Address, hosts.Host] = {}
+        for name in names:
+            for host in self._inventory.meant([name]):
+                address = replace(host.address, **given, **self._login(name))
+                found.setdefault(address, replace(host, address=address))
+        return list(found.values())
+
+    def _login(self, name: str) -> dict[str, Any]:
+        """The user and port for hosts whose own writing says nothing else."""
+        said = {each: self._said[each] for each in ("user", "port") if self._said.get(each)}
+        return {each: value for each, value in said.items() if not _WRITTEN[each].fullmatch(name)}
 
     def _sudo(self, host: hosts.Host) -> Sudo | None:
         user, password = self._said.get("sudo"), self._said.get("sudo_password")

@@ -25,7 +25,7 @@ _ROWS: Final[tuple[tuple[type[BaseException], str, str], ...]] = (
     (asyncssh.ConfigParseError, "syntax", "ssh_config cannot be read"),
     (asyncssh.ConnectionLost, "unreachable", "the connection was lost"),
     (asyncssh.Error, "unreachable", "the connection failed"),
-    (TimeoutError, "timeout", "it did not answer in time"),
+    (TimeoutError, "unreachable", "it did not answer in time"),
     (socket.gaierror, "unreachable", "its name is not known"),
     (ConnectionRefusedError, "unreachable", "nothing listens there"),
     (FileNotFoundError, "not_found", "a file is not there"),

@@ -132,7 +132,7 @@ def copy(invocation: Invocation, /, source: str, destination: str, **options: An
     asked = reach.transfer(source, destination)
     with views.copying(invocation.screen) as progress:
         found = reach.carry(asked, progress, _tell(invocation))
-    code = _code_of([found.error.code if found.error else None], all_ended=True)
+    code = _code_of([found.error.code if found.error else None])
     if found.error is not None:
         invocation.regret(found.error.plain())
         return code
@@ -149,7 +149,7 @@ def check(invocation: Invocation, /, hosts: Sequence[str], parallel: int, **opti
     """See whether hosts can be reached, as whom, and what is there."""
     reach = _reach(options)
     found = reach.check(hosts, parallel, _tell(invocation))
-    code = _code_of([each["error"]["code"] if each["error"] else None for each in found], all_ended=True)
+    code = _code_of([each["error"]["code"] if each["error"] else None for each in found])
     return invocation.answer(found, *views.checked(found), code=code)
 
 
@@ -168,12 +168,11 @@ def _everywhere(invocation: Invocation, reach: Reach, asked: Any, hosts: Sequenc
     meant = reach.meant(hosts)
     heard = None if invocation.screen.json else views.tagged(invocation.screen, [str(each.address) for each in meant])
     results = reach.everywhere(asked, meant, parallel, heard, _tell(invocation))
-    ended = all(result.exit_code is not None or result.signal for result in results)
-    code = _code_of([result.error.code if result.error else None for result in results], all_ended=ended)
+    code = _code_of([result.error.code if result.error else None for result in results])
     return invocation.answer([result.plain() for result in results], *views.failures(results), code=code)
 
 
-def _code_of(errors: Sequence[str | None], *, all_ended: bool) -> int:
+def _code_of(errors: Sequence[str | None]) -> int:
     if any(error in NOT_REACHED for error in errors):
         return codes.PERSON
     return codes.FAILED if any(errors) else codes.FINE
