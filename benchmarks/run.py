@@ -228,7 +228,7 @@ def ssh(rounds: int) -> Iterator[Row]:
     for found in measure(rounds):
         target = "" if found.limit is None else f"<= {found.limit:.3g} x"
         if found.value is None:
-            yield Row(found.work, f"{found.against} is not installed", target, None)
+            yield Row(found.work, f"no figure of {found.against}", target, None)
         else:
             met = None if found.limit is None else found.value <= found.limit
             yield Row(found.work, f"{found.value:.3g} x {found.against}", target, met)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from measure import Contender, Sample, alternate, run
 from places import Place, holdfast, python
-from ssh_rivals import rivals
+from ssh_rivals import once, rivals
 
 from holdfast.testing.sshd import Sshd, account
 
@@ -129,7 +129,7 @@ def commands(where: Site, asked: Commands, rounds: int) -> Iterator[Figure]:
         Contender("ours", lambda: where.ours(*one) if asked.times == 1 else python(OURS, said)),
     ]
     found = alternate(contenders, rounds)
-    found |= {rival.name: run(rival.prepare()) for rival in rivals(where, hosts, asked.times)}
+    found |= once(rivals(where, hosts, asked.times))
     for name in (*asked.limits, *OTHERS):
         value = found["ours"].seconds / found[name].seconds if name in found else None
         yield Figure(asked.work, value, asked.limits.get(name), NAMES.get(name, name))

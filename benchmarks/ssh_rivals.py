@@ -6,11 +6,12 @@ They live in an environment of their own, found by the path; where one is missin
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from measure import Contender
+from measure import Contender, Sample, run
 
 if TYPE_CHECKING:
     from ssh import Site
@@ -64,11 +65,24 @@ def rivals(where: Site, hosts: Sequence[str], times: int) -> Iterator[Contender]
     yield Contender("Fabric", lambda: [python, "-W", "ignore", "-c", FABRIC, said])
 
 
+def once(contenders: Iterable[Contender]) -> dict[str, Sample]:
+    """Each a single time: some take minutes. Who fails gives no figure."""
+    found = {}
+    for contender in contenders:
+        try:
+            found[contender.name] = run(contender.prepare())
+        except RuntimeError as error:
+            sys.stderr.write(f"{contender.name}: {error}\n")
+    return found
+
+
 def _pyinfra(where: Site, hosts: Sequence[str], deploy: str) -> list[str]:
     server = where.server
     way = ["--ssh-user", server.user, "--ssh-port", str(server.port), "--ssh-key", str(server.key)]
     known = ["--data", f"ssh_known_hosts_file={server.known_hosts}"]
-    return ["pyinfra", "-y", "--parallel", "50", *way, *known, ",".join(hosts), where.place.write("deploy.py", deploy)]
+    inventory = where.place.write("inventory.py", f"everywhere = {list(hosts)!r}\n")
+    command = ["pyinfra", "-y", "--parallel", "50", *way, *known, inventory, where.place.write("deploy.py", deploy)]
+    return ["env", "-C", where.place.base, *command]  # it writes where it is run
 
 
 def _ansible(where: Site, hosts: Sequence[str], times: int) -> list[str]:
