@@ -6,6 +6,7 @@ Beyond the result, which every face gives; folded from the same records.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -14,16 +15,21 @@ from holdfast.app import restoring
 from holdfast.app.folding import heading_of, read
 from holdfast.app.preview import told
 from holdfast.app.runs import Names, holds
+from holdfast.core.change import Change
 from holdfast.core.control import refusal
-from holdfast.core.plan import Plan
+from holdfast.core.plan import Plan, Step
 from holdfast.core.result import result_of
 from holdfast.core.run import SETTLED, Run
 from holdfast.core.states import TASK_COMMANDS
 from holdfast.core.times import iso
 from holdfast.journal.contract import Journal, RunRow
+from holdfast.kinds.content import Content, digest_of
+from holdfast.kinds.contract import Secret
+from holdfast.kinds.node import Node
 from holdfast.kinds.states import parse_state
 from holdfast.runtime.book import entries_from, rows_in
 
+TEXT_BYTES_MAX: Final = 1024 * 1024  # of a content that is shown
 VERBS: Final = ("pause", "resume", "cancel", "confirm", "approve", "retry", "rollback")
 BEGINS: Final = frozenset({"step.applying", "step.undoing"})
 ENDS: Final = frozenset(
@@ -147,9 +153,29 @@ def _begun(names: Names, step: int, type_: str, at: float) -> dict[str, Any]:
 # -- what
 
 
-def changes(journal: Journal, row: RunRow, plan: Plan, diffs: Mapping[tuple[str, str], str]) -> Iterator[dict[str, Any]]:
-    """What the run changes, as it was prepared. The journal keeps no contents; a preview that was kept has their diffs."""
+def changes(
+    journal: Journal, row: RunRow, plan: Plan, diffs: Mapping[tuple[str, str], str], *, step: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """What the run, or one step of it, changes, as it was prepared.
+
+    The journal keeps no contents: their diffs are those of a preview that was kept; else the plan may hold the text.
+    """
+    only = None if step is None else plan.graph.positions.get(step, -1)
     events = (event for record in journal.records(row.id) for event in record.events)
-    for entry in entries_from(rows_in(events), parse_state):
-        document = told(plan.steps[entry.step], entry.change)
+    rows = [found for found in rows_in(events) if only is None or found[0] == only]
+    for entry in entries_from(rows, parse_state):
+        document = told(plan.steps[entry.step], _with_text(plan.steps[entry.step], entry.change))
         yield {**document, "diff": diffs.get((document["step"], document["resource"]), document["diff"])}
+
+
+def _with_text(step: Step, change: Change) -> Change:
+    """The content of a new file, where it stands in the plan; of a secret, that it is one."""
+    text = getattr(step.operation, "content", None)
+    if isinstance(text, Secret):
+        return replace(change, means=Content(secret=text.secret))
+    if not isinstance(text, str) or not isinstance(change.after, Node) or not change.changes:
+        return change
+    content = text.encode("utf-8", "surrogateescape")
+    if len(content) > TEXT_BYTES_MAX or change.after.digest != digest_of(content):
+        return change
+    return replace(change, after=change.after._replace(content=content))

@@ -22,6 +22,9 @@ class Approve(Kind, frozen=True, kw_only=True):
         if not self.text.strip():
             yield Flaw("text", "the question is empty")
 
+    def told(self, *, undo: bool = False) -> str:
+        return "" if undo else f"asks: {self.text}\n"
+
     def claims(self) -> Sequence[Claim]:
         return ()
 

@@ -87,6 +87,14 @@ class CheckpointWanted(Asked):
     plan: Name | None = None
 
 
+class FireWanted(Asked):
+    vars: dict[str, Any] = {}
+
+
+class CheckWanted(Asked):
+    dry_run: Annotated[bool, Meta(description="only say what it finds")] = False
+
+
 class RunsWanted(Asked):
     limit: Limit = 100
     cursor: Annotated[str, Meta(max_length=100)] | None = None
@@ -106,6 +114,10 @@ class Page(Asked):
 
 class EventsWanted(Page):
     since: Annotated[int, Meta(ge=0, le=2**62)] = 0
+
+
+class ChangesWanted(Page):
+    step: Name | None = None
 
 
 class HistoryWanted(Page):
@@ -360,6 +372,46 @@ class Execution(Answer):
     error: Any
     interrupted: bool
     run: str | None
+
+
+class Fired(Execution):
+    """One execution of an action; without success or failure it is still under way."""
+
+    ending: Ending | None
+
+
+class Action(Answer):
+    name: str
+    type: str
+    cooldown_s: float
+    remaining_s: float
+    executing: bool
+    last_at: Time | None
+    last_success: bool | None
+
+
+class Actions(Answer):
+    actions: list[Action]
+    next_cursor: str | None
+
+
+class Trigger(Answer):
+    name: str
+    type: Literal["cron", "watcher", "scanner"]
+    enabled: bool
+    next_at: Time | None
+    last_at: Time | None
+    state: str
+
+
+class Triggers(Answer):
+    triggers: list[Trigger]
+    next_cursor: str | None
+
+
+class Checked(Answer):
+    matches: list[Json]
+    error: Any
 
 
 class CleanupDone(Answer):

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from holdfast.web import documents as d
 from holdfast.web import streams
-from holdfast.web.handlers import checkpoints, plans, runs, tracking
+from holdfast.web.handlers import checkpoints, plans, runs, tracking, triggers
 from holdfast.web.serving import Call, Serving
 
 API: Final = "/api/v1"
@@ -46,7 +46,7 @@ ROUTES: Final = (
     Route("GET", f"{API}/runs/{{id}}/events", "viewer", runs.events, "List or follow the events of a run", d.Events,
           query=d.EventsWanted, others=(404,), confined=True, stream=streams.of_run),
     Route("GET", f"{API}/runs/{{id}}/changes", "viewer", runs.changes, "Show what a run changes", d.ChangesPage,
-          query=d.Page, others=(404,), confined=True),
+          query=d.ChangesWanted, others=(404,), confined=True),
     Route("GET", f"{API}/runs/{{id}}/timeline", "viewer", runs.timeline, "Show when its steps began and ended", d.Timeline,
           query=d.Page, others=(404,), confined=True),
     Route("POST", f"{API}/runs/{{id}}/pause", "operator", runs.paused, "Let a run rest where its open stages end", d.Run,
@@ -88,6 +88,17 @@ ROUTES: Final = (
     Route("GET", f"{API}/locks", "viewer", tracking.held, "Show who holds what", d.Locks, query=d.Page, confined=True),
     Route("GET", f"{API}/drift", "viewer", tracking.drift, "Compare what was recorded with what is", d.Drift,
           query=d.OfPlan, others=(404, 424)),
+    Route("GET", f"{API}/actions", "viewer", triggers.actions, "List actions", d.Actions, query=d.Page),
+    Route("POST", f"{API}/actions/{{name}}/fire", "operator", triggers.fired, "Execute an action", d.Fired,
+          body=d.FireWanted, status=202, others=(404, 409, 424, 503)),
+    Route("GET", f"{API}/triggers", "viewer", triggers.triggers, "List triggers: armed or not, due when", d.Triggers,
+          query=d.Page),
+    Route("POST", f"{API}/triggers/{{name}}/enable", "operator", triggers.enabled, "Arm a trigger", d.Trigger,
+          body=d.Nothing, others=(404, 503)),
+    Route("POST", f"{API}/triggers/{{name}}/disable", "operator", triggers.disabled, "Disarm a trigger", d.Trigger,
+          body=d.Nothing, others=(404, 503)),
+    Route("POST", f"{API}/triggers/{{name}}/check", "operator", triggers.checked, "Let a trigger look now", d.Checked,
+          body=d.CheckWanted, others=(404, 409, 424, 503)),
     Route("GET", f"{API}/tenants", "viewer", tracking.of_tenants, "Show what every tenant runs", d.Tenants,
           query=d.Page, confined=True),
     Route("GET", f"{API}/session", "viewer", tracking.session, "Show who asks", d.SessionState, confined=True),

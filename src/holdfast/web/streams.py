@@ -16,7 +16,7 @@ from holdfast.app import runs
 from holdfast.app.tail import Told
 from holdfast.journal.contract import Journal
 from holdfast.web.documents import EventsWanted
-from holdfast.web.feed import Wanted, frame_of
+from holdfast.web.feed import PING, Wanted, frame_of
 
 if TYPE_CHECKING:
     from holdfast.web.serving import Call, Serving
@@ -71,6 +71,7 @@ def _is_silent(serving: Serving, run: str) -> bool:
 async def of_everything(serving: Serving, call: Call, since: int) -> Pieces:
     """Never ends by itself. Without a number it begins with what happens next."""
     place, until = serving.feed.end, serving.feed.seq
+    yield PING  # the headers go out with the first piece: a client is to know that it is connected
     caller = call.caller
     wanted: Wanted = _everything if caller.tenants is None else lambda told: caller.sees(told.tenants)
     if since:

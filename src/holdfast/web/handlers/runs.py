@@ -11,7 +11,7 @@ from holdfast.app.engine import Options
 from holdfast.app.preview import SavedPlan
 from holdfast.core.plan import Plan
 from holdfast.journal.contract import RunRow
-from holdfast.web.documents import EventsWanted, RunsWanted, RunWanted
+from holdfast.web.documents import ChangesWanted, EventsWanted, RunsWanted, RunWanted
 from holdfast.web.serving import Call, Serving, page_of
 
 LOOKED_AT_MAX: Final = 5_000  # rows that are looked through for one page of somebody who may not see all
@@ -32,7 +32,10 @@ def listed(serving: Serving, call: Call) -> dict[str, Any]:
                 found.append(row)
             if len(found) == query.limit:
                 break
-    return {"runs": [runs.row_document(serving.reading.as_it_is(row)) for row in found], "next_cursor": before if more else None}
+    return {
+        "runs": [runs.row_document(serving.reading.as_it_is(row)) for row in found],
+        "next_cursor": before if more else None,
+    }
 
 
 def begun(serving: Serving, call: Call) -> dict[str, Any]:
@@ -69,9 +72,11 @@ def timeline(serving: Serving, call: Call) -> dict[str, Any]:
 
 
 def changes(serving: Serving, call: Call) -> dict[str, Any]:
+    query: ChangesWanted = call.query
     row = serving.run(call.caller, call.path["id"])
-    found = picture.changes(serving.reading.journal, row, serving.plan_of(row), serving.diffs_of(row))
-    return page_of(call.query, "changes", list(found))
+    plan, diffs = serving.plan_of(row), serving.diffs_of(row)
+    found = picture.changes(serving.reading.journal, row, plan, diffs, step=query.step)
+    return page_of(query, "changes", list(found))
 
 
 def events(serving: Serving, call: Call) -> dict[str, Any]:
