@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Final
 
-from holdfast.kinds.opnsense.values import is_literal
+from holdfast.kinds.opnsense.values import ALIAS_NAME, is_literal, is_name
 
 Values = Mapping[str, str]
 _PORTED: Final = ("TCP", "UDP", "TCP/UDP")
@@ -160,8 +160,16 @@ def _content_address(entry: str, *, networks: bool) -> str:
         return "" if sound else f"`{entry}` is a range the wrong way round"
     if networks and "/" in bare and all(is_literal(part) for part in bare.split("/", 1)):
         return ""  # a wildcard mask
-    name = re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", bare) and not bare.replace(".", "").isdecimal()
-    return "" if name and (not networks or "." not in bare) else f"`{entry}` is no address and no name"
+    # what has digits and dots only is an address that somebody mistyped
+    named = (
+        ALIAS_NAME.fullmatch(bare) if networks else is_name(bare) and not bare.startswith("-") and re.search("[A-Za-z]", bare)
+    )
+    return "" if named and bare == entry else f"`{entry}` is no address and no name"
+
+
+def _names_host(entry: str) -> bool:
+    """What has digits and dots only is an address that somebody mistyped."""
+    return is_name(entry) and not entry.startswith("-") and re.search("[A-Za-z]", entry) is not None
 
 
 def _content_port(entry: str) -> str:
@@ -183,6 +191,18 @@ def _content_asn(entry: str) -> str:
     return "" if entry.isdecimal() and 1 <= int(entry) <= 4294967296 else f"`{entry}` is no number of an autonomous system"
 
 
+def _content_alias(entry: str) -> str:
+    return "" if ALIAS_NAME.fullmatch(entry) else f"`{entry}` is not the name of an alias"
+
+
+def _content_group(entry: str) -> str:
+    return "" if entry.isdecimal() else f"`{entry}` is not the number of a group of users"
+
+
+def _content_suffix(entry: str) -> str:
+    return "" if entry.startswith("::") and is_literal(entry) else f"`{entry}` is not the end of an address, like ::1000"
+
+
 def _content_mac(entry: str) -> str:
     pairs = entry.split(":")
     sound = 2 <= len(pairs) <= 6 and all(len(pair) == 2 and all(c in "0123456789abcdefABCDEF" for c in pair) for pair in pairs)
@@ -196,6 +216,9 @@ _CONTENT: Final[Mapping[str, Callable[[str], str]]] = {
     "geoip": _content_country,
     "asn": _content_asn,
     "mac": _content_mac,
+    "authgroup": _content_group,
+    "networkgroup": _content_alias,
+    "dynipv6host": _content_suffix,
 }
 
 
@@ -224,9 +247,8 @@ def _unbound_host(values: Values) -> Iterator[str]:
     record = values.get("rr", "A")
     needed = {"A": ("server",), "AAAA": ("server",), "MX": ("mx", "mxprio"), "TXT": ("txtdata",)}
     yield from (f"`{name}` is needed for {record}" for name in needed.get(record, ()) if not values.get(name))
-    server = values.get("server", "")
-    if record in ("A", "AAAA") and is_literal(server) and ip_address(server).version != (4 if record == "A" else 6):
-        yield f"`server`: `{server}` does not fit a record {record}"
+    if values.get("hostname", "").endswith("."):
+        yield "`hostname` must not end with a dot"
 
 
 def _kea_reservation(values: Values) -> Iterator[str]:
@@ -238,8 +260,11 @@ def _kea_subnet(values: Values) -> Iterator[str]:
     subnet = values.get("subnet", "")
     if is_literal(subnet) and str(ip_interface(subnet).network) != subnet:
         yield f"`subnet`: `{subnet}` has host bits; write {ip_interface(subnet).network}"
-    if bool(values.get("ddns_forward_zone")) != bool(values.get("ddns_dns_server")):
-        yield "`ddns_forward_zone` and `ddns_dns_server` go together"
+    for one, other in (("ddns_forward_zone", "ddns_dns_server"), ("ddns_domain_key_name", "ddns_domain_key_secret")):
+        if bool(values.get(one)) != bool(values.get(other)):
+            yield f"`{one}` and `{other}` go together"
+    if values.get("ddns_domain_key_secret") and not values.get("ddns_domain_key_algorithm"):
+        yield "`ddns_domain_key_algorithm` is needed with `ddns_domain_key_secret`"
 
 
 def _dnsmasq_host(values: Values) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
+from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar, Final, Literal
 
 import msgspec
@@ -21,9 +22,19 @@ from holdfast.kinds.opnsense import checks, privileges, uses
 from holdfast.kinds.opnsense.field import Field
 from holdfast.kinds.opnsense.item import OTHER, Appliance, Item, Options, marked
 from holdfast.kinds.opnsense.resources import MATCHES, OPTIONS, SECRETS, TYPES, Type
-from holdfast.kinds.opnsense.values import ALIAS_NAME, SERVICES, complaint, entries_of, flat, is_secret, written
+from holdfast.kinds.opnsense.values import (
+    ALIAS_NAME,
+    SERVICES,
+    UUID,
+    complaint,
+    entries_of,
+    flat,
+    is_literal,
+    is_secret,
+    written,
+)
 
-_OFFERED: Final = frozenset({"iface", "dynamic", "device", "cert", "proto"})  # what only the appliance can list
+_OFFERED: Final = frozenset({"iface", "dynamic", "device", "cert", "proto", "ref"})  # what only the appliance can list
 
 
 class ApiObject(Kind, frozen=True, kw_only=True):
@@ -100,10 +111,24 @@ class ApiObject(Kind, frozen=True, kw_only=True):
         found = [Claim(self.key)]
         if self.state == "absent":
             return [*found, *uses.claims_of(self.type)]
-        if any(self.fields[name].type in _OFFERED for name in self._given if name in self.fields):
+        if self._needs_options:
             found.append(Claim(OPTIONS + self.type.name, writes=False))
+        if self.type.name == "kea.reservation":
+            found.append(Claim("kea.subnet", writes=False, beneath=True))
         found += [Claim(self._match(name), writes=False) for name in sorted(SECRETS & self._given.keys())]
-        return [*found, *(Claim(f"firewall.alias/{name}", writes=False) for name in sorted(self._alias_names()))]
+        return [*found, *(Claim(f"firewall.alias/{name}", writes=False) for name in sorted(self._aliases()))]
+
+    def _offered(self) -> Iterator[tuple[str, Field, list[str]]]:
+        """The values that have to be among those the appliance offers; what a step makes is none of them."""
+        for name, value in self._given.items():
+            field = self.fields.get(name)
+            if field is not None and field.type in _OFFERED and not list(_refs_in(value)):
+                yield name, field, entries_of(field, written(field, value))
+
+    @property
+    def _needs_options(self) -> bool:
+        """Is anything named that only the appliance can list? A network may be called like an interface."""
+        return any(self._offered()) or not all(self._aliases().values())
 
     def _match(self, name: str) -> str:
         """The look that tells whether the object holds the secret that is named."""
@@ -113,18 +138,21 @@ class ApiObject(Kind, frozen=True, kw_only=True):
     def _given(self) -> Mapping[str, Any]:
         return dict(flat(self.values))
 
-    def _alias_names(self) -> set[str]:
-        """What may be the name of an alias: of an address, of a port, or within another alias."""
-        found: set[str] = set()
+    def _aliases(self) -> dict[str, bool]:
+        """What may be the name of an alias, in a field or within another alias, and whether it is one of ports."""
+        found: dict[str, bool] = {}
+        kind = str(self._given.get("type", ""))
         for name, value in self._given.items():
             field = self.fields.get(name)
-            if field is None or field.type not in ("netalias", "port") or list(_refs_in(value)):
+            if field is None or field.type not in ("netalias", "port", "alias-content") or list(_refs_in(value)):
                 continue
             entries = entries_of(field, written(field, value))
             if field.type == "netalias":
-                found |= {entry for entry in entries if entry.isidentifier() and entry != "any"}
+                found |= {entry: False for entry in entries if entry.isidentifier() and entry != "any"}
             elif field.type == "port" and "alias" in field.flags:
-                found |= {entry for entry in entries if ALIAS_NAME.fullmatch(entry) and entry.lower() not in SERVICES}
+                found |= {entry: True for entry in entries if _may_name(entry)}
+            elif field.type == "alias-content" and kind in ("network", "networkgroup", "port"):
+                found |= {entry: kind == "port" for entry in entries if _may_name(entry)}
         return found
 
     def changes(self, view: View, /) -> Sequence[Change]:
@@ -179,33 +207,41 @@ class ApiObject(Kind, frozen=True, kw_only=True):
         if not found.same(after):
             defaults = {name: field.default for name, field in known.items()}
             wrong += checks.complaints(self.type.name, {**defaults, **after.values})
-            wrong += list(self._unknown_names(view))
+            wrong += [*self._unknown_names(view), *(self._unheld(view, after) if self.type.name == "kea.reservation" else ())]
         if wrong:
             raise Unfit("invalid_value", "; ".join(wrong), f"see the values of `{self.name}`", self._missing_alias(view))
 
     def _unknown_names(self, view: View) -> Iterator[str]:
         """Names that nothing on the appliance has, and no step before this one makes."""
-        options = view.seen(OPTIONS + self.type.name) if any(claim.key.startswith(OPTIONS) for claim in self.claims()) else None
-        for name, value in self._given.items():
-            field = self.fields[name]
-            if isinstance(options, Options) and field.type in _OFFERED and name in options.choices:
-                offered = options.choices[name]
-                for entry in entries_of(field, written(field, value)):
-                    if entry not in offered and not self._made(view, field, entry):
-                        yield f"`{name}`: `{entry}` is none of {', '.join(key for key in offered if key) or 'nothing'}"
+        options = view.seen(OPTIONS + self.type.name) if self._needs_options else None
+        for name, field, entries in self._offered():
+            offered = options.choices.get(name) if isinstance(options, Options) else None
+            for entry in entries if offered is not None else ():
+                if entry not in (offered or {}) and not self._made(view, field, entry):
+                    yield f"`{name}`: `{entry}` is none of {_some(offered or {})}"
         interfaces = _interfaces(options)
-        for name in sorted(self._alias_names()):
-            base = name.removesuffix("ip")
-            if name not in interfaces and base not in interfaces and not self._alias(view, name).exists:
+        for name, ports in sorted(self._aliases().items()):
+            if not ports and (name in interfaces or name.removesuffix("ip") in interfaces):
+                continue
+            alias = self._alias(view, name)
+            if not alias.exists:
                 yield f"`{name}` is neither an alias nor an interface of the appliance"
+            elif (alias.values.get("type") == "port") is not ports:
+                yield f"the alias `{name}` holds {'addresses' if ports else 'ports'}, which do not belong here"
+
+    def _unheld(self, view: View, after: Item) -> Iterator[str]:
+        """An address outside of the subnet that it is reserved in."""
+        values = after.values or {}
+        subnet = uses.listed(view, "kea.subnet").get(values.get("subnet", ""), {}).get("subnet", "")
+        address = values.get("ip_address", "")
+        if is_literal(subnet) and is_literal(address) and ip_address(address) not in ip_network(subnet, strict=False):
+            yield f"`ip_address`: `{address}` is not in the subnet {subnet}"
 
     def _missing_alias(self, view: View) -> str | None:
         """The key of an alias that is named and not there; a later step may make it."""
         if self.state == "absent":
             return None
-        return next(
-            (f"firewall.alias/{name}" for name in sorted(self._alias_names()) if not self._alias(view, name).exists), None
-        )
+        return next((f"firewall.alias/{name}" for name in sorted(self._aliases()) if not self._alias(view, name).exists), None)
 
     def _alias(self, view: View, name: str) -> Any:
         key = f"firewall.alias/{name}"
@@ -217,8 +253,19 @@ class ApiObject(Kind, frozen=True, kw_only=True):
         return made is not None and made.after.exists
 
 
+def _may_name(entry: str) -> bool:
+    return ALIAS_NAME.fullmatch(entry) is not None and entry.lower() not in SERVICES
+
+
+def _some(offered: Mapping[str, str]) -> str:
+    """What can be chosen; things with a uuid by what they are called."""
+    names = [label if UUID.fullmatch(key) else key for key, label in offered.items() if key]
+    return ", ".join(names[:20]) or "nothing: there is nothing to choose from"
+
+
 def _interfaces(options: Any) -> Mapping[str, str]:
-    return options.choices.get("interface", {}) if isinstance(options, Options) else {}
+    """Rules may also name the loopback, which no interface of theirs can be."""
+    return {"lo0": "Loopback", **(options.choices.get("interface", {}) if isinstance(options, Options) else {})}
 
 
 def _notes(view: View) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _users(view: View, type_: Type, found: Item) -> Iterator[tuple[str, str]]:
     """Type and name of every object that refers to this one."""
     for use in USES.get(type_.name, ()):
         wanted = (found.values or {}).get(use.name, "") if use.name else found.uuid
-        for uuid, values in _listed(view, use.by).items():
+        for uuid, values in listed(view, use.by).items():
             if wanted and uuid != found.uuid and any(_holds(use.by, values, field, wanted) for field in use.fields):
                 yield use.by, TYPES[use.by].key_of(values)
     listing = view.seen(type_.name) if type_.name == "interfaces.vlan" else None
@@ -106,12 +106,12 @@ def _holds(by: str, values: Values, field: str, wanted: str) -> bool:
 
 
 def _going(view: View, use: Use, uuid: str) -> Iterator[tuple[str, Item]]:
-    for other, values in _listed(view, use.by).items():
+    for other, values in listed(view, use.by).items():
         if any(uuid in values.get(field, "").split(",") for field in use.fields):
             yield f"{use.by}/{other}", Item(other, values)
 
 
-def _listed(view: View, type_name: str) -> Mapping[str, Values]:
+def listed(view: View, type_name: str) -> Mapping[str, Values]:
     """The objects of a type as the steps so far will have left them; each change is taken in once."""
     kept = view.notes().setdefault("opnsense.listed", {})
     assert isinstance(kept, dict)

@@ -35,6 +35,8 @@ _INT: Final = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _NUMBER: Final = re.compile(r"[0-9]+([.,][0-9]+)?")
 _MAC: Final = re.compile(r"([0-9a-f]{2}([:-][0-9a-f]{2}){5}|([0-9a-f]{4}\.){2}[0-9a-f]{4})", re.I)
 _LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_HOST_LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+_DNS_LABEL: Final = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _TOS: Final = re.compile(
     r"lowdelay|critical|inetcontrol|netcontrol|throughput|reliability|ef|af[1-4][1-3]|cs[0-7]|0x[0-9a-f]{1,2}"
 )
@@ -87,7 +89,7 @@ def complaint(field: Field, value: str) -> str:
     if field.pattern and value and not re.fullmatch(_anchored(field.pattern), value, re.IGNORECASE if field.ignore_case else 0):
         return f"`{value}` is not of the form that it takes ({field.pattern})"
     if not value:
-        return "it must not be empty" if field.required else ""
+        return "it must not be empty" if field.required or "numbered" in field.flags else ""
     check = CHECKS.get(field.type)
     wrong = (check(field, entry) for entry in entries_of(field, value)) if check else ()
     return next(filter(None, wrong), "")
@@ -141,6 +143,8 @@ def _net(field: Field, entry: str) -> str:
         return ""
     masked = "/" in entry
     try:
+        if "%" in entry or (masked and not entry.partition("/")[2].isdecimal()):
+            raise ValueError
         version = (ip_interface(entry) if masked else ip_address(entry)).version
     except ValueError:
         return f"`{entry}` is not an address" + ("" if "no-mask" in field.flags else " or a network")
@@ -155,7 +159,7 @@ def _net(field: Field, entry: str) -> str:
 def _netalias(field: Field, entry: str) -> str:
     if is_literal(entry):
         return ""
-    if re.fullmatch(r"\(self\)|[A-Za-z0-9_]+", entry):
+    if re.fullmatch(r"\(self\)|[A-Za-z_][A-Za-z0-9_]*", entry):
         return ""
     return f"`{entry}` is neither an address, a network, nor the name of an alias or interface"
 
@@ -166,15 +170,16 @@ def is_literal(entry: str) -> bool:
         ip_network(entry, strict=False)
     except ValueError:
         return False
-    return True
+    return "%" not in entry and entry.partition("/")[2].isdecimal() is ("/" in entry)
 
 
 def _port(field: Field, entry: str) -> str:
     first, dash, last = entry.partition("-")
-    if first.isdecimal() and dash and last.isdecimal() and "range" in field.flags:
+    if _INT.fullmatch(first) and dash and _INT.fullmatch(last) and "range" in field.flags:
         return _range(first, last)
     if entry.isdecimal():
-        return "" if 1 <= int(entry) <= 65535 else f"{entry} is not a port: 1 to 65535"
+        sound = 1 <= int(entry) <= 65535 and not entry.startswith("0")
+        return "" if sound else f"{entry} is not a port: 1 to 65535"
     if ":" in entry and "range" in field.flags:
         return f"`{entry}`: a range of ports is written with a dash, like {entry.replace(':', '-')}"
     if "names" in field.flags and entry.lower() in SERVICES:
@@ -200,10 +205,17 @@ def _mac(field: Field, entry: str) -> str:
 
 
 def _host(field: Field, entry: str) -> str:
+    """A name, or where `no-ip` does not say otherwise an address; `dnsname` allows what only DNS itself allows."""
     if entry == "*" and "star" in field.flags:
         return ""
-    labels = entry.rstrip(".").split(".")
-    return "" if all(_LABEL.fullmatch(label) for label in labels) else f"`{entry}` is not the name of a host"
+    if is_literal(entry) and "/" not in entry:
+        return f"`{entry}` is an address, and a name is wanted" if "no-ip" in field.flags else ""
+    sound = is_name(entry, _DNS_LABEL if "dnsname" in field.flags else _HOST_LABEL)
+    return "" if sound else f"`{entry}` is not the name of a host"
+
+
+def is_name(entry: str, label: re.Pattern[str] = _DNS_LABEL) -> bool:
+    return len(entry) <= 253 and all(label.fullmatch(part) for part in entry.removesuffix(".").split("."))
 
 
 def _label(field: Field, entry: str) -> str:
@@ -224,10 +236,37 @@ def _tos(field: Field, entry: str) -> str:
 def _pool(field: Field, entry: str) -> str:
     first, dash, last = entry.partition("-")
     try:
-        sound = ip_address(first.strip()) <= ip_address(last.strip()) if dash else bool(ip_network(entry))  # type: ignore[operator]
+        low, high = ip_address(first.strip()), ip_address(last.strip() or first.strip())
+        sound = bool(dash) and low <= high  # type: ignore[operator]
     except (ValueError, TypeError):
         sound = False
+    sound = sound or (is_literal(entry) and "/" in entry)
     return "" if sound else f"`{entry}` is not a pool: write FIRST-LAST or a network"
+
+
+def _plain_v4(entry: str) -> bool:
+    return is_literal(entry) and "/" not in entry and ":" not in entry
+
+
+def _static_routes(field: Field, entry: str) -> str:
+    parts = [part.strip() for part in entry.split(",")]
+    sound = len(parts) % 2 == 0 and all(map(_plain_v4, parts))
+    return "" if sound else f"`{entry}` is not pairs of a destination and its router"
+
+
+def _classless_routes(field: Field, entry: str) -> str:
+    for route in entry.split(","):
+        network, _, router = (part.strip() for part in route.partition("-"))
+        sound = is_literal(network) and "/" in network and str(ip_interface(network).network) == network
+        if not sound or not _plain_v4(router):
+            return f"`{route}` is not NETWORK - ROUTER"
+    return ""
+
+
+def _device_name(field: Field, entry: str) -> str:
+    if re.fullmatch(r"(vlan|qinq)0[0-9.]{1,10}|[a-z0-9]+_vlan[0-9]+", entry):
+        return ""
+    return f"`{entry}` is not the name of such a device, like vlan01"
 
 
 CHECKS: Final[Mapping[str, Check]] = {
@@ -247,6 +286,9 @@ CHECKS: Final[Mapping[str, Check]] = {
     "ref": _uuid,
     "tos": _tos,
     "pools": _pool,
+    "static-routes": _static_routes,
+    "classless-routes": _classless_routes,
+    "vlan-device": _device_name,
 }
 
 

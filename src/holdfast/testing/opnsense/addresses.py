@@ -24,6 +24,11 @@ def net(text: str) -> Network | None:
         return None
 
 
+def in_order(low: Network | None, high: Network | None) -> bool:
+    both = low is not None and high is not None and low.version == high.version
+    return both and int(low.network_address) <= int(high.network_address)  # type: ignore[union-attr]
+
+
 def port(text: str) -> bool:
     return bool(re.fullmatch(r"[1-9][0-9]{0,4}", text)) and int(text) <= 65535
 

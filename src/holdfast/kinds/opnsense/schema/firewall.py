@@ -12,7 +12,7 @@ RULE: Final = (
         "statetype", "enum", required=True, default="keep", choices=words("keep sloppy modulate synproxy none"), since="25.1"
     ),
     Field("state-policy", "enum", choices=words("if-bound floating"), since="25.1"),
-    Field("sequence", "int", low=1, high=999999),
+    Field("sequence", "int", low=1, high=999999, flags=words("numbered")),
     Field("sort_order", "text", since="25.7", volatile=True),
     Field("prio_group", "text", since="25.7", volatile=True),
     Field("action", "enum", required=True, default="pass", choices=words("pass block reject")),
@@ -77,7 +77,7 @@ RULE: Final = (
     Field("tcpflags2", "enum", choices=words("syn ack fin rst psh urg ece cwr"), many="set", since="25.1"),
     Field("tcpflags_any", "bool", since="26.7"),
     Field("categories", "ref", many="set", refers="Category:categories.category"),
-    Field("sched", "text", since="25.1"),
+    Field("sched", "dynamic", since="25.1"),
     Field("tos", "tos", since="25.1"),
     Field("shaper1", "ref", refers="TrafficShaper:pipes.pipe", since="25.1"),
     Field("shaper2", "ref", refers="TrafficShaper:pipes.pipe", since="25.1"),

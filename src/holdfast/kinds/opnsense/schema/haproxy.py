@@ -148,8 +148,8 @@ FRONTEND: Final = (
         "enum",
         default="prefer-client-ciphers",
         choices=words(
-            "no-sslv3 no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 no-tls-tickets force-sslv3 force-tlsv10 force-tlsv11 force- "
-            "tlsv12 force-tlsv13 prefer-client-ciphers strict-sni"
+            "no-sslv3 no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 no-tls-tickets force-sslv3 force-tlsv10 force-tlsv11 "
+            "force-tlsv12 force-tlsv13 prefer-client-ciphers strict-sni"
         ),
         many="ordered",
     ),

@@ -10,7 +10,7 @@ SOURCE: Final = (
     Field("enabled", "bool", required=True, default="1"),
     Field("nonat", "bool", required=True, default="0"),
     Field("nosync", "bool", required=True, default="0", since="26.7"),
-    Field("sequence", "int", low=1, high=999999),
+    Field("sequence", "int", low=1, high=999999, flags=words("numbered")),
     Field("sort_order", "text", volatile=True),
     Field("prio_group", "text", volatile=True),
     Field("interface", "iface", required=True, default="lan"),
@@ -36,7 +36,7 @@ SOURCE: Final = (
 ONE_TO_ONE: Final = (
     Field("enabled", "bool", required=True, default="1"),
     Field("log", "bool", required=True, default="0"),
-    Field("sequence", "int", low=1, high=999999),
+    Field("sequence", "int", low=1, high=999999, flags=words("numbered")),
     Field("sort_order", "text", volatile=True),
     Field("prio_group", "text", volatile=True),
     Field("interface", "iface", required=True, default="wan"),

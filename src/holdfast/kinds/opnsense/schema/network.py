@@ -12,7 +12,7 @@ VLAN: Final = (
     Field("pcp", "enum", required=True, default="0", choices=words("1 0 2 3 4 5 6 7")),
     Field("proto", "enum", choices=words("802.1q 802.1ad")),
     Field("descr", "description"),
-    Field("vlanif", "text"),
+    Field("vlanif", "vlan-device"),
 )
 
 ROUTE: Final = (
@@ -20,7 +20,7 @@ ROUTE: Final = (
     Field("gateway", "dynamic", required=True),
     Field("descr", "description"),
     Field("enabled", "bool", required=True, default="1", since="26.7"),
-    Field("disabled", "bool", until="26.1"),
+    Field("disabled", "bool", required=True, default="0", until="26.1"),
 )
 
 GATEWAY: Final = (

@@ -139,7 +139,12 @@ def alias_content(item: Item, uuid: str, world: World) -> Iterator[Complaint]:
 
 def _host(entry: str, world: World) -> bool:
     bare = entry.removeprefix("!")
-    return _address(bare) or (bare == entry and (_range(entry) or addresses.host(entry, relaxed=True)))
+    return _address(bare) or (bare == entry and (_range(entry) or _name(entry)))
+
+
+def _name(text: str) -> bool:
+    """What has digits and dots only is an address that somebody mistyped."""
+    return addresses.host(text, relaxed=True) and not text.startswith("-") and bool(re.search(r"[A-Za-z]", text))
 
 
 def _network(entry: str, world: World) -> bool:
@@ -159,7 +164,8 @@ def _address(text: str) -> bool:
 
 def _range(text: str) -> bool:
     low, dash, high = text.partition("-")
-    return bool(dash) and _address(low) and _address(high)
+    first, last = addresses.net(low), addresses.net(high)
+    return bool(dash and first and last) and _address(low) and _address(high) and addresses.in_order(first, last)
 
 
 def _wildcard(text: str) -> bool:

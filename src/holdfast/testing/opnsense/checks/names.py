@@ -44,6 +44,8 @@ def kea_subnet(item: Item, uuid: str, world: World) -> Iterator[Complaint]:
         ends = [addresses.net(low), addresses.net(high)] if dash else [addresses.net(low)]
         if None in ends or (not dash and "/" not in low):
             yield "pools", f"{entry} is neither a range nor a network"
+        elif dash and not addresses.in_order(*ends):
+            yield "pools", f"{entry} is the wrong way round"
     for name, triggers in _DDNS:
         if not item.get(name) and any(item.get(trigger) for trigger in triggers):
             yield name, "is needed here"

@@ -54,7 +54,7 @@ def gateway(item: Item, uuid: str, world: World) -> Iterator[Complaint]:
 
 
 def gateway_timing(item: Item, uuid: str, world: World) -> Iterator[Complaint]:
-    if any(item.get(name) and not item[name].isdecimal() for name in DEFAULTS):
+    if any(item.get(name) and not re.fullmatch(r"[+-]?[0-9]+", item[name]) for name in DEFAULTS):
         return
     value = {name: int(item.get(name) or default) for name, default in DEFAULTS.items()}
     for low, high in (("latencylow", "latencyhigh"), ("losslow", "losshigh")):

@@ -57,7 +57,7 @@ SOURCE: Final = Resource(
         CATEGORIES,
         Tag("tag", since="26.7"),
         Tag("tagged", since="26.1"),
-        Flag("endpoint-independent", since="26.1"),
+        Flag("endpoint-independent"),
         Description("description"),
     ),
 )
