@@ -97,12 +97,20 @@ def open_next(draft: Draft, number: int) -> None:
     task = draft.run.tasks[number]
     if task.stage >= 0 and task.stages[task.stage] == "committing":
         return  # it was resumed before its stage came to an end
+    while _has_nothing_to_do(draft.run, number, task.stage + 1):
+        draft.emit("stage.skipped", task=number, stage=task.stage + 1)
     if task.stage + 1 >= len(task.stages):
         complete(draft, number)
     elif task.state == "pausing":
         draft.emit("task.paused", task=number)
     else:
         draft.emit("stage.started", task=number, stage=task.stage + 1)
+
+
+def _has_nothing_to_do(run: Run, number: int, stage: int) -> bool:
+    """Is everything in this stage so already?"""
+    task = run.tasks[number]
+    return stage < len(task.stages) and all(run.steps[step] == "unchanged" for step in task.range_of(stage))
 
 
 def complete(draft: Draft, number: int) -> None:

@@ -165,6 +165,8 @@ def evolve(run: Run, event: Event) -> None:
         task.stages[event.stage] = after(STAGE, task.stages[event.stage], event.type)
         if event.type == "stage.started":
             _open_stage(run, event.task, event.stage)
+        elif event.type == "stage.skipped":
+            task.stage = event.stage
     elif family == "task":
         assert event.task is not None
         _evolve_task(run, event.task, event)
@@ -267,7 +269,7 @@ def _share(run: Run, number: int, *, taking: bool) -> None:
 def _await_retry(run: Run, number: int, origin: str) -> None:
     task = run.tasks[number]
     task.again = origin
-    done = next((stage for stage, state in enumerate(task.stages) if state != "committed"), 0)
+    done = next((stage for stage, state in enumerate(task.stages) if state not in ("committed", "skipped")), 0)
     task.stage = -1 if origin == "scratch" else done - 1
     for where in (run.starting_over, run.bygone):
         where.discard(number)
