@@ -82,6 +82,7 @@ class Facts:
     gid: int = 0
     groups: frozenset[int] = frozenset()
     umask: int = 0o022
+    exchanges: bool = True  # two names can be exchanged in one step; else what replaces something is no single switch
 
     @property
     def exists(self) -> bool:

@@ -8,7 +8,7 @@ claims name most of what is needed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from holdfast.core.change import FACTS, Change, Claim, Depth, Facts, Guarantee, Look, Resource, State, weakest
 from holdfast.core.errors import Problem
@@ -164,10 +164,21 @@ def predict(plan: Plan, seen: Seen) -> Prediction:
 def _changes_of(step: Step, world: World) -> tuple[Change, ...]:
     target = step.target
     found = tuple(step.operation.changes(View(world, step.id, target)))
+    facts = world.seen.get((target, FACTS))  # type: ignore[call-overload]  # equal to a Resource
+    if facts is not None and not facts[1].exchanges:
+        found = tuple(map(_as_replaced, found))
     for change in found:
         if not change.runs and change.changes:
             world.enter(target, change)
     return found
+
+
+def _as_replaced(change: Change) -> Change:
+    """Where names cannot be exchanged, putting one object in the place of another takes several steps."""
+    replaces = change.before.exists and change.after.exists and not change.runs and change.origin is None
+    if not replaces or change.guarantee is not Guarantee.ATOMIC:
+        return change
+    return replace(change, guarantee=Guarantee.REVERSIBLE)
 
 
 def _problem(number: int, step: Step, unfit: Unfit, writers: _Writers) -> Problem:

@@ -35,6 +35,7 @@ class Address:
     accept_new: bool = False  # write the key of a host that nobody knows into known_hosts; never a changed one
     name: str = field(default="", compare=False)  # what people call it
     password: str = field(default="", repr=False, compare=False)
+    sessions_max: int = field(default=0, compare=False)  # of one connection; 0: as the configuration says
 
     def __post_init__(self) -> None:
         if _HOST.fullmatch(self.host) is None:

@@ -92,7 +92,7 @@ class Pool:
         line = self._lines.get(address)
         if line is None:
             # One session of a connection is held back: something may have to be ended when all others are taken.
-            line = self._lines[address] = _Line(max(1, self.config.sessions_max - 1))
+            line = self._lines[address] = _Line(max(1, (address.sessions_max or self.config.sessions_max) - 1))
         line.users += 1
         keep_room = False
         try:

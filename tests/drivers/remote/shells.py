@@ -9,6 +9,7 @@ _TOOLS = (
     *("sh", "stat", "sha256sum", "readlink", "mv", "ln", "cp", "rm", "mkdir", "rmdir", "chmod", "chown", "touch", "cat", "id"),
     *("sleep", "sync", "date", "base64", "mkfifo", "mknod", "setsid", "timeout", "env", "test", "true", "echo", "uname"),
     *("grep", "cut"),  # for commands that outlived their connection
+    "curl",  # for health that is asked at an address
 )
 _BUSYBOX = "busybox"
 FLAVOURS = ("python", "coreutils", _BUSYBOX)
@@ -18,7 +19,7 @@ def tools(folder: Path, flavour: str) -> Path:
     """A directory for PATH: with those of coreutils and dash, or with busybox for everything."""
     folder.mkdir()
     for tool in _TOOLS:
-        where = _BUSYBOX if flavour == _BUSYBOX else {"sh": "dash"}.get(tool, tool)
+        where = _BUSYBOX if flavour == _BUSYBOX and tool != "curl" else {"sh": "dash"}.get(tool, tool)
         found = shutil.which(where)
         assert found is not None, f"{where} is not installed"
         (folder / tool).symlink_to(found)

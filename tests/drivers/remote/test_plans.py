@@ -128,6 +128,7 @@ def test_a_program_that_takes_too_long_is_ended_on_the_host(hf, server, root):
     assert (result.ending, result.errors[0]["code"]) == ("rolled_back", "timeout")
 
 
+@each_flavour
 def test_health_is_asked_from_the_host(hf, server, root):
     steps = [
         {"file": f"{root}/up", "content": "x", "id": "up"},
@@ -205,3 +206,26 @@ def test_a_host_whose_tools_are_not_enough_says_which_are_missing(hf, root, stas
         result = hf.apply(plan_on(server, files_in(root)))
     assert (result.ending, result.errors[0]["code"]) == ("refused", "unsupported")
     assert "h1: it has neither python3 nor stat" in result.errors[0]["message"]
+
+
+@pytest.mark.parametrize("flavour", ["coreutils"])
+def test_what_replaces_something_is_not_called_atomic_where_names_cannot_be_exchanged(hf, server, root):
+    (root / "shared-h1").write_text("old\n")
+    preview = hf.plan(plan_on(server, files_in(root)))
+    labels = {change["resource"].rpartition("/")[2]: change["guarantee"] for change in preview.changes}
+    assert (labels["shared-h1"], labels["conf"]) == ("reversible", "atomic")
+
+
+@pytest.mark.parametrize("flavour", ["python", "coreutils"])
+def test_a_host_that_gives_a_connection_one_session_is_worked_on_all_the_same(hf, root, stash, flavour, tmp_path):
+    settings = (
+        {"SetEnv": f"HOLDFAST_REMOTE={stash}"} if flavour == "python" else without_python(stash, tools(tmp_path / "b", flavour))
+    )
+    with Sshd(**settings, MaxSessions="1") as server:
+        steps = [
+            {"file": f"{root}/a", "content": "a"},
+            {"command": ["cp", f"{root}/a", f"{root}/b"], "undo": ["rm", f"{root}/b"]},
+        ]
+        result = hf.apply(plan_on(server, steps, way={"max_sessions": 1}))
+    assert result.ending == "committed", result.errors
+    assert (root / "b").read_text() == "a"

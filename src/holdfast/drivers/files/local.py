@@ -110,7 +110,7 @@ class Local:
 
 
 def as_facts(plain: Mapping[str, Any]) -> Facts:
-    return Facts(plain["uid"], plain["gid"], frozenset(plain["groups"]), plain["umask"])
+    return Facts(plain["uid"], plain["gid"], frozenset(plain["groups"]), plain["umask"], plain.get("exchanges", True))
 
 
 def as_outcome(report: Report) -> Outcome:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 START_S: Final = 30.0
 END_S: Final = 5.0
 COOLING_S: Final = 2.0  # after a connection could not be had nobody tries again for so long
+SHARED_MIN: Final = 3  # sessions of one connection from which a worker, which stays, and programs can share it
 ERROR_BYTES_MAX: Final = 4096
 NOT_FOUND: Final = 127
 
@@ -65,7 +66,6 @@ class Way:
     sudo: bool = False
     sudo_password: str = field(default="", repr=False)
     shell: str = ""
-    sessions_max: int = 0  # 0: as usual
     python: str = ""  # one to be used; else the first that is young enough
 
 
@@ -134,7 +134,7 @@ class Host:
         """A connection for one command. Raises WorldError when there is none to be had, at once when that is known."""
         if self._refused is not None and monotonic() < self._refused[0]:
             raise self._refused[1]
-        lent = (self._pool or self._hosts.pool()).session(self.way.address)
+        lent = (self._pool or self._hosts.pool(apart=0 < self.way.address.sessions_max < SHARED_MIN)).session(self.way.address)
         try:
             connection = await lent.__aenter__()
         except WorldError as error:

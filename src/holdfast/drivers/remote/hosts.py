@@ -18,7 +18,7 @@ class Hosts:
 
     def __init__(self, config: ExecutorConfig | None = None) -> None:
         self.config = config
-        self._pool: Pool | None = None
+        self._pools: dict[bool, Pool] = {}
         self._executor: Executor | None = None
         self._users: dict[str, list[Host]] = {}  # by what was declared: the host, once for every driver
 
@@ -34,17 +34,20 @@ class Hosts:
             return
         del self._users[key]
         await host.close()
-        if not self._users and self._pool is not None:
-            pool, self._pool, self._executor = self._pool, None, None
-            await pool.close()
+        if not self._users:
+            pools, self._pools, self._executor = self._pools, {}, None
+            for pool in pools.values():
+                await pool.close()
 
-    def pool(self) -> Pool:
-        """Loaded with the first connection: who plans for local files only never pays for it."""
-        if self._pool is None:
+    def pool(self, *, apart: bool = False) -> Pool:
+        """Loaded with the first connection: who plans for local files only never pays for it. One is set apart for workers
+        whose hosts give so few sessions to a connection that they need one for themselves.
+        """
+        if apart not in self._pools:
             from holdfast.ssh.pool import Pool
 
-            self._pool = Pool(self.config)
-        return self._pool
+            self._pools[apart] = Pool(self.config)
+        return self._pools[apart]
 
     def executor(self) -> Executor:
         if self._executor is None:

@@ -25,11 +25,11 @@ def way_of(declared: Mapping[str, Any], secrets: Secrets) -> Way:
     said |= {key: os.path.expanduser(declared[key]) for key in _PATHS if declared.get(key)}
     if declared.get("key"):
         said["identity"] = (os.path.expanduser(declared["key"]),)
+    said["sessions_max"] = declared.get("max_sessions") or 0
     address = Address.parse(declared["ssh"], **said, password=secret("password"))
     return Way(
         address=address,
         sudo=declared.get("sudo", False),
         sudo_password=secret("sudo_password"),
         shell=declared.get("shell") or "",
-        sessions_max=declared.get("max_sessions") or 0,
     )

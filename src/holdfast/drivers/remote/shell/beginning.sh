@@ -57,4 +57,20 @@ finish() {
 	end
 }
 
+# probe URL SECONDS: what answers there; a telnet address is only knocked at
+probe() {
+	if ! command -v curl >/dev/null 2>&1; then printf none; end; end; end; return; fi
+	body=$({ curl -sS -m "$2" -w '\n%{http_code}' -- "$1" </dev/null || printf '\n%s!' $?; } 2>&1)
+	case $body in
+	*"$NL"[0-9]*!) code=${body##*"$NL"} body=${body%"$NL"*} code=${code%!} ;;
+	*) code=0 ;;
+	esac
+	printf %s "$code"
+	end
+	printf %s "$body"
+	end
+	[ "$code" = 0 ] || printf %s "$body"
+	end
+}
+
 trap leave EXIT

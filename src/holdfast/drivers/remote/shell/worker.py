@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from holdfast.ssh.dialogue import Process
 
 LOOKS_MAX: Final = 5  # at something that changes all the time
+PROBE_BYTES_MAX: Final = 1 << 20
 NAMES_MAX: Final = 500  # in one call
 _LISTS: Final = {2: "list", 3: "full"}  # how a tree is read, by depth
 
@@ -168,6 +169,23 @@ class Shell:
         words = (slot_name(values["run"]), slot_name(values["step"]), "1" if values["begun"] else "")
         await self._said(call("note", *words))
 
+    async def probe(self, values: Mapping[str, Any], serve: Serve | None) -> Any:
+        """Asked with what is there for that; nothing of it has to be."""
+        url, seconds = values["url"], max(1, whole(values["seconds"]))
+        if url.lower().startswith("tcp:"):
+            url = "telnet:" + url[4:]
+        said = await self._said(call("probe", url, str(seconds)))
+        ended, body, errors = said.text(), said.next(), said.text().strip()
+        if ended == "none":
+            message = "health of an address on a host without Python is asked with curl, which it has not either"
+            raise WorldError(message, code="unsupported")
+        if ended != "0" and not (url.startswith("telnet:") and ended == "28"):
+            return {"flaw": f"no connection: {errors or f'curl ended with {ended}'}"}
+        if url.startswith("telnet:"):
+            return {"there": True}
+        text, _, status = body.rpartition(b"\n")
+        return {"status": int(status), "body": text[:PROBE_BYTES_MAX].decode("utf-8", "replace")}
+
     # -- talking
 
     async def _write(self, script: bytes) -> None:
@@ -232,7 +250,7 @@ class _Taker:
 
 _ANSWERS: Final = {
     name: getattr(Shell, name)
-    for name in ("inspect", "apply", "settle", "slots", "take_over", "fetch", "arm", "extend", "disarm", "mark")
+    for name in ("inspect", "apply", "settle", "slots", "take_over", "fetch", "arm", "extend", "disarm", "mark", "probe")
 }
 
 
@@ -263,7 +281,13 @@ def _known(key: str, said: Sections) -> Any:
     if key != "@facts":
         return Account(int(lines[0]) if lines else None)
     uid, gid, groups, umask = lines
-    return {"uid": int(uid), "gid": int(gid), "groups": sorted({int(gid), *map(int, groups.split())}), "umask": int(umask, 8)}
+    return {
+        "uid": int(uid),
+        "gid": int(gid),
+        "groups": sorted({int(gid), *map(int, groups.split())}),
+        "umask": int(umask, 8),
+        "exchanges": False,
+    }
 
 
 def _look(above: str, asked: Sequence[tuple[str, int]]) -> bytes:
