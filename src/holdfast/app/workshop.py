@@ -7,7 +7,7 @@ commands, recovery - holds here as well. Nothing is decided here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillUnderWay
 from contextlib import suppress
@@ -16,18 +16,20 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.app.engine import DEFAULTS, Holdfast, Options, commanding, recovering
+from holdfast.app.engine import DEFAULTS, Desk, Holdfast, Options, commanding, recovering
 from holdfast.app.preview import Preview, SavedPlan
 from holdfast.core.errors import Refused
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan
 from holdfast.core.run import Run
-from holdfast.journal.contract import Journal, RunRow
+from holdfast.journal.contract import RunRow
 from holdfast.runtime.clock import Clock
 
 RUNS_MAX: Final = 100
 ANSWER_S: Final = 20.0  # so long a command is waited for before its run is shown as it is
 PARK_POLL_S: Final = 0.05
+OPEN_MAX: Final = 10_000
+RESTING: Final = frozenset({"paused", "confirming"})  # nothing of the run is in flight
 SHELF: Final = "serve"  # of the journal
 PARKED: Final = "parked"  # the runs that were paused because the server stopped
 STOPPED: Final = "the server was stopped"
@@ -110,25 +112,22 @@ class Workshop:
 
     # -- stopping, and going on
 
-    def park(self, limit_s: float) -> list[str]:
-        """Let what is in flight be finished and every run rest; keeps the names of those that are not over."""
+    def park(self, limit_s: float, *others: Desk) -> list[str]:
+        """Let what is in flight be finished and every run rest, also those of other desks; keeps their names."""
+        with self._mutex:
+            self._closing = True
+            desks = [*(shift.desk for shift in self._shifts), *others]
+        owners = {desk.parts.owner.name for desk in desks}
         with self._open_desk() as desk:
-            journal = desk.journal
-            with self._mutex:
-                self._closing = True
-                shifts = [shift for shift in self._shifts if not _rests(journal, shift)]
-            for shift in shifts:
-                shift.desk.interrupt(by=STOPPED, verb="pause")
+            before = {row.id for row in _runs_of(desk, owners) if row.state == "paused"}
+            for each in desks:
+                each.interrupt(by=STOPPED, verb="pause")
             until = self._clock.monotonic() + limit_s
-            while any(self._moves(journal, shift) for shift in shifts) and self._clock.monotonic() < until:
+            while any(row.state not in RESTING for row in _runs_of(desk, owners)) and self._clock.monotonic() < until:
                 self._clock.pause(PARK_POLL_S)
-            rows = [journal.run(shift.run.result()) for shift in shifts if _has_run(shift)]
-            parked = [row.id for row in rows if row is not None and row.ending is None]
-            journal.put(SHELF, PARKED, msgspec.json.encode(parked))
+            parked = [row.id for row in _runs_of(desk, owners) if row.id not in before]
+            desk.journal.put(SHELF, PARKED, msgspec.json.encode(parked))
         return parked
-
-    def _moves(self, journal: Journal, shift: Shift) -> bool:
-        return shift in self._shifts and not _rests(journal, shift)
 
     def unpark(self) -> list[str]:
         """Go on with the runs that rest because the server was stopped."""
@@ -149,14 +148,8 @@ class Workshop:
         return resumed
 
 
-def _has_run(shift: Shift) -> bool:
-    return shift.run.done() and shift.run.exception() is None
-
-
-def _rests(journal: Journal, shift: Shift) -> bool:
-    """Paused: nothing of it is in flight."""
-    row = journal.run(shift.run.result()) if _has_run(shift) else None
-    return row is not None and row.state == "paused"
+def _runs_of(desk: Desk, owners: Collection[str]) -> list[RunRow]:
+    return [row for row in desk.journal.runs(open_only=True, limit=OPEN_MAX) if row.owner in owners]
 
 
 def _recovering(row: RunRow, resume: bool) -> Do:

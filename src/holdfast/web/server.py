@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from holdfast.app.engine import Holdfast
+from holdfast.app.attending import Attending
+from holdfast.app.engine import Engine, Holdfast
 from holdfast.app.reading import Reading, home_of
 from holdfast.app.tail import Tail
 from holdfast.app.tokens import OWNER, Tokens
+from holdfast.app.triggers import default_file
 from holdfast.app.workshop import Workshop
 from holdfast.core.errors import Refused, WorldError
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.owner import is_alive
 from holdfast.runtime.telemetry import from_environment
+from holdfast.triggers import file as definitions
 from holdfast.web.application import application
 from holdfast.web.exposition import Exposition
 from holdfast.web.feed import Feed
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 POLL_S: Final = 0.03  # how often the journal is looked at, once for all clients
 START_POLL_S: Final = 0.005
 PING_S: Final = 15.0
-THREADS: Final = 8  # requests that are worked on at once, beside runs
+THREADS: Final = 16  # requests that are worked on at once, beside runs
 PARK_S: Final = 60.0
 LEAVE_S: Final = 5  # for answers that are under way
 USER_TIMEOUT_MS: Final = 60_000  # a client that does not read for so long is gone
@@ -56,6 +59,7 @@ class Settings:
     roots: Sequence[str] = ()
     tls_cert: str | None = None
     tls_key: str | None = None
+    triggers: str | None = None  # the file of triggers
     resume: bool = False  # what a dead process left is gone on with, not rolled back
     park_s: float = PARK_S
     environment: Mapping[str, str]
@@ -96,7 +100,16 @@ class Server:
         self.port: int = self._listening.getsockname()[1]
         self.sessions = Sessions(self.clock)
         self._tracer = from_environment({**settings.environment, "OTEL_METRICS_EXPORTER": "none"})[0]
+        self._attending = self._attend()
         self._stop = asyncio.Event()
+
+    def _attend(self) -> Attending | None:
+        """The triggers of the file that was named, or of the usual one where there is one."""
+        usual = default_file(self.settings.environment)
+        path = self.settings.triggers or (usual if os.path.exists(usual) else None)
+        if path is None:
+            return None
+        return Attending(self.open_engine, definitions.load(path, home=self.settings.environment.get("HOME")))
 
     @property
     def url(self) -> str:
@@ -108,14 +121,15 @@ class Server:
 
     def open_desk(self) -> Holdfast:
         """A desk for one run, or for one look at the world."""
+        return Holdfast.open(self.home.path, **self._options())
+
+    def open_engine(self) -> Engine:
+        return Engine.open(self.home.path, **self._options())
+
+    def _options(self) -> dict[str, Any]:
         watched = {name: value for name, value in self.settings.environment.items() if not name.startswith("OTEL_")}
-        return Holdfast.open(
-            self.home.path,
-            environment=watched,
-            roots=self.settings.roots,
-            tracer=self._tracer,
-            logger=self.settings.logger,
-        )
+        options = {"environment": watched, "roots": self.settings.roots}
+        return {**options, "tracer": self._tracer, "logger": self.settings.logger}
 
     def stop(self) -> None:
         """From the event loop: let everything come to rest."""
@@ -141,6 +155,7 @@ class Server:
                 roots=self.settings.roots or None,
                 metrics=exposition.text,
                 description=describe(),
+                attending=self._attending,
             )
             threads = stack.enter_context(ThreadPoolExecutor(THREADS, "request"))
             app = application(serving, self._gate(), self.sessions, threads, secure=self.settings.secure)
@@ -168,16 +183,26 @@ class Server:
         serving = asyncio.create_task(server.serve(sockets=[self._listening]))
         while not server.started and not serving.done():
             await asyncio.sleep(START_POLL_S)
+        if self._attending is not None:
+            await asyncio.to_thread(self._attending.start)
         started(self)
         stopped = asyncio.create_task(self._stop.wait())
         await asyncio.wait((stopped, serving, following), return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.to_thread(workshop.park, self.settings.park_s)
+        await asyncio.to_thread(self._park, workshop)
         feed.close()
         stopped.cancel()
         server.should_exit = True
         await serving
         if following.done():
             await following  # what ended it ends the server
+
+    def _park(self, workshop: Workshop) -> None:
+        if self._attending is None:
+            workshop.park(self.settings.park_s)
+            return
+        self._attending.stop()
+        workshop.park(self.settings.park_s, self._attending.engine)
+        self._attending.join(LEAVE_S)
 
     def _config(self, app: Any) -> uvicorn.Config:
         return uvicorn.Config(

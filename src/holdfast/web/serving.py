@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from holdfast.app import picture, runs
+from holdfast.app.attending import Attending
 from holdfast.app.engine import Holdfast
 from holdfast.app.home import Home
 from holdfast.app.kept import KeptPlans
@@ -65,6 +66,7 @@ class Serving:
         roots: Sequence[str] | None,
         metrics: Callable[[], bytes],
         description: dict[str, Any],
+        attending: Attending | None = None,
     ) -> None:
         self.home = home
         self.reading = reading
@@ -75,6 +77,7 @@ class Serving:
         self.roots = roots
         self.metrics = metrics
         self.description = description
+        self.attending = attending
         self.kept = KeptPlans.of(desk.parts)
         self.tenants_of = lru_cache(RUNS_KNOWN_MAX)(self._tenants_of)
         self.plan_of = lru_cache(PLANS_KNOWN_MAX)(desk.plan_of)
