@@ -110,6 +110,7 @@ class Bench:
     def __init__(self, base: str, profile: str) -> None:
         self.base = base
         self.simulator = Simulator(profile)
+        self._profile = self.simulator.profile.name
         self._found: World = {}
 
     @contextmanager
@@ -131,6 +132,10 @@ class Bench:
         self.simulator.touched.clear()
         self.simulator.store.prune(1)
         self._found = self.world()
+
+    @property
+    def upgraded(self) -> bool:
+        return self.simulator.profile.name != self._profile
 
     @property
     def found(self) -> World:
@@ -255,7 +260,7 @@ def complaints_of(bench: Bench, new: World, end: End, unseen: Sequence[str] = ()
             yield from _trampled(place, now.get(place), foreign[place])
         elif foreign and _key(place, now.get(place) or wanted[place]) in end.residue:
             continue  # it could not go, because what somebody else holds on to refers to it
-        elif _counted(now.get(place)) != _counted(wanted.get(place)):
+        elif not _same(now.get(place), wanted.get(place), upgraded=bench.upgraded):
             yield f"{place[0]} {place[1][:8]} is {_told(now.get(place), wanted.get(place))}"
     yield from _twice(now)
     pending = [group for group in bench.simulator.pending if group not in unseen]
@@ -268,9 +273,11 @@ def _key(place: tuple[str, str], fields: Fields) -> str:
     return f"{place[0]}/{TYPES[place[0]].key_of(fields)}" if place[0] in TYPES else ""
 
 
-def _counted(fields: Fields | None) -> Fields | None:
-    """A field that an upgrade added is no difference."""
-    return None if fields is None else {name: value for name, value in fields.items() if value}
+def _same(now: Fields | None, wanted: Fields | None, *, upgraded: bool) -> bool:
+    """A field that a newer version brings along is no difference."""
+    if not upgraded or now is None or wanted is None:
+        return now == wanted
+    return all(now[name] == wanted[name] for name in now.keys() & wanted.keys())
 
 
 def _told(now: Fields | None, wanted: Fields | None) -> str:

@@ -176,9 +176,16 @@ class Simulator:
     def become(self, profile: str) -> None:
         """Be another version, with what is configured taken along."""
         self.profile = self.running.profile = Profile.named(profile)
-        self.store.config = upgraded(self.store.config, self.profile)
+        self.store.config = self._filled(upgraded(self.store.config, self.profile))
         self.running.reboot(self.store.config)
         self._furnish()
+
+    def _filled(self, config: Config) -> Config:
+        """Fields that this version brings have their defaults in items that are older than it."""
+        fresh = {path: resource.defaults(self.profile) for path, resource in RESOURCES.items()}
+        return {
+            path: {uuid: {**fresh.get(path, {}), **item} for uuid, item in listing.items()} for path, listing in config.items()
+        }
 
     # Answering.
 
