@@ -117,7 +117,7 @@ class Reader:
         if node.type != "dir":
             return node._replace(readable=self.root or "r" in what, writable="w" in what)
         readable = self.root or ("r" in what and "x" in what)
-        writable = "w" in what and "x" in what
+        writable = "w" in what and "x" in what and "o" not in what  # root may, says the shell of busybox
         return node._replace(readable=readable, writable=writable, readonly="o" in what, empty="e" in what)
 
     def _read_files(self, found: dict[str, Node]) -> None:

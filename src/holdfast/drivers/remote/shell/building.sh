@@ -57,7 +57,13 @@ copied() {
 timed() { step touch -h -m -d "$2" -- "$P$1"; }
 
 # proved BELOW DIGEST: it must be what was planned; all are compared at once
-proved() { [ -n "$BAD" ] || PROOFS="$PROOFS$n $2  $P$1$NL"; }
+proved() {
+	[ -z "$BAD" ] || return 0
+	case $P$1 in
+	*"$NL"* | *\\*) [ "$(digest "$P$1")" = "$2" ] || { no checksum_mismatch "$(digest "$P$1")"; BAD=1; } ;;
+	*) PROOFS="$PROOFS$n $2  $P$1$NL" ;;
+	esac
+}
 
 prove_all() {
 	[ -n "$PROOFS" ] || return 0
@@ -72,7 +78,9 @@ prove_all() {
 		n=${one%% *} one=${one#* }
 		wanted=${one%% *} P=${one#*  }
 		found=$(digest "$P")
-		[ "$found" = "$wanted" ] || eval "T_$n=checksum_mismatch E_$n=\$found"
+		[ "$found" != "$wanted" ] || continue
+		eval "T_$n=checksum_mismatch E_$n=\$found"
+		[ "$(stat -f -c %a -- "$P")" != 0 ] || eval "T_$n=os E_$n='No space left on device'"  # not every tool says so
 	done
 }
 

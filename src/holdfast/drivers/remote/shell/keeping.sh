@@ -83,6 +83,7 @@ new_stash() {
 		[ -L "$record" ] || try ln -s -- "$S" "$record" && try flush "$H"
 		return
 	fi
+	[ "$READ" = rw ] || { no read_only "$2: read-only file system"; return; }
 	[ "$1" != "$2" ] || { no permission_denied "nothing can be kept on the file system of $2"; return; }
 	rest=${2#"$1/"}
 	new_stash "$1/${rest%%/*}" "$2"

@@ -151,6 +151,7 @@ glance() {
 		! there "$each" || set -- "$@" "$each"
 	done
 	show list "$@"
+	[ -n "$MOUNTS" ] || read_mounts
 	for each; do may "$each"; done
 	end
 	for each; do
@@ -170,7 +171,8 @@ may() {
 		if [ -d "$1" ]; then
 			[ ! -x "$1" ] || what=${what}x
 			[ -n "$(names "$1")" ] || what=${what}e
-			[ -w "$1" ] || { mount_of "$(cd -P -- "$1" 2>/dev/null && pwd -P)"; [ "$READ" = rw ] || what=${what}o; }
+			mount_of "${PWD%/}/${1#./}"
+			[ "$READ" = rw ] || what=${what}o
 		fi
 	fi
 	printf '%s\n' "$what"

@@ -27,7 +27,8 @@ order() {
 	if skips "$n" "$needs"; then LOST="$LOST$n "; report skipped; return; fi
 	if [ -z "$CODE" ] && arrive && "$form"; then report "$ENDING"; return; fi
 	case $CODE/$form in
-	parent_not_found/delete | parent_not_found/unmake | parent_not_found/expect) report unchanged; return ;;
+	?*/unmake) there "$dir/$name" || { report unchanged; return; } ;;
+	parent_not_found/delete | parent_not_found/expect) report unchanged; return ;;
 	esac
 	report "${FAILED:-failed}" "$CODE" "$SAID" "$KEPT"
 	LOST="$LOST$n " FAILED=

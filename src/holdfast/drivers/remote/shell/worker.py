@@ -74,7 +74,7 @@ class Shell:
         parts = [
             (above, asked[at : at + NAMES_MAX]) for above, asked in folders.items() for at in range(0, len(asked), NAMES_MAX)
         ]
-        script = [*(_fact(key) for key in facts), b"date +%s; end\n", *(_look(above, asked) for above, asked in parts)]
+        script = [*(_fact(key) for key in facts), b"MOUNTS=; date +%s; end\n", *(_look(above, asked) for above, asked in parts)]
         said = await self._said(*script)
         found: dict[str, Any] = {key: _known(key, said) for key in facts}
         reader = Reader(said, self._dialect)
