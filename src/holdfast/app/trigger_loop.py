@@ -11,12 +11,12 @@ import asyncio
 import fcntl
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from holdfast.app.triggers import Triggers, is_enabled
+from holdfast.app.triggers import Triggers, armed_since, is_enabled
 from holdfast.app.watching import Memory
 from holdfast.core.errors import HoldfastError, Refused
 from holdfast.core.events import Event
@@ -36,6 +36,7 @@ AT_ONCE_MAX: Final = 16  # looks at sources
 RETRY_S: Final = 60.0  # a schedule that could not be kept
 OURSELVES: Final = "file"  # who armed what the file says is enabled
 
+Row = Mapping[str, Any]
 Tell = Callable[[Record], None]
 
 
@@ -123,20 +124,18 @@ class TriggerLoop:
     # -- arming
 
     def arm(self) -> None:
-        for trigger in self._triggers.definitions.triggers.values():
-            self._arm(trigger)
+        """Everything that is enabled gets its time."""
+        for name, row in self._triggers.arm().items():
+            self._put(self._triggers.definitions.triggers[name], row)
 
-    def _arm(self, trigger: Trigger) -> None:
-        row = self._journal.trigger_row(trigger.name)
+    def _put(self, trigger: Trigger, row: Row | None) -> None:
         if not is_enabled(trigger, row):
             self._agenda.put(trigger.name, None)
-            return
-        now = self._engine.clock.now()
-        if isinstance(trigger, Cron):
-            since = self._triggers.armed_since(trigger)
-            self._agenda.put(trigger.name, cron.next_time(trigger.schedule, trigger.timezone, since))
+        elif isinstance(trigger, Cron):
+            assert row is not None  # armed, so known
+            self._agenda.put(trigger.name, cron.next_time(trigger.schedule, trigger.timezone, armed_since(row)))
         elif trigger.name not in self._busy:
-            self._agenda.put(trigger.name, now)
+            self._agenda.put(trigger.name, self._engine.clock.now())
 
     # -- waking
 
@@ -162,7 +161,7 @@ class TriggerLoop:
         if event.type == "trigger.changed":
             changed = self._triggers.definitions.triggers.get(event.data["name"])
             if changed is not None and event.data.get("by") != OURSELVES:
-                self._arm(changed)
+                self._put(changed, self._journal.trigger_row(changed.name))
                 self._wake.set()
         for watcher in self._listeners:
             if any_fits(_patterns(watcher), event.type) and not _is_own(watcher, event):
@@ -217,8 +216,9 @@ class TriggerLoop:
     def _cron_due(self, trigger: Cron) -> float | None:
         """Answer for everything since the last time; returns when the next is due."""
         now = self._engine.clock.now()
-        since = self._triggers.armed_since(trigger)
-        missed = cron.missed(trigger.schedule, trigger.timezone, since, now, trigger.misfire)
+        row = self._journal.trigger_row(trigger.name)
+        assert row is not None  # armed, so known
+        missed = cron.missed(trigger.schedule, trigger.timezone, armed_since(row), now, trigger.misfire)
         if missed is not None:
             if missed.skip:
                 self._skip(trigger, "it was missed", count=missed.skip, due=missed.due if not missed.fire else missed.fire[0])

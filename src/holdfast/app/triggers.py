@@ -21,7 +21,6 @@ from holdfast.app.watching import Memory, Watching
 from holdfast.core.errors import Refused
 from holdfast.core.events import NOTHING, Event
 from holdfast.core.times import iso
-from holdfast.journal.contract import Journal
 from holdfast.triggers import cron, file
 from holdfast.triggers.definitions import Action, Cron, Scanner, Trigger, Watcher
 from holdfast.triggers.definitions import Triggers as Definitions
@@ -99,15 +98,17 @@ class Triggers:
         checked = {name: await self.check(name) for name in trigger.check}
         return {"matches": [match], "fired": fired, "error": error, "checked": checked}
 
-    def armed_since(self, trigger: Cron) -> float:
-        """From when on its times count. A schedule that was changed begins anew, and so does one nobody knew."""
+    def arm(self) -> Mapping[str, Row | None]:
+        """How every enabled trigger stands. A schedule that was changed begins anew now, and so does one nobody knew."""
         journal, now = self.engine.journal, self.engine.clock.now()
-        row = journal.trigger_row(trigger.name)
-        if row is None or row["definition"] != trigger.definition:
-            data = {"name": trigger.name, "by": "file", **_definition(trigger)}
-            journal.append(None, [Event("trigger.changed", data)], at=now)
-            return now
-        return float(max(row["due"] or 0.0, row["changed_at"]))
+        rows = journal.trigger_rows()
+        enabled = [each for each in self.definitions.triggers.values() if is_enabled(each, rows.get(each.name))]
+        new = [each for each in enabled if isinstance(each, Cron) and not _is_known(each, rows.get(each.name))]
+        if new:
+            events = [Event("trigger.changed", {"name": each.name, "by": "file", **_definition(each)}) for each in new]
+            journal.append(None, events, at=now)
+            rows = journal.trigger_rows()
+        return {each.name: rows.get(each.name) for each in enabled}
 
     def enable(self, name: str, *, by: str) -> dict[str, Any]:
         return self._switch(name, True, by)
@@ -122,11 +123,20 @@ class Triggers:
         if is_enabled(trigger, journal.trigger_row(name)) != enabled:
             data = {"name": name, "enabled": enabled, "by": by, **_definition(trigger)}
             journal.append(None, [Event("trigger.changed", data)], at=now)
-        return trigger_document(trigger, journal, now)
+        return trigger_document(trigger, journal.trigger_row(name), now)
 
 
 def _definition(trigger: Trigger) -> dict[str, Any]:
     return {"definition": trigger.definition} if isinstance(trigger, Cron) else {}
+
+
+def _is_known(trigger: Cron, row: Row | None) -> bool:
+    return row is not None and row["definition"] == trigger.definition
+
+
+def armed_since(row: Row) -> float:
+    """From when on the times of a schedule count."""
+    return float(max(row["due"] or 0.0, row["changed_at"]))
 
 
 # -- documents
@@ -139,8 +149,8 @@ def is_enabled(trigger: Trigger, row: Row | None) -> bool:
 
 
 def action_documents(desk: Reading, definitions: Definitions) -> list[dict[str, Any]]:
-    now = desk.clock.now()
-    return [_action_document(action, desk.journal.action_row(name), now) for name, action in definitions.actions.items()]
+    now, rows = desk.clock.now(), desk.journal.action_rows()
+    return [_action_document(action, rows.get(name), now) for name, action in definitions.actions.items()]
 
 
 def _action_document(action: Action, row: Row | None, now: float) -> dict[str, Any]:
@@ -159,12 +169,11 @@ def _action_document(action: Action, row: Row | None, now: float) -> dict[str, A
 
 
 def trigger_documents(desk: Reading, definitions: Definitions) -> list[dict[str, Any]]:
-    now = desk.clock.now()
-    return [trigger_document(trigger, desk.journal, now) for trigger in definitions.triggers.values()]
+    now, rows = desk.clock.now(), desk.journal.trigger_rows()
+    return [trigger_document(trigger, rows.get(name), now) for name, trigger in definitions.triggers.items()]
 
 
-def trigger_document(trigger: Trigger, journal: Journal, now: float) -> dict[str, Any]:
-    row = journal.trigger_row(trigger.name)
+def trigger_document(trigger: Trigger, row: Row | None, now: float) -> dict[str, Any]:
     known = row or UNKNOWN
     enabled = is_enabled(trigger, row)
     upcoming = cron.next_time(trigger.schedule, trigger.timezone, now) if enabled and isinstance(trigger, Cron) else None

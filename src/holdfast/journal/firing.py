@@ -36,13 +36,12 @@ _NEW: Final[Row] = {
 }
 
 
-def standing(sheets: Sheets, place: str) -> Row | None:
-    """The row of an action or a trigger. Before a name is called unknown, all are counted: damage must not hide one."""
-    found: Row | None = sheets.get(SHEET, place)
-    total = sheets.get(SHEET, COUNT)
-    if found is None and sum(1 for _ in sheets.scan(SHEET)) != (0 if total is None else total + 1):
+def all_standing(sheets: Sheets, kind: str) -> dict[str, Row]:
+    """Every row of a kind, by name; proved to be complete, which a look at a single one is not."""
+    rows = dict(sheets.scan(SHEET))
+    if len(rows) != (rows[COUNT] + 1 if COUNT in rows else 0):
         raise corrupt("the state of an action or a trigger is missing")
-    return found
+    return {str(place).removeprefix(kind): row for place, row in rows.items() if str(place).startswith(kind)}
 
 
 def note_started(sheets: Sheets, data: Row, at: float) -> None:

@@ -15,7 +15,7 @@ from holdfast.core.events import Event, Outline
 from holdfast.journal.chain import corrupt
 from holdfast.journal.conflicts import conflicts, overdrawn
 from holdfast.journal.contract import Command, LockRow, Persisted, Record, RunRow
-from holdfast.journal.firing import ACTION, TRIGGER, standing
+from holdfast.journal.firing import ACTION, SHEET, TRIGGER, all_standing
 from holdfast.journal.folds import ENDINGS, NO_HEAD, count, fold, head_of, number_of, run_ids, tag_of
 from holdfast.journal.records import check
 from holdfast.journal.sheets import Key, Sheets
@@ -249,12 +249,21 @@ class Ledger(ABC):
     def action_row(self, action: str) -> Mapping[str, Any] | None:
         return self._standing(ACTION + action)
 
+    def action_rows(self) -> Mapping[str, Mapping[str, Any]]:
+        with self._reading() as sheets:
+            return all_standing(sheets, ACTION)
+
     def trigger_row(self, trigger: str) -> Mapping[str, Any] | None:
         return self._standing(TRIGGER + trigger)
 
+    def trigger_rows(self) -> Mapping[str, Mapping[str, Any]]:
+        with self._reading() as sheets:
+            return all_standing(sheets, TRIGGER)
+
     def _standing(self, place: str) -> Mapping[str, Any] | None:
         with self._reading() as sheets:
-            return standing(sheets, place)
+            found: Mapping[str, Any] | None = sheets.get(SHEET, place)
+            return found
 
     def stats(self, action: str | None = None) -> Sequence[Mapping[str, Any]]:
         with self._reading() as sheets:
