@@ -10,6 +10,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     target: "es2022",
     reportCompressedSize: false,
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   // `npx vite dashboard` beside a running `holdfast serve`, for who works on the dashboard itself.
   server: { proxy: { "/api": "http://127.0.0.1:8420", "/login": "http://127.0.0.1:8420" } },

@@ -108,6 +108,7 @@ export class Story {
       since = events.at(-1)!.seq;
     }
     this.told = true;
+    if (this.run?.ending === null) this.#loaded.soon(); // it may have moved on while its past was read
   }
 
   /** A run that is over may go on: by a rollback or a retry. So everything is listened to, and what is of this run kept. */
