@@ -56,6 +56,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
     },
     "Serve": {
         "serve": Entry("serve:serve", "Serve the API and the dashboard"),
+        "mcp": Entry("mcp:mcp", "Serve AI agents on standard input and output"),
         "token": Entry("token:token", "Make, list and revoke tokens for the API"),
     },
     "Set up": {
