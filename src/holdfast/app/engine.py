@@ -79,7 +79,9 @@ def open_parts(
         from holdfast.runtime.telemetry import from_environment, watchers
 
         found = from_environment(environment)
-        parts.watchers += watchers(parts.clock, tracer=tracer or found[0], meter=meter or found[1])
+        tracer, meter = tracer or found[0], meter or found[1]
+        parts.watchers += watchers(parts.clock, tracer=tracer, meter=meter)
+        parts.wiring.hosts.watched = {"tracer": tracer, "meter": meter}
     if logger is not None:
         from holdfast.runtime.logs import LogLines
 

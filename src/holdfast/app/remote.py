@@ -5,6 +5,7 @@ A face hands over plain words; what comes back are the executor's own results.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -104,17 +105,27 @@ class Reach:
         each = [replace(asked, host=host.address, sudo=self._sudo(host) or False) for host in meant]
         # Each host is used once: a connection is closed as soon as nobody uses it.
         config = ExecutorConfig(idle_s=0.0, connecting_max=parallel)
-        with open_executor(config, accepted=tell) as ssh:
+        with open_executor(config, accepted=tell, **_watched()) as ssh:
             return ssh.run_all(each, parallel=parallel, heard=heard)
 
     def carry(self, asked: Transfer, progress: Progress, tell: Tell) -> Transferred:
-        with open_executor(ExecutorConfig(transfer_timeout_s=self._said.get("timeout")), accepted=tell) as ssh:
+        config = ExecutorConfig(transfer_timeout_s=self._said.get("timeout"))
+        with open_executor(config, accepted=tell, **_watched()) as ssh:
             return ssh.transfer(asked, progress)
 
     def check(self, names: Sequence[str], parallel: int, tell: Tell) -> list[dict[str, Any]]:
         """Who we are there, and what is there."""
         asked = replace(self.command(_LOOK), timeout=self._said.get("timeout") or 30.0)
         return [_seen(result) for result in self.everywhere(asked, self.meant(names), parallel, None, tell)]
+
+
+def _watched() -> dict[str, Any]:
+    """A tracer and a meter, where the variables of OpenTelemetry ask for them."""
+    if not any(name.startswith("OTEL_") for name in os.environ):
+        return {}
+    from holdfast.runtime.telemetry import from_environment
+
+    return dict(zip(("tracer", "meter"), from_environment(os.environ), strict=True))
 
 
 def _seen(result: Result) -> dict[str, Any]:

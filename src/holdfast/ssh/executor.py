@@ -24,10 +24,23 @@ from holdfast.ssh.pool import Pool, Statistics
 from holdfast.ssh.quoting import line_of
 from holdfast.ssh.running import Done, Prepare, carry_out, limit_s, prepared, prepared_script, result_of
 from holdfast.ssh.scripts import leftovers, text_of
-from holdfast.ssh.tracing import traced
+from holdfast.ssh.tracing import Tracing
 from holdfast.ssh.trying import Attempt, Trier
 from holdfast.ssh.uploads import Upload
-from holdfast.ssh.values import CONFIGURED, Command, Heard, Host, Progress, Result, Running, Script, Sudo, Transfer, Transferred
+from holdfast.ssh.values import (
+    CONFIGURED,
+    Asked,
+    Command,
+    Heard,
+    Host,
+    Progress,
+    Result,
+    Running,
+    Script,
+    Sudo,
+    Transfer,
+    Transferred,
+)
 from holdfast.ssh.wrapping import wrapped
 
 
@@ -43,14 +56,15 @@ class Executor:
         chance: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         tracer: Any = None,
+        meter: Any = None,
         attempted: Callable[[Attempt], None] = lambda attempt: None,
         accepted: Callable[[str], None] = lambda said: None,
     ) -> None:
         self.config = config or (pool.config if pool is not None else ExecutorConfig())
         self._lends = pool is not None
-        self.pool = pool or Pool(self.config, now=now, accepted=accepted, tracer=tracer)
+        self.pool = pool or Pool(self.config, now=now, accepted=accepted, tracer=tracer, meter=meter)
         self._trier = Trier(self.pool, self.config, now=now, chance=chance, sleep=sleep, attempted=attempted)
-        self._tracer = tracer
+        self._tracing = Tracing(tracer, meter)
 
     async def __aenter__(self) -> Executor:
         return self
@@ -119,8 +133,9 @@ class Executor:
             side = FarSide(connection, Sudo.of(asked.sudo), timeout)
             return await (Download if asked.download else Upload)(side, asked, progress, stamp).carry()
 
-        tags = {"host": address.host, "direction": "download" if asked.download else "upload", "timeout": timeout or 0.0}
-        async with traced(self._tracer, "ssh.transfer", tags) as span:
+        direction = "download" if asked.download else "upload"
+        tags = {"host": address.host, "direction": direction, "sudo": _sudo(asked), "timeout": timeout or 0.0}
+        async with self._tracing.span("ssh.transfer", tags) as span:
             tried = await self._trier.persist(address, work)
             found = tried.value or Transferred(host=str(address), error=tried.failure)
             span.add(files=found.files, bytes=found.bytes, attempts=tried.attempts)
@@ -137,17 +152,25 @@ class Executor:
         began = perf_counter()
         try:
             address = asked.address
-            line_of(prepare().line)  # what cannot be said is found before anybody is called
+            first = prepare()
+            line_of(first.line)  # what cannot be said is found before anybody is called
         except WorldError as error:
             return Result(host=str(asked.host), error=error.as_failure())
 
         async def work(connection: Connection) -> Done:
             return await carry_out(connection, asked, prepare(), self.config, heard)
 
-        async with traced(self._tracer, name, _tags(asked, address, self.config)) as span:
+        async with self._tracing.span(name, _tags(asked, address, self.config)) as span:
+            if isinstance(asked, Script):
+                span.add(script_bytes=len(first.payload) - len(asked.input))
             tried = await self._trier.persist(address, work, self._happened(asked))
             result = result_of(address, tried, perf_counter() - began)
-            span.add(exit_code=result.exit_code, attempts=result.attempts, stdout_bytes=len(result.output))
+            span.add(
+                exit_code=result.exit_code,
+                attempts=result.attempts,
+                stdout_bytes=len(result.output),
+                stderr_bytes=len(result.stderr),
+            )
             span.failed(result.error)
         return result
 
@@ -163,11 +186,15 @@ class Executor:
         return look
 
 
-def _tags(asked: Running, address: Address, config: ExecutorConfig) -> dict[str, Any]:
+def _sudo(asked: Asked) -> str:
     sudo = Sudo.of(asked.sudo)
+    return sudo.user if sudo else ""
+
+
+def _tags(asked: Running, address: Address, config: ExecutorConfig) -> dict[str, Any]:
     return {
         "host": address.host,
-        "sudo": sudo.user if sudo else "",
+        "sudo": _sudo(asked),
         "timeout": limit_s(asked, config) or 0.0,
         "env_count": len(asked.env),
         "stdin_bytes": len(asked.input),

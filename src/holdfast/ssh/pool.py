@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdfast.core.errors import WorldError
 from holdfast.ssh.address import Address
 from holdfast.ssh.configuration import ExecutorConfig
-from holdfast.ssh.tracing import traced
+from holdfast.ssh.tracing import Tracing
 from holdfast.ssh.troubles import Crowded
 
 if TYPE_CHECKING:
@@ -63,11 +63,12 @@ class Pool:
         now: Callable[[], float] = monotonic,
         accepted: Callable[[str], None] = lambda said: None,
         tracer: Any = None,
+        meter: Any = None,
     ) -> None:
         self.config = config or ExecutorConfig()
         self._now = now
         self._accepted = accepted
-        self._tracer = tracer
+        self._tracing = Tracing(tracer, meter)
         self._ways: Ways | None = None
         self._lines: dict[Address, _Line] = {}
         self._connecting = asyncio.Semaphore(self.config.connecting_max)
@@ -169,7 +170,7 @@ class Pool:
                 (address.host, address.port), asyncio.Semaphore(self.config.connecting_per_host_max)
             )
             attributes = {"host": address.host, "port": address.port, "user": address.user, "jump": address.jump}
-            async with self._connecting, per_host, traced(self._tracer, "ssh.connect", attributes):
+            async with self._connecting, per_host, self._tracing.span("ssh.connect", attributes):
                 made = await connect(address, self.config, self._ways, lambda jump: self._tunnel(address, jump))
         except BaseException:
             self._counts["failed"] += 1

@@ -10,7 +10,7 @@ from holdfast.drivers.remote.host import Host, Way
 if TYPE_CHECKING:
     from holdfast.ssh.configuration import ExecutorConfig
     from holdfast.ssh.executor import Executor
-    from holdfast.ssh.pool import Pool
+    from holdfast.ssh.pool import Pool, Statistics
 
 
 class Hosts:
@@ -18,6 +18,7 @@ class Hosts:
 
     def __init__(self, config: ExecutorConfig | None = None) -> None:
         self.config = config
+        self.watched: dict[str, Any] = {}  # a tracer and a meter, for whoever watches
         self._pools: dict[bool, Pool] = {}
         self._executor: Executor | None = None
         self._users: dict[str, list[Host]] = {}  # by what was declared: the host, once for every driver
@@ -46,12 +47,23 @@ class Hosts:
         if apart not in self._pools:
             from holdfast.ssh.pool import Pool
 
-            self._pools[apart] = Pool(self.config)
+            self._pools[apart] = Pool(self.config, **self.watched)
         return self._pools[apart]
 
     def executor(self) -> Executor:
         if self._executor is None:
             from holdfast.ssh.executor import Executor
 
-            self._executor = Executor(self.config, pool=self.pool())
+            self._executor = Executor(self.config, pool=self.pool(), **self.watched)
         return self._executor
+
+    def circuits(self) -> dict[str, str]:
+        """By host: the state of its circuit breaker, for every host in use."""
+        executor = self._executor
+        users = [found[0] for found in list(self._users.values()) if found]
+        return {} if executor is None else {host.name: executor.breaker(host.way.address).state.value for host in users}
+
+    def statistics(self) -> Statistics | None:
+        """Of the connections that are shared; None while there are none."""
+        pool = self._pools.get(False)
+        return None if pool is None else pool.statistics()
