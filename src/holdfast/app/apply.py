@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from holdfast.app.cautions import warnings
 from holdfast.app.folding import heading_of
 from holdfast.app.parts import Parts
 from holdfast.app.preview import SavedPlan, no_step, read_sources, seal
@@ -107,6 +108,7 @@ class Session:
             "outline": outline_of(plan),
             "policy": asdict(wishes.policy),
             "owner": parts.owner.name,
+            **({"warnings": found} if (found := warnings(plan)) else {}),
         }
         self._tell(run, Event("run.created", created), durable=False)
         return run
@@ -221,6 +223,7 @@ class Session:
         keep_going = run.policy.on_failure == "continue" or run.policy.scope == "task"
         switches = Switches(self.plan, book, self.fleet, run) if run.guarded else None
         performer = Performer(self.plan, book, self.fleet, keep_going=keep_going, switches=switches, together=self.together)
+        performer.keeps = run.policy.on_failure == "stop"
         asks = self._asks(run.id)
         row = parts.journal.run(run.id)
         crew: Crew = SideBySide(performer, parts.clock, asks) if self.on_loop else Inline(performer, parts.clock, asks)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from holdfast.app.cautions import warnings
 from holdfast.core.change import Action, Change, Depth, Guarantee, Look, Resource, State
 from holdfast.core.errors import PlanError, Problem
 from holdfast.core.plan import Plan, Step
@@ -78,6 +79,7 @@ class Preview:
             "changes": list(self.changes),
             "problems": [problem.plain() for problem in self.problems],
             "irreversible": list(self.irreversible),
+            "warnings": warnings(self.plan),
         }
 
     @cached_property

@@ -17,7 +17,7 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 # Where an event belongs decides which of its fields are set. Values named in a row are in `data`; a value whose name
 # ends in `[]` is a column with one entry per step of the batch.
 EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "run.created": ("plan", "digest", "source", "outline", "policy", "owner"),
+    "run.created": ("plan", "digest", "source", "outline", "policy", "owner", "warnings"),
     "run.prepared": ("changes", "guarantees", "idle", "accepted", "more"),
     "run.refused": ("problems",),
     "run.started": ("at",),

@@ -29,6 +29,7 @@ class Result:
     residue: Sequence[Mapping[str, Any]] = ()
     errors: Sequence[Mapping[str, Any]] = ()
     tasks: Sequence[Mapping[str, Any]] = ()
+    warnings: Sequence[str] = ()
 
     @property
     def success(self) -> bool:
@@ -49,7 +50,7 @@ class Result:
             "started_at": iso(self.started_at),
             "duration_s": self.duration_s,
         }
-        for name in ("executed", "unchanged", "failed", "rolled_back", "skipped", "residue", "errors", "tasks"):
+        for name in ("executed", "unchanged", "failed", "rolled_back", "skipped", "residue", "errors", "tasks", "warnings"):
             document[name] = list(getattr(self, name))
         return document
 
@@ -87,6 +88,7 @@ def result_of(run: Run, heading: Heading) -> Result:
         residue=[*run.residue.values(), *accepted_residue(run)],
         errors=_errors(run),
         tasks=_tasks(run),
+        warnings=run.warnings,
     )
 
 

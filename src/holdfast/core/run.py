@@ -74,6 +74,7 @@ class Run:
         self.problems: Sequence[Mapping[str, Any]] = ()  # why it was refused
         self.faulty: Mapping[str, None] = {}  # steps because of which it was
         self.source = ""
+        self.warnings: tuple[str, ...] = ()  # what its reviewer was told although nothing was wrong
         self.started_at: float | None = None
         self.confirm_until: float | None = None
         self.guarded: tuple[str, ...] = ()  # targets that take the run back by themselves, unless it is confirmed
@@ -177,6 +178,7 @@ def evolve(run: Run, event: Event) -> None:
 def _evolve_run(run: Run, event: Event) -> None:
     if event.type == "run.created":
         run.source = event.data.get("source", "")
+        run.warnings = tuple(event.data.get("warnings", ()))
         return
     if event.type == "run.guarded":
         run.guarded = tuple(event.data["targets"])

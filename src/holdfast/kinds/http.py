@@ -13,7 +13,7 @@ import msgspec
 from holdfast.core.change import Change, Claim, Depth, Guarantee
 from holdfast.core.errors import Bug
 from holdfast.core.predict import View
-from holdfast.kinds.addresses import flaws_of_headers, flaws_of_method, flaws_of_url
+from holdfast.kinds.addresses import flaws_of_headers, flaws_of_method, flaws_of_trust, flaws_of_url
 from holdfast.kinds.contract import Flaw, Kind, Secret
 from holdfast.kinds.document import Document
 
@@ -41,6 +41,9 @@ class Rest(msgspec.Struct, frozen=True, omit_defaults=True):
     delete: Request = Request()
     headers: dict[str, str | Secret] = {}
     compare: tuple[str, ...] = ()
+    ca: str | None = None
+    fingerprint: str | None = None
+    verify: bool = True
 
     @property
     def key(self) -> str:
@@ -85,6 +88,9 @@ class Http(Kind, frozen=True, kw_only=True):
     delete: Request = Request()
     headers: dict[str, str | Secret] = msgspec.field(default_factory=dict)
     compare: tuple[str, ...] = ()
+    ca: str | None = None  # a file of certificates
+    fingerprint: str | None = None  # sha256:HEX of the one certificate that is accepted
+    verify: bool = True
 
     def flaws(self) -> Iterator[Flaw]:
         yield from flaws_of_url("url", self.url)
@@ -97,6 +103,7 @@ class Http(Kind, frozen=True, kw_only=True):
                 yield from flaws_of_url(verb, request.url)
         if (self.body is None) is (self.state == "present"):
             yield Flaw("body", "what is present has a `body`, and what is absent has none")
+        yield from flaws_of_trust(self.ca, self.fingerprint, self.verify)
         for name in self.compare if self.body is not None else ():
             if name not in self.body:  # type: ignore[operator]
                 yield Flaw("compare", f"`{name}` is to be compared, but `body` does not have it")
@@ -104,7 +111,9 @@ class Http(Kind, frozen=True, kw_only=True):
     @property
     def rest(self) -> Rest:
         ways: Mapping[str, Request] = {verb: getattr(self, verb) for verb in VERBS}
-        return Rest(url=self.url, headers=self.headers, compare=self.compare, **ways)
+        plain = {"headers": self.headers, "compare": self.compare}
+        trust = {"ca": self.ca, "fingerprint": self.fingerprint, "verify": self.verify}
+        return msgspec.structs.replace(Rest(url=self.url), **plain, **trust, **ways)
 
     def claims(self) -> Sequence[Claim]:
         return (Claim(self.rest.key, depth=Depth.CONTENT),)

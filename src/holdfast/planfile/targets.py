@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from holdfast.core.errors import Problem
+from holdfast.kinds.addresses import flaws_of_trust
 from holdfast.kinds.contract import Flaw, Secret
 from holdfast.planfile.arguments import fill, shape_of
 from holdfast.planfile.source import Spot, meant
@@ -20,7 +21,6 @@ from holdfast.planfile.source import Spot, meant
 BUILT_IN: Final = ("local", "memory")
 NEARBY: Final = frozenset(BUILT_IN)  # targets whose paths may be relative to the plan file
 _ADDRESS: Final = re.compile(r"https?://(?![^/]*@)[^\s/?#]+/?")
-_FINGERPRINT: Final = re.compile(r"(sha256:)?([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}", re.IGNORECASE)
 _WAY_IN: Final = re.compile(r"(?!-)[^\s@]+|(?!-)[^\s]+@(?!-)[^\s@]+")  # [user@]host[:port]
 
 
@@ -65,12 +65,7 @@ class Opnsense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     def flaws(self) -> Iterator[Flaw]:
         if _ADDRESS.fullmatch(self.opnsense) is None:
             yield Flaw("opnsense", f"`{self.opnsense}` is not an address", hint="write https://HOST or https://HOST:PORT")
-        if self.fingerprint is not None and _FINGERPRINT.fullmatch(self.fingerprint) is None:
-            yield Flaw("fingerprint", f"`{self.fingerprint}` is not the fingerprint of a certificate", hint="write sha256:HEX")
-        if self.ca is not None and not self.ca.startswith(("/", "~")):
-            yield Flaw("ca", f"`{self.ca}` is relative to nothing", hint="write an absolute path, or one from `~`")
-        if not self.verify and (self.ca or self.fingerprint):
-            yield Flaw("verify", "with `verify: false` nothing is compared with `ca` or `fingerprint`", hint="drop one of them")
+        yield from flaws_of_trust(self.ca, self.fingerprint, self.verify)
 
 
 TARGETS: Final[dict[str, type[msgspec.Struct]]] = {"ssh": Ssh, "opnsense": Opnsense}

@@ -32,6 +32,7 @@ def preview(
 ) -> Iterator[Line]:
     """`places` names the task and the stage of each step, where there is more than one."""
     yield heading(document["plan"], Span(f"  {short_digest(document['digest'])}", "dim"))
+    yield from (line(Span("warning", "alarm"), f": {each}") for each in document.get("warnings", ()))
     yield EMPTY
     shown = changes if everything else [change for change in changes if change["action"] != "none"]
     if shown:

@@ -75,6 +75,7 @@ def full(run: Document, now: float, *, everything: bool) -> Iterator[Line]:
         "took": took(run["duration_s"]),
     }
     yield from (line("  ", Span(f"{name:<9}", "dim"), value) for name, value in facts.items() if value)
+    yield from (line("  ", Span("warning", "alarm"), f": {each}") for each in run.get("warnings", ()))
     yield EMPTY
     yield from tree(run["tasks"], everything=everything)
     details = [*errors(run), *residue(run)]

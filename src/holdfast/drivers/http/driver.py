@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -28,7 +29,8 @@ GONE: Final = (404, 410)
 class RestResources:
     def __init__(self, *, secrets: Secrets | None = None, trust: Trust | None = None) -> None:
         self._secrets = secrets or Secrets()
-        self._door = Door(trust or Trust())
+        self._trust = trust or Trust()
+        self._doors: dict[Trust, Door] = {}
 
     async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
         return {look.key: await self._read(Rest.of(look.key)) for look in looks}
@@ -40,7 +42,16 @@ class RestResources:
         """The journal holds what undo needs."""
 
     async def close(self) -> None:
-        await self._door.close()
+        for door in self._doors.values():
+            await door.close()
+        self._doors.clear()
+
+    def _door(self, rest: Rest) -> Door:
+        """One for all resources that are believed for the same reasons."""
+        trust = self._trust
+        if rest.ca or rest.fingerprint or not rest.verify:
+            trust = Trust(ca=rest.ca and os.path.expanduser(rest.ca), fingerprint=rest.fingerprint, verify=rest.verify)
+        return self._doors.setdefault(trust, Door(trust))
 
     # -- one move
 
@@ -85,7 +96,7 @@ class RestResources:
         body = request.body if request.body is not None and not move.undo else wanted.values
         headers = {**self._headers(rest), "Idempotency-Key": f"{move.id}{'-undo' if move.undo else ''}"}
         timeout = WRITE_TIMEOUT_S if move.timeout is None else move.timeout
-        return await self._door.ask(method, url, json_body=body, headers=headers, timeout_s=timeout, fresh=True)
+        return await self._door(rest).ask(method, url, json_body=body, headers=headers, timeout_s=timeout, fresh=True)
 
     async def _resolve(self, rest: Rest, wanted: Document, before: Document, why: Failure) -> Outcome:
         """Done, surely not done, or nobody can tell: what is there decides."""
@@ -100,7 +111,7 @@ class RestResources:
     async def _read(self, rest: Rest) -> Document:
         method, url = rest.asked("read")
         try:
-            answer = await self._door.ask(method, url, headers=self._headers(rest), timeout_s=READ_TIMEOUT_S, fresh=True)
+            answer = await self._door(rest).ask(method, url, headers=self._headers(rest), timeout_s=READ_TIMEOUT_S, fresh=True)
         except Unsent as error:
             raise _unreachable(url, error) from None
         except Unheard as error:
