@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillUnderWay
 from contextlib import suppress
 from threading import Lock, Thread
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -33,6 +33,9 @@ RESTING: Final = frozenset({"paused", "confirming"})  # nothing of the run is in
 SHELF: Final = "serve"  # of the journal
 PARKED: Final = "parked"  # the runs that were paused because the server stopped
 STOPPED: Final = "the server was stopped"
+
+if TYPE_CHECKING:
+    from holdfast.drivers.remote.hosts import Hosts
 
 Do = Callable[[Holdfast], Any]
 
@@ -109,6 +112,12 @@ class Workshop:
         finally:
             with self._mutex:
                 del self._shifts[shift]
+
+    def hosts(self) -> dict[str, Hosts]:
+        """By run: the hosts that it works on right now."""
+        with self._mutex:
+            shifts = [shift for shift in self._shifts if shift.run.done() and shift.run.exception() is None]
+        return {shift.run.result(): shift.desk.parts.wiring.hosts for shift in shifts}
 
     # -- stopping, and going on
 

@@ -466,6 +466,40 @@ class Tenants(Answer):
     next_cursor: str | None
 
 
+class Host(Answer):
+    """A target of plans, as the newest run found it; `circuit` is that of a run that works on it now."""
+
+    target: str
+    type: Literal["ssh", "opnsense"]
+    address: str
+    reachable: bool | None
+    error: str | None
+    run: str
+    last_at: Time
+    steps: int
+    failed: int
+    circuit: Literal["closed", "open", "half_open"] | None
+
+
+class Connections(Answer):
+    """The SSH connections of a run that is under way."""
+
+    run: str
+    connections: int
+    sessions: int
+    opened: int
+    reused: int
+    replaced: int
+    expired: int
+    failed: int
+
+
+class Hosts(Answer):
+    hosts: list[Host]
+    pools: list[Connections]
+    next_cursor: str | None
+
+
 class Health(Answer):
     ok: bool
 

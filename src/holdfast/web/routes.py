@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from holdfast.web import documents as d
 from holdfast.web import streams
-from holdfast.web.handlers import checkpoints, plans, runs, tracking, triggers
+from holdfast.web.handlers import checkpoints, hosts, plans, runs, tracking, triggers
 from holdfast.web.serving import Call, Serving
 
 API: Final = "/api/v1"
@@ -101,6 +101,8 @@ ROUTES: Final = (
           body=d.CheckWanted, others=(404, 409, 424, 503)),
     Route("GET", f"{API}/tenants", "viewer", tracking.of_tenants, "Show what every tenant runs", d.Tenants,
           query=d.Page, confined=True),
+    Route("GET", f"{API}/hosts", "viewer", hosts.of_plans, "Show how it went with the hosts that plans work on", d.Hosts,
+          query=d.Page),
     Route("GET", f"{API}/session", "viewer", tracking.session, "Show who asks", d.SessionState, confined=True),
     Route("GET", "/metrics", "viewer", tracking.metrics, "Metrics for Prometheus", None, media=METRICS),
     Route("GET", "/openapi.json", "viewer", tracking.description, "This description", d.Description, confined=True),

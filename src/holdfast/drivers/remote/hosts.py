@@ -61,7 +61,7 @@ class Hosts:
         """By host: the state of its circuit breaker, for every host in use."""
         executor = self._executor
         users = [found[0] for found in list(self._users.values()) if found]
-        return {} if executor is None else {host.name: executor.breaker(host.way.address).state.value for host in users}
+        return {host.name: "closed" if executor is None else executor.breaker(host.way.address).state.value for host in users}
 
     def statistics(self) -> Statistics | None:
         """Of the connections that are shared; None while there are none."""
