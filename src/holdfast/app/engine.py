@@ -166,6 +166,13 @@ class Desk(Reading):
         alive = self.parts.owner.is_alive
         return [row for row in rows if row.state not in RESTING and (row.owner is None or not alive(row.owner))]
 
+    def free_locks(self) -> None:
+        """A process that died between the end of its run and its last word left the locks of that run behind."""
+        for lock in self.journal.locks():
+            row = self.journal.run(lock.run)
+            if row is not None and row.ending is not None and not self.parts.owner.is_alive(lock.owner):
+                self.journal.unlock(lock.run, at=self.clock.now())
+
     def due(self, all_runs: bool) -> list[RunRow]:
         """Runs that hold what undoing them would need, and are not among the newest any more."""
         if not all_runs:
@@ -284,6 +291,7 @@ class Engine(Desk):
         return await self.control(run, "rollback", **data)
 
     async def recover(self, *, resume: bool = False) -> list[Result]:
+        self.free_locks()
         results = []
         for row in self.dead_runs():
             with someone_else_may_be_faster():
@@ -387,6 +395,7 @@ class Holdfast(Desk):
         return self.control(run, "rollback", **data)
 
     def recover(self, *, resume: bool = False) -> list[Result]:
+        self.free_locks()
         results = []
         for row in self.dead_runs():
             with someone_else_may_be_faster():

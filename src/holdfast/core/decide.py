@@ -153,11 +153,17 @@ def _recovered(draft: Draft, stimulus: Recovered) -> None:
     run = draft.run
     was = run.state
     draft.emit("run.interrupted", owner=stimulus.owner)
-    if not stimulus.resume or was not in ("running", "queued") or run.unmet:
+    if not stimulus.resume or was not in ("running", "pausing", "queued") or forward.failing(run):
         unwind.begin(draft, run.error or error_of("cancelled", "the process that ran it died"))
         return
     draft.emit("run.resumed", owner=stimulus.owner, by="recover")
-    doubtful = [step for step, state in enumerate(run.steps) if state in ("applying", "in_doubt")]
+    for number, task in enumerate(run.tasks):
+        if task.state == "rolling_back":
+            unwind.begin_task(draft, number)
+        elif was == "pausing" and task.state in ("pausing", "paused"):
+            draft.emit("task.resumed", task=number)
+            forward.open_next(draft, number)
+    doubtful = [step for step, state in enumerate(run.steps) if state in ("applying", "in_doubt") and run.is_open(step)]
     if doubtful:
         draft.ask(doubtful)
 

@@ -288,7 +288,7 @@ class Trial:
         return recovering(self.site, resume=self.resume, kill_at=None)
 
 
-def _quick_place() -> str | None:
+def quick_place() -> str | None:
     """Memory where there is some: a kill loses nothing that was written, synced or not, so the disk is not what is tried."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
@@ -302,7 +302,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     stride = max(options.stride, 7 if options.small else 1)
     tally = Tally()
-    with tempfile.TemporaryDirectory(prefix="holdfast-crash-", dir=_quick_place()) as base:
+    with tempfile.TemporaryDirectory(prefix="holdfast-crash-", dir=quick_place()) as base:
         run_matrix(Site(base), depth=options.depth, stride=stride, resume=options.resume, tally=tally)
     return tally.report()
 
