@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import commands
 import msgspec
+import triggers
 
 from holdfast.core import states
 from holdfast.core.errors import CODES
@@ -75,12 +76,18 @@ def events() -> str:
     return "\n\n".join(["# Events", introduction, _table(("type", "data", "journaled"), rows)])
 
 
+def triggers_yaml() -> str:
+    """Every key of triggers.yaml."""
+    return triggers.page(_table, _type, _default)
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "kinds.md": kinds,
     "cli.md": cli,
     "error-codes.md": error_codes,
     "states.md": life_cycles,
     "events.md": events,
+    "triggers.md": triggers_yaml,
 }
 
 
