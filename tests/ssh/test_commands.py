@@ -16,6 +16,7 @@ import pytest
 
 from holdfast.ssh import Command, Executor, Result, Sudo
 from holdfast.ssh.front import Front
+from holdfast.testing.sshd import Sshd
 from tests.ssh.places import PASSWORD, QUICK, Hosts
 
 
@@ -91,6 +92,12 @@ def test_a_wrong_password_is_an_answer(ssh: Front, hosts: Hosts) -> None:
 def test_who_may_not_become_root_is_told_so(ssh: Front, hosts: Hosts, who: str) -> None:
     result = ssh.run_command(Command(["id"], sudo=True, host=hosts.address(getattr(hosts, who))))
     assert code(result) == "permission_denied"
+
+
+def test_a_host_without_sudo_says_so(ssh: Front, hosts: Hosts, tmp_path: Path) -> None:
+    with Sshd(user=hosts.plain, SetEnv=f"PATH={tmp_path}") as bare:
+        result = ssh.run_command(Command(["id"], sudo=True, host=bare.address()))
+    assert (code(result), "sudo is not installed" in str(result.error)) == ("not_found", True)
 
 
 def test_a_directory_that_is_not_there_is_said_before_anything_runs(ssh: Front, hosts: Hosts) -> None:

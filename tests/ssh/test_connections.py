@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -13,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.errors import WorldError
-from holdfast.ssh import Address, Command, Executor, Pool, RetryStrategy
+from holdfast.ssh import Address, Command, Executor, ExecutorConfig, Pool, RetryStrategy
 from holdfast.ssh.trying import Attempt
-from holdfast.testing.sshd import Sshd, free_port, make_key
+from holdfast.testing.sshd import Sshd, account, free_port, make_key
 from tests.ssh.places import QUICK, Hosts
 
 
-def refused(address: Address) -> WorldError:
+def refused(address: Address, config: ExecutorConfig = QUICK) -> WorldError:
     async def go() -> None:
-        async with Pool(QUICK) as pool, pool.session(address):
+        async with Pool(config) as pool, pool.session(address):
             raise AssertionError("it let us in")
 
     with pytest.raises(WorldError) as caught:
@@ -52,6 +53,20 @@ def test_an_unknown_host_is_unreachable(hosts: Hosts) -> None:
 def test_a_wrong_key_and_an_unknown_user_fail_to_authenticate(hosts: Hosts, tmp_path: Path) -> None:
     assert refused(hosts.address(identity=(str(make_key(tmp_path / "other")),))).code == "auth_failed"
     assert refused(hosts.address("nobody-is-called-so")).code == "auth_failed"
+
+
+def test_an_account_that_is_locked_is_not_let_in() -> None:
+    with account(f"hfl{os.getpid()}") as locked, Sshd(user=locked) as server:
+        subprocess.run(["usermod", "--password", "!", locked], check=True)
+        assert refused(server.address()).code == "auth_failed"
+
+
+def test_a_host_that_says_nothing_is_unreachable() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = Address(host="127.0.0.1", port=silent.getsockname()[1], config="none")
+        assert refused(address, QUICK.changed(connect_timeout_s=0.2)).code == "unreachable"
 
 
 def test_a_key_file_that_is_not_there_is_named(hosts: Hosts) -> None:

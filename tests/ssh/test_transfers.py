@@ -332,3 +332,15 @@ def test_a_disk_that_refuses_at_the_end_is_an_error(tmp_path: Path) -> None:
     found = subprocess.run(["sh", "-c", text, "sh", "mark"], env=path, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout) == (1, "")
     assert found.stderr.startswith("mark failed ")
+
+
+@pytest.mark.parametrize("direction", [up, down])
+def test_a_file_of_two_names_stays_one_file(ssh: Front, hosts: Hosts, near: Path, far: Path, direction: Any) -> None:
+    base = (near, far) if direction is up else (far, near)
+    (base[0] / "tree" / "sub").mkdir(parents=True)
+    (base[0] / "tree" / "a").write_text("content")
+    os.link(base[0] / "tree" / "a", base[0] / "tree" / "sub" / "b")
+    given_to(hosts.plain, far)
+    found = direction(ssh, hosts, base[0] / "tree", base[1] / "there")
+    assert (found.error, found.files) == (None, 2)
+    assert (base[1] / "there" / "a").samefile(base[1] / "there" / "sub" / "b")

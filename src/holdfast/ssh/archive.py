@@ -30,6 +30,7 @@ class Tree:
     sums: dict[bytes, str] = field(default_factory=dict)
     bytes: int = 0
     entries: int = 0
+    linked: dict[tuple[int, int], str] = field(default_factory=dict)  # files of several names: the first of them here
 
     @property
     def checksum(self) -> str:
@@ -77,10 +78,13 @@ def _entry(path: str, relative: str, tree: Tree, mode: int | None, times: bool) 
         header.type = tarfile.DIRTYPE
     elif stat.S_ISLNK(found.st_mode):
         header.type, header.linkname = tarfile.SYMTYPE, os.readlink(path)
-    elif stat.S_ISREG(found.st_mode):
-        header.size = found.st_size
-    else:
+    elif not stat.S_ISREG(found.st_mode):
         raise WorldError(f"{path} is neither a file nor a directory nor a link", code="unsupported")
+    elif found.st_nlink > 1 and (first := tree.linked.setdefault((found.st_dev, found.st_ino), relative)) != relative:
+        header.type, header.linkname = tarfile.LNKTYPE, first
+        tree.sums[os.fsencode(relative)] = tree.sums[os.fsencode(first)]
+    else:
+        header.size = found.st_size
     yield _head(header)
     if header.isreg():
         yield from _content(path, relative, header.size, tree)

@@ -3,9 +3,9 @@
     with Sshd() as server:
         address = server.address()
 
-A server started by root lets other users in: `account` makes one for the time of a block. A server's files lie in a
-directory of its own below /tmp, because the user who comes in must be able to read the authorized keys; it is gone
-when the block ends, and so is every session.
+An ordinary user's server lets that user in. One started by root lets others in as well: `account` makes one for the time
+of a block, where `may_make_accounts()`. A server's files lie in a directory of its own below /tmp, because the user who
+comes in must be able to read the authorized keys; it is gone when the block ends, and so is every session.
 """
 
 from __future__ import annotations
@@ -162,11 +162,26 @@ def account(name: str, *, password: str = "", sudo: str = "", shell: str = "/bin
         _as_root("userdel", "--force", "--remove", name, quiet=True)
 
 
+_BUSY: Final = (1, 10)  # of useradd, userdel and chpasswd: a file cannot be locked or changed
+_TRIES_MAX: Final = 20
 _ROOT: Final = [] if os.geteuid() == 0 else ["sudo", "-n"]
 
 
+def may_make_accounts() -> bool:
+    """Are we root, or may we become it without being asked?"""
+    return os.geteuid() == 0 or not subprocess.run([*_ROOT, "true"], check=False, capture_output=True).returncode
+
+
 def _as_root(*command: str, said: str = "", quiet: bool = False) -> None:
-    subprocess.run([*_ROOT, *command], input=said.encode(), check=True, stderr=subprocess.DEVNULL if quiet else None)
+    """The files of users are locked by who changes them, and others make users as well: that is worth some patience."""
+    for _ in range(_TRIES_MAX):
+        found = subprocess.run(
+            [*_ROOT, *command], input=said.encode(), check=False, stderr=subprocess.DEVNULL if quiet else None
+        )
+        if found.returncode not in _BUSY:
+            return found.check_returncode()
+        time.sleep(0.2)
+    found.check_returncode()
 
 
 def free_port() -> int:
