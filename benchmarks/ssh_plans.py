@@ -7,6 +7,7 @@ Two hundred steps (directories, files, links) on each of ten hosts, journal on, 
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -19,10 +20,9 @@ if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
 from measure import Contender, Sample, alternate, machine  # noqa: E402
-from places import Place  # noqa: E402
 from ssh_rivals import once  # noqa: E402
 
-from holdfast.testing.sshd import Sshd  # noqa: E402
+from holdfast.testing.sshd import Sshd, account  # noqa: E402
 
 STEPS = 200
 _FOLDERS = 20
@@ -45,8 +45,8 @@ for step in json.load(open({steps!r}))[host.name]:
 def figures(rounds: int = 5, hosts: int = 10) -> dict[str, Sample]:
     """Every contender; the one that takes long only once."""
     listen = [f"127.0.0.{number}" for number in range(1, hosts + 1)]
-    with Sshd(listen=listen) as server, Place() as place:
-        base = Path(place.base)
+    with account(f"hfb{os.getpid()}") as user, Sshd(user=user, listen=listen) as server:
+        base = Path("/home") / user
         found = alternate(list(_contenders(server, base, listen)), rounds)
         if shutil.which("pyinfra"):
             found |= once([Contender("pyinfra", lambda: _pyinfra(server, base, listen))])
@@ -68,7 +68,7 @@ def _contenders(server: Sshd, base: Path, hosts: Sequence[str]) -> list[Contende
         folder = base / f"round{next(numbers)}"
         folder.mkdir()
         for host in hosts:
-            (folder / host).mkdir()
+            _give(folder / host, server.user)
         return folder
 
     def first() -> Sequence[str]:
@@ -98,13 +98,19 @@ def _contenders(server: Sshd, base: Path, hosts: Sequence[str]) -> list[Contende
 def _pyinfra(server: Sshd, base: Path, hosts: Sequence[str]) -> list[str]:
     folder = base / "pyinfra"
     for host in hosts:
-        (folder / host).mkdir(parents=True)
+        _give(folder / host, server.user)
     steps, deploy = folder / "steps.json", folder / "deploy.py"
     steps.write_text(json.dumps({host: list(_steps(folder / host)) for host in hosts}))
     deploy.write_text(PYINFRA.format(steps=str(steps)))
     way = ["--ssh-user", server.user, "--ssh-port", str(server.port), "--ssh-key", str(server.key)]
     known = ["--data", f"ssh_known_hosts_file={server.known_hosts}"]
     return ["env", "-C", str(folder), "pyinfra", "-y", *way, *known, ",".join(hosts), str(deploy)]
+
+
+def _give(folder: Path, user: str) -> None:
+    """Where one host is to be worked on."""
+    folder.mkdir(parents=True)
+    shutil.chown(folder, user)
 
 
 def plan_for(server: Sshd, hosts: Sequence[str], folder: Path) -> dict[str, object]:
