@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any, Final
 
@@ -19,13 +19,17 @@ from holdfast.web.serving import Serving
 from holdfast.web.sessions import SESSION_S, Sessions
 
 
-def application(serving: Serving, gate: Gate, sessions: Sessions, threads: Executor, *, secure: bool) -> Starlette:
+def application(
+    serving: Serving, gate: Gate, sessions: Sessions, threads: Executor, *, secure: bool, more: Mapping[str, Any]
+) -> Starlette:
+    """`more` are applications of their own, by path, each behind a door of its own."""
     paths: dict[str, list[Route]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, []).append(route)
     doors = [Path(path, Door(routes, serving, gate, threads)) for path, routes in paths.items()]
     login = Path("/login", Login(gate, sessions, secure=secure))
-    return Starlette(routes=[*doors, login, Path("/{rest:path}", Rest(gate, Pages.shipped()))])
+    others = [Path(path, app) for path, app in more.items()]
+    return Starlette(routes=[*doors, *others, login, Path("/{rest:path}", Rest(gate, Pages.shipped()))])
 
 
 class Login:

@@ -82,7 +82,11 @@ class Door:
             return Call(_NOBODY, {}, None, None)
         caller, session = self._gate.enter(request.method, request.headers, request.cookies)
         check_role(caller, route.role, confined=route.confined)
-        query = understood(dict(request.query_params), route.query, "the query", strict=False)
+        asked = dict(request.query_params)
+        query = understood(asked, route.query, "the query", strict=False)
+        last = request.headers.get("last-event-id")
+        if route.stream is not None and last:  # what a browser says when it comes back
+            query = understood({**asked, "since": last}, route.query, "Last-Event-ID", strict=False)
         body = None if route.body is None else await self._body(request, route.body)
         return Call(caller, dict(request.path_params), query, body, None if session is None else session.csrf)
 
@@ -102,9 +106,7 @@ class Door:
         return understood(document, type_, "the body")
 
     async def _stream(self, opened: streams.Open, call: Call, request: Request, receive: Any, send: Any) -> None:
-        last = request.headers.get("last-event-id", "")
-        since = int(last) if last.isascii() and last.isdigit() and len(last) < 19 else call.query.since
-        pieces = opened(self._serving, call, since)
+        pieces = opened(self._serving, call)
         first = await anext(pieces, None)
         if first is None:  # over, and the client has it all: it need not come back
             await send({"type": "http.response.start", "status": 204, "headers": [*SAFETY, FRESH]})

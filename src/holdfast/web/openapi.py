@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from holdfast import __version__
 from holdfast.web import documents
 from holdfast.web.refusals import INVALID
-from holdfast.web.routes import ROUTES, Route
+from holdfast.web.routes import API, ROUTES, Route
 
 REF: Final = "#/components/schemas/{name}"
 MEANINGS: Final = {
@@ -30,6 +31,18 @@ MEANINGS: Final = {
     422: "the document is not valid; `problems` says where",
     424: "a target did not play along",
     503: "too much at once, or the server is stopping",
+}
+
+
+# What can be asked next with what an answer says: (field of the answer, path) by the route that answers.
+VERBS: Final = tuple(f"/{verb}" for verb in ("pause", "resume", "cancel", "retry", "rollback", "confirm", "approve"))
+_OF_RUN: Final = tuple(("run", f"{API}/runs/{{id}}{rest}") for rest in ("", "/events", "/changes", "/timeline", *VERBS))
+_OF_CHECKPOINT: Final = tuple(("name", f"{API}/checkpoints/{{name}}{rest}") for rest in ("", "/diff", "/restore"))
+LINKS: Final[Mapping[tuple[str, str], Sequence[tuple[str, str]]]] = {
+    ("POST", f"{API}/runs"): _OF_RUN,
+    ("POST", f"{API}/plans"): (("id", f"{API}/plans/{{id}}"),),
+    ("POST", f"{API}/checkpoints"): _OF_CHECKPOINT,
+    ("POST", f"{API}/checkpoints/{{name}}/restore"): _OF_RUN,
 }
 
 
@@ -59,7 +72,7 @@ def statuses(route: Route) -> list[int]:
 
 def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": f"{route.method.lower()}_{re.sub(r'[^a-z]+', '_', route.path.lower()).strip('_')}",
+        "operationId": _id_of(route.path, route.method),
         "summary": route.about,
         "parameters": [*_path_parameters(route), *_query_parameters(route, schemas)],
         "responses": {str(status): _response(route, status) for status in statuses(route)},
@@ -88,6 +101,11 @@ def _query_parameters(route: Route, schemas: dict[str, Any]) -> list[dict[str, A
 
 def _response(route: Route, status: int) -> dict[str, Any]:
     response: dict[str, Any] = {"description": MEANINGS[status]}
+    links = LINKS.get((route.method, route.path))
+    if status == route.status and links:
+        response["links"] = {
+            _id_of(path, method): _link(field, path, method) for field, path in links for method in _methods(path)
+        }
     if status == route.status and route.answer is None:
         response["content"] = {route.media.partition(";")[0]: {"schema": {"type": "string"}}}
     elif status == route.status and route.answer is not None:
@@ -97,6 +115,19 @@ def _response(route: Route, status: int) -> dict[str, Any]:
     elif status != 204:
         response["content"] = {"application/json": {"schema": _ref(documents.Error)}}
     return response
+
+
+def _methods(path: str) -> list[str]:
+    return [route.method for route in ROUTES if route.path == path]
+
+
+def _link(field: str, path: str, method: str) -> dict[str, Any]:
+    name = re.findall(r"\{(\w+)\}", path)[0]
+    return {"operationId": _id_of(path, method), "parameters": {f"path.{name}": f"$response.body#/{field}"}}
+
+
+def _id_of(path: str, method: str) -> str:
+    return f"{method.lower()}_{re.sub(r'[^a-z]+', '_', path.removeprefix(API).lower()).strip('_')}"
 
 
 def _ref(type_: type[Any]) -> dict[str, str]:

@@ -8,9 +8,10 @@ import os
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,6 +61,7 @@ class Settings:
     tls_cert: str | None = None
     tls_key: str | None = None
     triggers: str | None = None  # the file of triggers
+    agents: Mapping[str, Any] = field(default_factory=dict)  # what they may do beyond looking
     resume: bool = False  # what a dead process left is gone on with, not rolled back
     park_s: float = PARK_S
     environment: Mapping[str, str]
@@ -137,7 +139,7 @@ class Server:
 
     async def run(self, started: Callable[[Server], Any]) -> None:
         """Serve until `stop`; `started` is told once requests are taken."""
-        with ExitStack() as stack:
+        async with AsyncExitStack() as stack:
             desk = stack.enter_context(self.open_desk())
             workshop = Workshop(self.open_desk, self.clock)
             await asyncio.to_thread(self._take_up, workshop, desk)
@@ -158,7 +160,9 @@ class Server:
                 attending=self._attending,
             )
             threads = stack.enter_context(ThreadPoolExecutor(THREADS, "request"))
-            app = application(serving, self._gate(), self.sessions, threads, secure=self.settings.secure)
+            gate = self._gate()
+            more = await self._more(gate, workshop, stack)
+            app = application(serving, gate, self.sessions, threads, secure=self.settings.secure, more=more)
             following = asyncio.create_task(follow(tail, feed))
             try:
                 await self._serve(app, feed, workshop, following, started)
@@ -171,6 +175,16 @@ class Server:
         """First what rests because the server stopped, then what dead processes left."""
         resumed = workshop.unpark()
         workshop.recover([row for row in desk.dead_runs() if row.id not in resumed], resume=self.settings.resume)
+
+    async def _more(self, gate: Gate, workshop: Workshop, stack: AsyncExitStack) -> dict[str, Any]:
+        """The door for agents, where their protocol is installed."""
+        if find_spec("mcp") is None:
+            return {}
+        from holdfast.web import agents
+
+        allowed = agents.Allowed(roots=tuple(self.settings.roots), **self.settings.agents)
+        served = agents.Agents(self.home.path, allowed, workshop)
+        return {agents.PATH: await stack.enter_async_context(agents.door_of(gate, served))}
 
     def _gate(self) -> Gate:
         names = [self.settings.host, *self.settings.hosts]

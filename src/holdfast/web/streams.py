@@ -33,7 +33,7 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 Pieces = AsyncIterator[bytes]
-Open = Callable[["Serving", "Call", int], Pieces]  # the number is that of the last event the client has
+Open = Callable[["Serving", "Call"], Pieces]
 
 
 def latest(serving: Serving, call: Call) -> dict[str, Any]:
@@ -45,12 +45,14 @@ def latest(serving: Serving, call: Call) -> dict[str, Any]:
     return {"events": found, "next_cursor": str(page[-1]["seq"]) if len(page) == query.limit else None}
 
 
-async def of_run(serving: Serving, call: Call, since: int) -> Pieces:
+async def of_run(serving: Serving, call: Call) -> Pieces:
     """Ends after the last event of the run."""
     row = await asyncio.to_thread(serving.run, call.caller, call.path["id"])
     place, until = serving.feed.end, serving.feed.seq
     over = await asyncio.to_thread(_is_silent, serving, row.id)
-    async for piece in _past(serving, row.id, since, None if over else until, lambda document: True):
+    if not over:
+        yield PING  # the headers go out with the first piece: a client is to know that it is connected
+    async for piece in _past(serving, row.id, call.query.since, None if over else until, lambda document: True):
         yield piece
     if not over:
         async for piece in serving.feed.follow(place, lambda told: told.run == row.id, one_run=True):
@@ -68,14 +70,16 @@ def _is_silent(serving: Serving, run: str) -> bool:
     return not locked and (row.settled or row.ending != "rolled_back")
 
 
-async def of_everything(serving: Serving, call: Call, since: int) -> Pieces:
+async def of_everything(serving: Serving, call: Call) -> Pieces:
     """Never ends by itself. Without a number it begins with what happens next."""
     place, until = serving.feed.end, serving.feed.seq
-    yield PING  # the headers go out with the first piece: a client is to know that it is connected
+    yield PING
     caller = call.caller
     wanted: Wanted = _everything if caller.tenants is None else lambda told: caller.sees(told.tenants)
-    if since:
-        async for piece in _past(serving, None, since, until, lambda document: serving.sees(caller, document["run"])):
+    if call.query.since:
+        async for piece in _past(
+            serving, None, call.query.since, until, lambda document: serving.sees(caller, document["run"])
+        ):
             yield piece
     async for piece in serving.feed.follow(place, wanted):
         yield piece

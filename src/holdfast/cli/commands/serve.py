@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from holdfast.cli import codes
+from holdfast.cli.commands.mcp import limits
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import Span, line
 from holdfast.cli.options import DURATION, command
@@ -37,6 +38,12 @@ readable = click.Path(exists=True, dir_okay=False, resolve_path=True)
 @click.option(
     "--stop-within", "park_s", type=DURATION, default="60s", show_default=True, metavar="T", help="For runs to come to rest."
 )
+@click.option("--allow-apply", is_flag=True, help="Let agents at /mcp change something, with a token that may.")
+@click.option("--require-approval", is_flag=True, help="Have a person approve every plan of an agent by its digest.")
+@click.option("--allow-local-commands", "local_programs", is_flag=True, help="Let agents run programs on this machine.")
+@click.option(
+    "--blast-radius", "limits", multiple=True, callback=limits, metavar="LIMITS", help="How much each agent may change."
+)
 def serve(invocation: Invocation, recover: str, **given: Any) -> int:
     """Serve the API and the dashboard, until it is told to stop.
 
@@ -46,9 +53,11 @@ def serve(invocation: Invocation, recover: str, **given: Any) -> int:
 
     from holdfast.web.server import Server, Settings
 
+    agents = {name: given.pop(name) for name in ("allow_apply", "require_approval", "local_programs", "limits")}
     settings = Settings(
         state=invocation.state,
         environment=invocation.environment,
+        agents=agents,
         resume=recover == "resume",
         logger=None if invocation.screen.quiet else invocation.logger(),
         **given,
