@@ -29,4 +29,4 @@ def tools(folder: Path, flavour: str) -> Path:
 def without_python(stash: Path, path: Path) -> dict[str, str]:
     """Settings of a server whose sessions see nothing but these tools, whatever the user's profile says."""
     forced = f'export PATH={path}; exec sh -c "$SSH_ORIGINAL_COMMAND"'
-    return {"SetEnv": f"HOLDFAST_REMOTE={stash}", "ForceCommand": forced}
+    return {"SetEnv": f"HOLDFAST_REMOTE={stash} HOLDFAST_PYTHON=none", "ForceCommand": forced}

@@ -83,10 +83,12 @@ class Guards(Guarding):
 
     async def arm(self, run: str, within: float, moves: Sequence[Move]) -> None:
         undo = [self._taken_back(move) for move in moves]
+        await self.begin(run, within, [each for each in undo if each is not None])
+
+    async def begin(self, run: str, within: float, undo: Sequence[Any]) -> None:
+        """Orders for the engine and commands, in the order in which they are carried out when it fires."""
         try:
-            answer, _ = await self._host.ask(
-                "arm", run=self._host.label(run), seconds=within, undo=[each for each in undo if each is not None]
-            )
+            answer, _ = await self._host.ask("arm", run=self._host.label(run), seconds=within, undo=undo)
         except Lost as lost:
             raise lost.error from lost
         if answer != "armed":

@@ -75,9 +75,11 @@ main()
 """
 
 
-# The first Python that is young enough. One that is not says so before it has taken anything off its input.
+# The first Python that is young enough. The system's own comes first: what a profile puts before it in PATH is often a
+# script that looks for one, and takes ten times as long. Who runs the host may name another one, as for HOLDFAST_REMOTE.
+# One that is too old says so before it has taken anything off its input.
 _FIND: Final = """\
-for p in python3 python; do
+for p in ${{HOLDFAST_PYTHON:-/usr/bin/python3 python3 python}}; do
 command -v "$p" >/dev/null 2>&1 || continue
 "$p" -I -S -X utf8 -c "$0"
 code=$?
@@ -92,6 +94,11 @@ def command(python: str = "") -> tuple[str, ...]:
     if python:
         return (python, "-I", "-S", "-X", "utf8", "-c", boot)
     return ("sh", "-c", _FIND.format(none=NO_PYTHON), boot)
+
+
+def modules() -> tuple[str, ...]:
+    """What travels."""
+    return _MODULES
 
 
 @lru_cache(maxsize=1)
