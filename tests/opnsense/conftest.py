@@ -38,8 +38,9 @@ def plans_for(sim: Simulator, monkeypatch: pytest.MonkeyPatch, **target: Any) ->
     monkeypatch.setenv("EDGE_SECRET", sim.secret)
     edge = {"opnsense": sim.url, "key": {"secret": "env:EDGE_KEY"}, "secret": {"secret": "env:EDGE_SECRET"}, **target}
 
-    def make(*steps: dict[str, Any], name: str = "edge", **more: Any) -> Plan:
-        document = {"holdfast": 1, "name": name, "targets": {"edge": edge}, "on": "edge", "steps": list(steps), **more}
+    def make(*steps: dict[str, Any], name: str = "edge", also: dict[str, Any] | None = None, **more: Any) -> Plan:
+        targets = {"edge": edge, **(also or {})}
+        document = {"holdfast": 1, "name": name, "targets": targets, "on": "edge", "steps": list(steps), **more}
         return holdfast.parse(document)
 
     return make

@@ -31,6 +31,7 @@ class Target(NamedTuple):
 
     name: str
     declared: Mapping[str, Any]
+    others: Mapping[str, Mapping[str, Any]] = {}  # every target that the plan declares
 
 
 class Threaded:
@@ -96,7 +97,7 @@ class Wiring:
         for target in {"local", *(step.target for step in plan.steps), *plan.targets}:
             kind = _type_of(plan, target)
             for family, make in self.targets[kind].items():
-                makers[target, family] = _bound(make, self, Target(target, plan.targets.get(target, {})), on_loop)
+                makers[target, family] = _bound(make, self, Target(target, plan.targets.get(target, {}), plan.targets), on_loop)
         fleet = DriverFleet(makers)
         if any(_lands(step) for step in plan.steps):
             makers["local", "files"] = _bringing(makers["local", "files"], fleet, self.home)
@@ -244,8 +245,20 @@ def _rest(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
 def _appliance(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     from holdfast.drivers.opnsense.making import appliance_at
 
-    return wiring.remembered(f"opnsense:{target.declared}", lambda: appliance_at(target.declared, wiring.secrets))
+    inner = wiring.remembered(f"opnsense:{target.declared}", lambda: appliance_at(target.declared, wiring.secrets))
+    if "switch" not in target.declared:
+        return inner
+    from holdfast.drivers.opnsense.guarded import GuardedAppliance
+    from holdfast.drivers.remote.box import BoxSwitch, Restoring
 
+    box = target.declared["switch"]
+    restoring = Restoring(target.declared.get("config", CONFIG), tuple(target.declared.get("reload", RELOAD)))
+    host = _host(wiring, Target(box, target.others[box]))
+    return GuardedAppliance(inner, BoxSwitch(host, wiring.hosts, wiring.secrets, restoring))
+
+
+CONFIG: Final = "/conf/config.xml"  # where an OPNsense appliance keeps its configuration
+RELOAD: Final = ("/usr/local/etc/rc.reload_all",)  # and what makes all of it run
 
 TARGETS: Final[Targets] = {
     "local": {"files": _local_files, "process": _local_processes, "probe": _probes, "service": _services, "http": _rest},

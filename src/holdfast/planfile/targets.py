@@ -61,11 +61,19 @@ class Opnsense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     fingerprint: str | None = None  # sha256:HEX of the one certificate that is accepted
     verify: bool = True
     profile: Literal["24.7", "25.1", "25.7", "26.1", "26.7"] | None = None  # treat it as this version
+    switch: str | None = None  # an SSH target of the same box, which takes a run back that nobody confirms
+    config: str | None = None  # the file that the switch puts back
+    reload: tuple[str, ...] | None = None  # the command that makes it run
 
     def flaws(self) -> Iterator[Flaw]:
         if _ADDRESS.fullmatch(self.opnsense) is None:
             yield Flaw("opnsense", f"`{self.opnsense}` is not an address", hint="write https://HOST or https://HOST:PORT")
         yield from flaws_of_trust(self.ca, self.fingerprint, self.verify)
+        for field in ("config", "reload"):
+            if getattr(self, field) is not None and self.switch is None:
+                yield Flaw(
+                    field, f"`{field}` says what a `switch` does, and there is none", hint="name an SSH target as `switch`"
+                )
 
 
 TARGETS: Final[dict[str, type[msgspec.Struct]]] = {"ssh": Ssh, "opnsense": Opnsense}
@@ -75,6 +83,10 @@ def read_targets(raw: Mapping[str, Any], spot: Spot, found: list[Problem]) -> di
     """The declarations as they were written, once they are known to be sound."""
     for name, declaration in raw.items():
         _check(name, declaration, spot.into(name), found)
+        box = declaration.get("switch") if "opnsense" in declaration else None
+        if box is not None and "ssh" not in raw.get(str(box), {}):
+            hint = "declare it: {ssh: user@host}"
+            found.append(spot.into(name, "switch").problem("not_found", f"`{box}` is no SSH target of this plan", hint))
     return dict(raw)
 
 

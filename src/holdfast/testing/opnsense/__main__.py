@@ -17,7 +17,9 @@ from holdfast.testing.opnsense.tls import Certificate
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
-        appliance = Simulator(given.profile, given.seed, given.latency / 1000, tls=_certificate(given))
+        appliance = Simulator(
+            given.profile, given.seed, given.latency / 1000, tls=_certificate(given), config_file=given.config_file
+        )
     except (ValueError, OSError) as problem:
         sys.stderr.write(f"holdfast-opnsense-sim: {problem}\n")
         return 2
@@ -44,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="where its uuids begin")
     parser.add_argument("--latency", type=float, default=0, metavar="MS", help="milliseconds that every call takes")
     parser.add_argument("--arm", action="append", default=[], metavar="FAULT", help="a named fault to begin with; repeatable")
+    parser.add_argument("--config-file", type=Path, metavar="FILE", help="keep the configuration in this file as well")
     parser.add_argument("--tls", action="store_true", help="serve HTTPS with a certificate made for this run")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="serve HTTPS with this certificate (PEM)")
     parser.add_argument("--certificate-key", type=Path, metavar="FILE", help="the key of that certificate (PEM)")

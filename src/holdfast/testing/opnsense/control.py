@@ -30,6 +30,7 @@ class Control:
             ("POST", "/clock/advance"): lambda given: {"now": appliance.clock.advance(float(given["seconds"]))},
             ("POST", "/foreign"): lambda given: appliance.foreign(**given),
             ("POST", "/reboot"): lambda _: appliance.reboot(),
+            ("POST", "/reload"): lambda _: appliance.reload(),
             ("PUT", "/profile"): lambda given: appliance.become(given["profile"]),
             ("POST", "/reset"): lambda _: appliance.reset(),
         }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from holdfast.testing.opnsense import effects, faults
@@ -42,11 +44,14 @@ class Simulator:
         tls: Certificate | None = None,
         users: Sequence[User] = FIXTURE,
         race_delay_s: float = 0.0,
+        config_file: Path | None = None,
     ) -> None:
+        """`config_file` is where its configuration lies for whoever comes in by SSH; `reload` reads it again."""
         self._settings = (profile, seed, tuple(users))
         self.latency_s = latency_s
         self.race_delay_s = race_delay_s
         self.tls = tls
+        self.config_file = config_file
         self.key, self.secret = ADMIN.key, ADMIN.secret
         self.port = self.control_port = 0
         self._servers: list[Server] = []
@@ -59,6 +64,8 @@ class Simulator:
         self.clock = Clock()
         self._random = random.Random(seed)
         self.store = Store(fixture(self.new_uuid), self.clock)
+        self.store.file = self.config_file
+        self.store.write()
         self.users = {user.key: user for user in users}
         self.requests: list[Recorded] = []
         self._numbers = itertools.count(1)
@@ -165,6 +172,15 @@ class Simulator:
                 self.running.load_filter(self.store.config)
             else:
                 self.running.take(group, self.store.config)
+
+    def reload(self) -> None:
+        """What lies in the file is the configuration, and all of it runs: what an appliance's own script does."""
+        if self.config_file is None:
+            raise ValueError("this simulator keeps its configuration in no file")
+        self.store.save(
+            json.loads(self.config_file.read_text()), Author("root", "127.0.0.1", "", "/usr/local/etc/rc.reload_all")
+        )
+        self.activate()
 
     def reboot(self) -> None:
         """Down and up again: every connection is cut, and what is configured runs."""

@@ -6,10 +6,12 @@ and saves without having read again, takes the other's change away; nothing here
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
@@ -64,6 +66,7 @@ class Store:
         self.retention = retention
         self.config = config
         self.previous = config
+        self.file: Path | None = None  # where it lies for whoever comes in by another door
         self._size = weight(config)
         self.revisions: list[Revision] = []
         self.save(config, Author("root", "127.0.0.1", "", "/system_initial"))
@@ -74,7 +77,14 @@ class Store:
         self._size += grown(self.previous, config)
         revision = Revision(self.clock.advance(0.0001), author, config, self._size)
         self.revisions = [revision, *self.revisions][: self.retention]
+        self.write()
         return revision
+
+    def write(self) -> None:
+        if self.file is not None:
+            new = self.file.with_suffix(".new")
+            new.write_text(json.dumps(self.config))
+            new.replace(self.file)
 
     def revision(self, name: str) -> Revision | None:
         return next((revision for revision in self.revisions if revision.id == name), None)
