@@ -67,14 +67,15 @@ def _in_run(journal: Journal, row: RunRow, declared: Mapping[str, Any]) -> Itera
         steps = [step for step, task in enumerate(run.graph.task_of) if run.outline.tasks[task].target == name]
         if not steps:
             continue
-        codes = _codes(run, set(steps))
+        type_ = next(type_ for type_ in TYPES if type_ in said)
+        address = str(said[type_])
+        codes = _codes(run, set(steps), address)
         error = next((code for code in codes if code in UNREACHED), None)
         went = row.ending in WELL or any(run.steps[step] not in ("pending", "skipped") for step in steps)
-        type_ = next(type_ for type_ in TYPES if type_ in said)
         yield Reached(
             target=name,
             type=type_,
-            address=str(said[type_]),
+            address=address,
             reachable=False if error else (True if went else None),
             error=error,
             run=row.id,
@@ -84,8 +85,14 @@ def _in_run(journal: Journal, row: RunRow, declared: Mapping[str, Any]) -> Itera
         )
 
 
-def _codes(run: Run, steps: set[int]) -> list[str]:
-    """What went wrong on these steps: while they ran, or when they were looked at before."""
+def _codes(run: Run, steps: set[int], address: str) -> list[str]:
+    """What went wrong on these steps while they ran; or with them, or on the way to their host, before anything began."""
     ids = {run.ids[step] for step in steps}
     failures = [error["code"] for step, error in run.failures.items() if step in steps]
-    return failures + [problem["code"] for problem in run.problems if problem.get("step") in ids]
+    before = [problem for problem in run.problems if problem.get("step") in ids or _is_about(problem, address)]
+    return failures + [problem["code"] for problem in before]
+
+
+def _is_about(problem: Mapping[str, Any], address: str) -> bool:
+    """Who cannot be reached is named first; no step is to blame."""
+    return not problem.get("step") and str(problem["message"]).startswith(f"{address}:")
