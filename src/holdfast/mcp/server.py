@@ -78,12 +78,12 @@ class _Facing:
             wait_s = arguments.pop("wait_s", 0.0)
             found = await self._in_thread(tool.do, agent, **arguments)
             if tool.follows:
-                found = await self._followed(context, agent, found, wait_s)
+                found = await self._followed(context, agent, found, wait_s, rests=tool.rests)
             return _answer(found if tool.ours else Sealing().document(found))
         except Exception as error:  # whatever it is, the agent is told, and the server goes on
             return _answer(told(error), is_error=True)
 
-    async def _followed(self, context: Context, agent: Agent, run: str, wait_s: float) -> dict[str, Any]:
+    async def _followed(self, context: Context, agent: Agent, run: str, wait_s: float, *, rests: bool) -> dict[str, Any]:
         """The document of a run: when it has ended, or when it was waited for long enough."""
         deadline, pause, reported = anyio.current_time() + wait_s, POLL_S, -1
         while True:
@@ -92,7 +92,8 @@ class _Facing:
             if done > reported:
                 reported = done
                 await context.session.report_progress(done, total, f"{document['state']}: {done} of {total} steps")
-            if document["ending"] is not None or document["state"] == "paused" or anyio.current_time() >= deadline:
+            over = document["ending"] is not None or (rests and document["state"] == "paused")
+            if over or anyio.current_time() >= deadline:
                 return document
             await anyio.sleep(min(pause, max(deadline - anyio.current_time(), 0)))
             pause = min(pause * 1.5, POLL_MAX_S)

@@ -23,6 +23,7 @@ class Tool(NamedTuple):
     destructive: bool = False
     idempotent: bool = False
     follows: bool = False  # it answers with the id of a run, whose document is given
+    rests: bool = False  # and a run that is paused is not waited for
     open_world: bool = False  # it talks to hosts and services
     ours: bool = False  # nothing of what it answers was said by anybody else
 
@@ -49,6 +50,7 @@ TOOLS: Final[Mapping[str, Tool]] = {
         changes=True,
         destructive=True,
         follows=True,
+        rests=True,
         open_world=True,
     ),
     "get_run": Tool(
@@ -60,6 +62,7 @@ TOOLS: Final[Mapping[str, Tool]] = {
         lambda agent, run: agent.find_run(run),
         idempotent=True,
         follows=True,
+        rests=True,
     ),
     "list_runs": Tool(
         "List runs", "List runs, the newest first.", schemas.ListRuns, schemas.RUNS, Agent.list_runs, idempotent=True
@@ -93,6 +96,7 @@ TOOLS: Final[Mapping[str, Tool]] = {
         Agent.pause_run,
         changes=True,
         follows=True,
+        rests=True,
     ),
     "resume_run": Tool(
         "Resume a run",
