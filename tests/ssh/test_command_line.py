@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import holdfast
 from holdfast.testing.sshd import free_port
 from tests.ssh.places import Hosts
 
@@ -143,3 +144,17 @@ def test_output_comes_while_the_command_runs(hosts: Hosts) -> None:
         assert client.stdout.readline() == f"{hosts.plain}@127.0.0.1 | one\n"
         client.send_signal(signal.SIGINT)
     assert client.returncode == 130
+
+
+def test_a_key_that_was_accepted_is_in_the_journal(hosts, tmp_path):
+    server = hosts.server
+    known, state = tmp_path / "known", str(tmp_path / "state")
+    place = f"{server.user}@127.0.0.1:{server.port}"
+    words = ["ssh", "exec", place, "--key", str(server.key), "--known-hosts", str(known), "--accept-new", "--state", state]
+    for _ in range(2):  # the second time there is nothing to accept
+        subprocess.run([sys.executable, "-m", "holdfast", *words, "--", "true"], check=True, capture_output=True)
+    with holdfast.open(state) as hf:
+        facts = [event["data"] for event in hf.event_documents() if event["type"] == "host.accepted"]
+    assert len(facts) == 1
+    assert "accepted its host key SHA256:" in facts[0]["said"]
+    assert facts[0]["by"]

@@ -14,7 +14,9 @@ from typing import Any, Final, TypeVar
 
 from holdfast.app import hosts
 from holdfast.core.errors import PlanError, Problem
+from holdfast.core.events import Event
 from holdfast.drivers.secrets import Secrets
+from holdfast.journal.contract import Journal
 from holdfast.kinds.contract import Secret
 from holdfast.ssh import Address, Command, ExecutorConfig, Result, Script, Sudo, Transfer, Transferred
 from holdfast.ssh import open as open_executor
@@ -126,6 +128,11 @@ def _watched() -> dict[str, Any]:
     from holdfast.runtime.telemetry import from_environment
 
     return dict(zip(("tracer", "meter"), from_environment(os.environ), strict=True))
+
+
+def record_accepted(journal: Journal, said: Sequence[str], *, by: str, at: float) -> None:
+    """That a host's key was believed because somebody asked for that is worth remembering for good."""
+    journal.append(None, [Event("host.accepted", {"said": each, "by": by}) for each in said], at=at)
 
 
 def _seen(result: Result) -> dict[str, Any]:

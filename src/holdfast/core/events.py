@@ -78,6 +78,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "lock.released": ("id",),
     "lock.reclaimed": ("id", "run"),
     "plan.approved": ("digest", "by"),
+    "host.accepted": ("said", "by"),
     "checkpoint.created": ("name", "plan", "resources"),
     "checkpoint.restored": ("name", "run"),
     "checkpoint.deleted": ("name",),

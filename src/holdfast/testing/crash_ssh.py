@@ -1,6 +1,6 @@
 """Break plans on a host at many moments and in many ways, then recover and compare.
 
-    python -m holdfast.testing.crash_ssh [--points N]
+    python -m holdfast.testing.crash_ssh [--points N] [--shell]
 
 A plan of files, commands, a script and a large upload goes through a real sshd, over a link of our own, to a disk of its
 own (where we may mount one), and is broken at a moment that moves through it. After `recover` the host must be exactly as
@@ -189,7 +189,8 @@ def _digest(path: Path) -> str:
 
 
 @contextmanager
-def site(large_bytes: int = LARGE_BYTES) -> Iterator[Site]:
+def site(large_bytes: int = LARGE_BYTES, *, shell: bool = False) -> Iterator[Site]:
+    """With `shell` the host is one that has no Python."""
     with tempfile.TemporaryDirectory(prefix="holdfast-crash-") as base, _disk(Path(base) / "disk") as disk:
         folder = Path(base) / "client"
         folder.mkdir()
@@ -197,7 +198,8 @@ def site(large_bytes: int = LARGE_BYTES) -> Iterator[Site]:
             (disk / name).mkdir(mode=0o700)
         large = folder / "large"
         large.write_bytes(os.urandom(large_bytes))
-        with Sshd(SetEnv=f"HOLDFAST_REMOTE={disk}/stash TMPDIR={disk}/tmp") as server, Link(server.port) as link:
+        around = f"HOLDFAST_REMOTE={disk}/stash TMPDIR={disk}/tmp{' HOLDFAST_PYTHON=none' if shell else ''}"
+        with Sshd(SetEnv=around) as server, Link(server.port) as link:
             known = server.known_hosts.read_text().replace(f":{server.port} ", f":{link.port} ")
             (folder / "known_hosts").write_text(known)
             yield Site(server=server, link=link, folder=folder, disk=disk, large=large)
@@ -224,10 +226,10 @@ def may_mount() -> bool:
     return os.geteuid() == 0 and shutil.which("mount") is not None
 
 
-def run(points: int) -> int:
+def run(points: int, *, shell: bool = False) -> int:
     """Break it at so many moments in every way; the number of trials that went wrong."""
     wrong = 0
-    with site() as where:
+    with site(shell=shell) as where:
         usual_s = usual(where)
         for name in BREAKS:
             if name == "disk full" and not may_mount():
@@ -275,7 +277,9 @@ def attempt(where: Site, way: str, after_s: float) -> str:
 def main() -> int:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=20, help="moments per way to break (20)")
-    return 1 if run(parser.parse_args().points) else 0
+    parser.add_argument("--shell", action="store_true", help="a host without Python")
+    asked = parser.parse_args()
+    return 1 if run(asked.points, shell=asked.shell) else 0
 
 
 if __name__ == "__main__":

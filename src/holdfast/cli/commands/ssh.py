@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -130,8 +131,8 @@ def copy(invocation: Invocation, /, source: str, destination: str, **options: An
     """Copy a file or a directory to a host, or from one: one of SRC and DST is HOST:PATH."""
     reach = _reach(options)
     asked = reach.transfer(source, destination)
-    with views.copying(invocation.screen) as progress:
-        found = reach.carry(asked, progress, _tell(invocation))
+    with views.copying(invocation.screen) as progress, _telling(invocation) as tell:
+        found = reach.carry(asked, progress, tell)
     code = _code_of([found.error.code if found.error else None])
     if found.error is not None:
         invocation.regret(found.error.plain())
@@ -148,7 +149,8 @@ def copy(invocation: Invocation, /, source: str, destination: str, **options: An
 def check(invocation: Invocation, /, hosts: Sequence[str], parallel: int, **options: Any) -> int:
     """See whether hosts can be reached, as whom, and what is there."""
     reach = _reach(options)
-    found = reach.check(hosts, parallel, _tell(invocation))
+    with _telling(invocation) as tell:
+        found = reach.check(hosts, parallel, tell)
     code = _code_of([each["error"]["code"] if each["error"] else None for each in found])
     return invocation.answer(found, *views.checked(found), code=code)
 
@@ -159,15 +161,35 @@ def _reach(options: dict[str, Any]) -> Reach:
     return Reach(options)
 
 
-def _tell(invocation: Invocation) -> Callable[[str], None]:
-    """What everybody should know, as a remark: a key that was accepted."""
-    return lambda said: invocation.screen.complain(line(said))
+@contextmanager
+def _telling(invocation: Invocation) -> Iterator[Callable[[str], None]]:
+    """Keys of hosts that are accepted are what everybody should know: a remark now, and a fact in the journal."""
+    accepted: list[str] = []
+
+    def tell(said: str) -> None:
+        accepted.append(said)
+        invocation.screen.complain(line(said))
+
+    try:
+        yield tell
+    finally:
+        if accepted:
+            _record(invocation, accepted)
+
+
+def _record(invocation: Invocation, accepted: Sequence[str]) -> None:
+    from holdfast.app.parts import who
+    from holdfast.app.remote import record_accepted
+
+    with invocation.engine() as hf:
+        record_accepted(hf.journal, accepted, by=who(), at=hf.parts.clock.now())
 
 
 def _everywhere(invocation: Invocation, reach: Reach, asked: Any, hosts: Sequence[str], parallel: int) -> int:
     meant = reach.meant(hosts)
     heard = None if invocation.screen.json else views.tagged(invocation.screen, [str(each.address) for each in meant])
-    results = reach.everywhere(asked, meant, parallel, heard, _tell(invocation))
+    with _telling(invocation) as tell:
+        results = reach.everywhere(asked, meant, parallel, heard, tell)
     code = _code_of([result.error.code if result.error else None for result in results])
     return invocation.answer([result.plain() for result in results], *views.failures(results), code=code)
 

@@ -21,7 +21,7 @@ hello() {
 	FORMAT="$PLAIN %s %d %i $when|%h"
 	case $(sync --help 2>&1) in *-*f*) FLUSHES=1 ;; esac
 	[ "$(echo aGk= | base64 -d 2>/dev/null)" != hi ] || BASE64=1
-	APART= GROUP=- LIMIT=
+	ME=$$-$(number_in 20 $$) APART= GROUP=- LIMIT=
 	if command -v setsid >/dev/null 2>&1; then APART=setsid GROUP=$(number_in 3 $$); fi
 	! command -v timeout >/dev/null 2>&1 || LIMIT='timeout 300'
 	missing=

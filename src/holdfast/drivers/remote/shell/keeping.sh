@@ -46,9 +46,9 @@ enter() {
 		mkdir -m 700 -- "$H" 2>/dev/null
 		! there "$H" || is_private "$H" || { no permission_denied "$H is not a private directory of this user"; return; }
 		mkdir -- "$H/.runs" 2>/dev/null
-		: 2>/dev/null >"$H/.runs/$$.here" && break
+		{ : >"$H/.runs/$ME.here"; } 2>/dev/null && break
 	done
-	[ -e "$H/.runs/$$.here" ] || { try mkdir -- "$H/.runs" || return; no os "$H: cannot be written to"; return; }
+	[ -e "$H/.runs/$ME.here" ] || { try mkdir -- "$H/.runs" || return; no os "$H: cannot be written to"; return; }
 	read_mounts
 	mount_of "$(cd -P -- "$H" && pwd -P)"
 	STASHES="$NL$MOUNT $H$NL" AT=
@@ -162,7 +162,7 @@ take() {
 		kill -KILL "$who" 2>/dev/null
 		pause
 	done
-	printf '%s %s %s\n' $$ "$(number_in 20 $$)" "$GROUP" >"$lock.new" && mv -f -- "$lock.new" "$lock"
+	printf '%s %s %s\n' $$ "${ME#*-}" "$GROUP" >"$lock.new" && mv -f -- "$lock.new" "$lock"
 	TAKEN="$TAKEN$1$NL"
 }
 
@@ -173,12 +173,12 @@ leave() {
 	[ -n "$ENTERED" ] || return 0
 	cd /
 	printf %s "$TAKEN" | while read -r run; do rm -f -- "$H/.runs/$run.lock"; done
-	rm -f -- "$H/.runs/$$.here"
-	[ -z "$(kept)" ] || return 0
+	rm -f -- "$H/.runs/$ME.here"
 	for here in "$H"/.runs/*.here; do
-		here=${here##*/}
-		[ -d "/proc/${here%.here}" ] || rm -f -- "$H/.runs/$here"
+		who=${here##*/} who=${who%.here}
+		[ "$(number_in 20 "${who%-*}")" = "${who#*-}" ] || rm -f -- "$here"
 	done
+	[ -z "$(kept)" ] || return 0
 	rmdir -- "$H/.runs" 2>/dev/null || return 0
 	for record in "$H"/.at-*; do
 		[ -L "$record" ] || continue
