@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -105,15 +105,19 @@ class History:
         *,
         execution_id: str | None = None,
         plan: str | None = None,
+        because: Sequence[Event] = (),
     ) -> str:
-        """Returns the id by which the execution is completed; `plan` is the name of the plan that it applies."""
+        """Returns the id by which the execution is completed; `plan` is the name of the plan that it applies.
+
+        Events that it happens `because` of stand in the same record: both are journaled, or none.
+        """
         execution = execution_id or new_id()
         data = {"id": execution, "action_id": action_id, "source": source, "execution_type": execution_type}
         if plan is not None:
             data["plan"] = plan
         if self._life is not None:
             data["owner"] = self._life.name
-        self._append("action.started", data, started_at)
+        self._append("action.started", data, started_at, because)
         self._begun[execution] = action_id
         return execution
 
@@ -200,9 +204,9 @@ class History:
 
     # -- how
 
-    def _append(self, kind: str, data: dict[str, Any], milliseconds: float | None) -> None:
+    def _append(self, kind: str, data: dict[str, Any], milliseconds: float | None, because: Sequence[Event] = ()) -> None:
         at = self._clock() if milliseconds is None else milliseconds / 1000
-        self.journal.append(None, [Event(kind, data)], at=at)
+        self.journal.append(None, [*because, Event(kind, data)], at=at)
         self._appended += 1
         if isinstance(self.journal, MemoryJournal) and self._appended % self._max_entries == 0:
             self.journal.compact(keep_runs=0, at=at)  # a ring in memory keeps no records behind it

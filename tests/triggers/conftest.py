@@ -107,6 +107,7 @@ class Life:
 
     async def until(self, type_: str, count: int = 1) -> None:
         """What was started goes on until so many of these events are there."""
+        await asyncio.sleep(0)  # so that it begins
         async with asyncio.timeout(20):
             while len(self.events(type_)) < count:
                 await asyncio.sleep(0.001)

@@ -157,9 +157,13 @@ async def test_with_overlap_wait_it_is_fired_when_the_last_one_ends(scene: Scene
             life.start(HOUR)
             await life.until("action.started")
         assert life.types() == ["trigger.fired", "action.started"]
+        life.start(HOUR)
+        await life.until("trigger.skipped")
         await open_gate(scene)
         await life.loop.finish()
-        assert life.types() == ["trigger.fired", "action.started", "action.completed"] * 2
+        fired = ["trigger.fired", "action.started", "action.completed"]
+        assert life.types() == [*fired[:2], "trigger.skipped", *fired[2:], *fired]
+        assert [event["due"] for event in life.events("trigger.fired")] == [NOON + HOUR, NOON + 2 * HOUR]
 
 
 @on_loop
@@ -302,7 +306,7 @@ async def test_what_is_rejected_by_a_cooldown_is_recorded_as_skipped(scene: Scen
         life.loop.arm()
         await life.tick(HOUR)
         await life.tick(HOUR)
-        assert life.types()[-3:] == ["trigger.fired", "action.rejected", "trigger.skipped"]
+        assert life.types()[-3:] == ["action.completed", "action.rejected", "trigger.skipped"]
         assert "cools down" in life.events("trigger.skipped")[0]["why"]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -89,10 +89,13 @@ class Firing:
             raise Refused(f"there is no action `{name}`", code="not_found", hint="`holdfast action list` shows them")
         return found
 
-    async def fire(self, name: str, *, source: str, variables: Given = NOTHING, facts: Given = NOTHING) -> Fired:
+    async def fire(
+        self, name: str, *, source: str, variables: Given = NOTHING, facts: Given = NOTHING, because: Sequence[Event] = ()
+    ) -> Fired:
         """Execute an action; how it went is in the journal, and returned. Raises `Rejected` when it may not be.
 
-        `variables` were given by whoever fires it, `facts` are what a trigger found.
+        `variables` were given by whoever fires it, `facts` are what a trigger found. Events that it is fired `because`
+        of are journaled with its start, or not at all.
         """
         action = self.find(name)
         variables = {**action.variables, **variables}
@@ -100,7 +103,7 @@ class Firing:
         with self._rejecting(name, source):
             does = filled(action.does, known) if isinstance(action.does, Command) else action.does
             plan, flaw = _plan_of(does, variables)
-            execution = self._begin(action, source, plan)
+            execution = self._begin(action, source, plan, because)
         try:
             done = flaw or await self._do(does, plan, source, variables, facts)
         except HoldfastError as error:
@@ -123,14 +126,14 @@ class Firing:
             parts.journal.append(None, [Event("action.rejected", data)], at=parts.clock.now())
             raise
 
-    def _begin(self, action: Action, source: str, plan: Plan | None) -> str:
+    def _begin(self, action: Action, source: str, plan: Plan | None, because: Sequence[Event]) -> str:
         with self._gate():
             self._history.interrupt_the_dead()
             refusal = self.refusal(action.name)
             if refusal is not None:
                 raise refusal
             name = None if plan is None else plan.name
-            return self._history.action_execution_started(action.name, source, action.type, plan=name)
+            return self._history.action_execution_started(action.name, source, action.type, plan=name, because=because)
 
     def refusal(self, name: str) -> Rejected | None:
         """Why the action may not be fired now; None when it may."""

@@ -54,6 +54,7 @@ class TriggerLoop:
         watchers = [trigger for trigger in triggers.definitions.triggers.values() if isinstance(trigger, Watcher)]
         self._listeners = [watcher for watcher in watchers if _patterns(watcher)]
         self._files = {watcher.source.what: watcher for watcher in watchers if watcher.source.type in ("file", "files")}
+        self._answered: dict[str, float] = {}  # by cron: the newest time that this process has taken care of
         self._gate = asyncio.Semaphore(AT_ONCE_MAX)
         self._seen = self._journal.last_seq()
         self._wake = asyncio.Event()
@@ -218,8 +219,10 @@ class TriggerLoop:
         now = self._engine.clock.now()
         row = self._journal.trigger_row(trigger.name)
         assert row is not None  # armed, so known
-        missed = cron.missed(trigger.schedule, trigger.timezone, armed_since(row), now, trigger.misfire)
+        since = max(armed_since(row), self._answered.get(trigger.name, 0.0))
+        missed = cron.missed(trigger.schedule, trigger.timezone, since, now, trigger.misfire)
         if missed is not None:
+            self._answered[trigger.name] = missed.due
             if missed.skip:
                 self._skip(trigger, "it was missed", count=missed.skip, due=missed.due if not missed.fire else missed.fire[0])
             for number, due in enumerate(missed.fire):
@@ -229,19 +232,17 @@ class TriggerLoop:
     def _fire_cron(self, trigger: Cron, due: float, *, in_turn: bool) -> None:
         if trigger.name not in self._flights:
             self._take_off(trigger, due)
-        elif trigger.overlap == "wait" or in_turn:
+        elif in_turn or (trigger.overlap == "wait" and not self._pending.get(trigger.name)):
             self._pending.setdefault(trigger.name, []).append(due)
         else:
             self._skip(trigger, "what it fired before has not ended", due=due)
 
     def _take_off(self, trigger: Cron, due: float) -> None:
-        data = {"name": trigger.name, "action_id": trigger.action, "due": due, "state": None}
-        self._append(Event("trigger.fired", data))
-        self._flights[trigger.name] = asyncio.get_running_loop().create_task(self._fly(trigger))
+        self._flights[trigger.name] = asyncio.get_running_loop().create_task(self._fly(trigger, due))
 
-    async def _fly(self, trigger: Cron) -> None:
+    async def _fly(self, trigger: Cron, due: float) -> None:
         try:
-            await asyncio.gather(self._fire(trigger), *(self._check(name) for name in trigger.check))
+            await asyncio.gather(self._fire(trigger, due), *(self._check(name) for name in trigger.check))
         finally:
             del self._flights[trigger.name]
             waiting = self._pending.get(trigger.name)
@@ -249,18 +250,20 @@ class TriggerLoop:
                 self._take_off(trigger, waiting.pop(0))
             self._wake.set()
 
-    async def _fire(self, trigger: Cron) -> None:
+    async def _fire(self, trigger: Cron, due: float) -> None:
+        """That it was due is answered with the start of the action, in one record."""
+        fired = Event("trigger.fired", {"name": trigger.name, "action_id": trigger.action, "due": due, "state": None})
         if trigger.action is None:
+            self._append(fired)
             return
+        source, facts = f"cron:{trigger.name}", {"trigger": trigger.name}
         try:
-            fired = await self._triggers.firing.fire(
-                trigger.action, source=f"cron:{trigger.name}", facts={"trigger": trigger.name}
-            )
+            done = await self._triggers.firing.fire(trigger.action, source=source, facts=facts, because=[fired])
         except HoldfastError as error:
-            self._skip(trigger, error.message)
+            self._skip(trigger, error.message, due=due)
         else:
-            if not fired.execution.success:
-                self.failed.append(f"{trigger.name}: {fired.execution.error}")
+            if not done.execution.success:
+                self.failed.append(f"{trigger.name}: {done.execution.error}")
 
     async def _check(self, name: str) -> None:
         """A watcher or a scanner, now; whatever its own time is."""

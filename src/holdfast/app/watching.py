@@ -96,23 +96,25 @@ class Watching:
         refusal = self._firing.refusal(action)
         if refusal is not None:
             return self._put_off(watcher, memory, refusal)
-        memory.put_off = None
         data = {"name": watcher.name, "action_id": action, "state": TRIGGERED, "response": decision.fire, "value": value.shown}
-        self._append(Event("trigger.fired", data))
         facts = {"value": value.text, "trigger": watcher.name}
         try:
-            await self._firing.fire(action, source=f"watcher:{watcher.name}", facts=facts)
-        except Refused as refused:  # it was not executed; what may be tried next is decided like after a failure
-            self._append(Event("trigger.skipped", {"name": watcher.name, "why": refused.message}))
-            return self._engine.clock.now() + watcher.interval
+            await self._firing.fire(
+                action, source=f"watcher:{watcher.name}", facts=facts, because=[Event("trigger.fired", data)]
+            )
+        except Refused as refused:  # somebody else was faster
+            return self._put_off(watcher, memory, refused)
+        memory.put_off = None
         return None
 
-    def _put_off(self, watcher: Watcher, memory: Memory, refusal: Rejected) -> float:
-        why = refusal.message if refusal.remaining_s is None else "its action cools down"
+    def _put_off(self, watcher: Watcher, memory: Memory, refusal: Refused) -> float:
+        """It stays where it is, and tries again."""
+        remaining = refusal.remaining_s if isinstance(refusal, Rejected) else None
+        why = refusal.message if remaining is None else "its action cools down"
         if memory.put_off != why:
             self._append(Event("trigger.skipped", {"name": watcher.name, "why": refusal.message}))
             memory.put_off = why
-        wait = watcher.interval if refusal.remaining_s is None else min(watcher.interval, refusal.remaining_s)
+        wait = watcher.interval if remaining is None else min(watcher.interval, remaining)
         return self._engine.clock.now() + max(wait, 0.01)
 
     def _tell_trouble(self, watcher: Watcher, memory: Memory, error: str | None) -> None:
