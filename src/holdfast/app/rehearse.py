@@ -24,6 +24,8 @@ from holdfast.core.run import Run, evolve, outline_of
 from holdfast.core.stimuli import Began, Recovered
 from holdfast.drivers.contract import Driver
 from holdfast.drivers.files.memory import Memory
+from holdfast.drivers.http.memory import MemoryRest
+from holdfast.drivers.opnsense.memory import MemoryAppliance
 from holdfast.drivers.probe.memory import MemoryProbes
 from holdfast.drivers.process.memory import MemoryProcesses
 from holdfast.drivers.service.memory import MemoryServices
@@ -140,15 +142,25 @@ def _sampled(points: Sequence[Point], count: int) -> Sequence[Point]:
 class Scene:
     """One target in memory."""
 
-    def __init__(self, target: str, files: Memory, so: frozenset[str], documents: Mapping[str, Document]) -> None:
+    def __init__(
+        self,
+        target: str,
+        files: Memory,
+        so: frozenset[str],
+        documents: Mapping[str, Document],
+        appliance: MemoryAppliance | None = None,
+    ) -> None:
         self.target = target
         self.files = files
         self.services = MemoryServices(documents)
+        self.rest = MemoryRest(documents)
+        self.appliance = appliance  # its objects take the place of files
         self.so = so  # the checks that say yes
         self.processes = MemoryProcesses(so)
 
     def copy(self) -> Scene:
-        return Scene(self.target, self.files.copy(), self.so, self.services.documents)
+        appliance = self.appliance.copy() if self.appliance else None
+        return Scene(self.target, self.files.copy(), self.so, self.services.documents | self.rest.documents, appliance)
 
     def drivers(self) -> dict[tuple[str, str], Driver]:
         found: dict[str, Driver] = {
@@ -156,13 +168,18 @@ class Scene:
             "process": self.processes,
             "probe": MemoryProbes(),
             "service": self.services,
+            "http": self.rest,
         }
+        if self.appliance is not None:
+            found |= {"opnsense": self.appliance, "files": self.appliance}
         return {(self.target, family): driver for family, driver in found.items()}
 
     def manifest(self) -> dict[str, Any]:
         """Everything there is, and every effect that was not taken back."""
-        documents = {key: document.values for key, document in self.services.documents.items()}
-        return {**self.files.manifest(), **dict.fromkeys(self.processes.in_effect, True), **documents}
+        held = {**self.rest.documents, **self.services.documents}
+        documents = {key: document.values for key, document in held.items()}
+        objects = self.appliance.manifest() if self.appliance else {}
+        return {**objects, **self.files.manifest(), **dict.fromkeys(self.processes.in_effect, True), **documents}
 
 
 class Play:
@@ -271,7 +288,9 @@ class Play:
         states = {resource.key: state for resource, (_, state) in seen.items() if resource.target == target}
         so = frozenset(key for key, state in states.items() if isinstance(state, Effect) and state.done)
         documents = {key: state for key, state in states.items() if isinstance(state, Document)}
-        return Scene(target, Memory.from_nodes(states, source=self._source), so, documents)
+        files = Memory.from_nodes(states, source=self._source)
+        is_appliance = "opnsense" in self.plan.targets.get(target, {})
+        return Scene(target, files, so, documents, MemoryAppliance.seen(states.items()) if is_appliance else None)
 
     def _source(self, path: str) -> Node:
         """A file where Holdfast runs: in the copy of this performance, for it may have been made by an earlier step."""

@@ -72,6 +72,18 @@ class Rest(msgspec.Struct, frozen=True, omit_defaults=True):
             return document
         return Document({name: document.values[name] for name in self.compare if name in document.values}, document.partial)
 
+    def alike(self, one: Document, other: Document) -> bool:
+        return self.counted(one).same(self.counted(other))
+
+
+def document_of(state: Any) -> Document:
+    """A state as it comes out of a journal, where what is absent has no type."""
+    if isinstance(state, Document):
+        return state
+    if state.exists:
+        raise Bug("the state of a REST resource is a document")
+    return Document()
+
 
 class Http(Kind, frozen=True, kw_only=True):
     kind: ClassVar[str] = "http"

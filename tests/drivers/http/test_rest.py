@@ -131,3 +131,16 @@ def test_an_answer_that_never_came_is_looked_into(hf: Holdfast, shop: Shop) -> N
 def test_nobody_there_is_refused(hf: Holdfast, shop: Shop) -> None:
     result = hf.apply(plan_of({"http": "http://127.0.0.1:9/item", "body": {"size": 1}}))
     assert (result.ending, result.errors[0]["code"]) == ("refused", "unreachable")
+
+
+def test_resources_are_rehearsed_without_a_request_that_writes(hf: Holdfast, shop: Shop) -> None:
+    shop.items["/old"] = {"name": "old", "served_by": "clerk"}
+    steps = [
+        {"http": f"{shop.url}/new", "body": {"name": "new"}},
+        {"http": f"{shop.url}/old", "body": {"name": "renamed"}},
+        {"http": f"{shop.url}/old2", "state": "absent"},
+    ]
+    rehearsal = hf.rehearse(holdfast.parse({"holdfast": 1, "name": "shop", "steps": steps}))
+    assert (rehearsal.coverage, rehearsal.residue) == (100, ())
+    assert rehearsal.points
+    assert shop.heard == []

@@ -7,10 +7,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from holdfast.core.change import Look, State
-from holdfast.core.errors import Bug, Failure, WorldError
+from holdfast.core.errors import Failure, WorldError
 from holdfast.drivers.contract import DONE, UNCHANGED, Batch, Ending, Move, Outcome
 from holdfast.drivers.http.door import Answer, Door, Unheard, Unsent
 from holdfast.drivers.http.trust import Trust
@@ -18,7 +18,7 @@ from holdfast.drivers.one_by_one import one_by_one
 from holdfast.drivers.output import plain_text
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.document import Document
-from holdfast.kinds.http import Rest
+from holdfast.kinds.http import Rest, document_of
 
 READ_TIMEOUT_S: Final = 15.0
 WRITE_TIMEOUT_S: Final = 60.0
@@ -66,12 +66,12 @@ class RestResources:
         return replace(outcome, duration_s=perf_counter() - started)
 
     async def _move(self, move: Move) -> Outcome:
-        rest, wanted = Rest.of(move.change.key), _document(move.change.after)
-        before = _document(move.change.before)
+        rest, wanted = Rest.of(move.change.key), document_of(move.change.after)
+        before = document_of(move.change.before)
         found = await self._read(rest)
-        if _same(rest, found, wanted):
+        if rest.alike(found, wanted):
             return UNCHANGED
-        if not _same(rest, found, before):
+        if not rest.alike(found, before):
             message = f"{rest.url} holds neither the old nor the new document"
             return Outcome(Ending.FAILED, Failure(code="foreign_change", message=message))
         verb = "delete" if not wanted.exists else "update" if found.exists else "create"
@@ -104,9 +104,9 @@ class RestResources:
             found = await self._read(rest)
         except WorldError:
             return Outcome(Ending.IN_DOUBT, replace(why, doubtful=True))
-        if _same(rest, found, replace(wanted, partial=True)):  # a service may add fields of its own
+        if rest.alike(found, replace(wanted, partial=True)):  # a service may add fields of its own
             return DONE
-        return Outcome(Ending.FAILED, why) if _same(rest, found, before) else Outcome(Ending.IN_DOUBT, why)
+        return Outcome(Ending.FAILED, why) if rest.alike(found, before) else Outcome(Ending.IN_DOUBT, why)
 
     async def _read(self, rest: Rest) -> Document:
         method, url = rest.asked("read")
@@ -140,15 +140,3 @@ class RestResources:
 def _unreachable(url: str, error: Unsent) -> WorldError:
     code = "auth_failed" if error.untrusted else "unreachable"
     return WorldError(f"{url} cannot be reached: {error}", code=code)
-
-
-def _same(rest: Rest, one: Document, other: Document) -> bool:
-    return rest.counted(one).same(rest.counted(other))
-
-
-def _document(state: Any) -> Document:
-    if isinstance(state, Document):
-        return state
-    if state.exists:
-        raise Bug("the state of a REST resource is a document")
-    return Document()

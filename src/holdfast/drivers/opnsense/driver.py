@@ -6,9 +6,8 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from holdfast.core.change import FACTS, Change, Effect, Look, State
 from holdfast.core.errors import Failure, WorldError
@@ -16,6 +15,7 @@ from holdfast.drivers.contract import DONE, SKIPPED, UNCHANGED, Batch, Ending, M
 from holdfast.drivers.opnsense.activating import activate, calls_of
 from holdfast.drivers.opnsense.answers import Meaning, Reply
 from holdfast.drivers.opnsense.client import Client
+from holdfast.drivers.opnsense.naming import item_called
 from holdfast.drivers.opnsense.writing import Delete, Nothing, Set, Values, Write, as_item, decide
 from holdfast.kinds.opnsense.item import Item, Options, Privileges, alike
 from holdfast.kinds.opnsense.privileges import MAY
@@ -251,27 +251,6 @@ class _Turn:
             if failure is not None or (failures and self._outcomes[place].ending is Ending.DONE and _type(moves[place]).group):
                 why = failure or next(iter(failures.values()))
                 self._outcomes[place] = Outcome(Ending.FAILED, why, self._outcomes[place].duration_s)
-
-
-def item_called(type_: Type, name: str, every: Mapping[str, Values]) -> Item:
-    """The object of this name; where there is none, the uuid that it would get."""
-    if not type_.key:
-        return Item(name, every.get(name))
-    found = [uuid for uuid, values in every.items() if type_.key_of(values) == name]
-    if found:
-        return Item(found[0], every[found[0]], len(found))
-    return Item(free_uuid(type_, name, every))
-
-
-def free_uuid(type_: Type, name: str, taken: Mapping[str, Any]) -> str:
-    """The same name has the same uuid, before and after a crash, here and elsewhere; unless somebody has it already."""
-    for turn in range(len(taken) + 1):
-        digest = sha256(f"{type_.name}/{name}#{turn}".encode()).hexdigest()
-        variant = "89ab"[int(digest[16], 16) % 4]
-        uuid = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
-        if uuid not in taken:
-            return uuid
-    raise AssertionError("more objects than were counted")
 
 
 def _type(move: Move) -> Type:
