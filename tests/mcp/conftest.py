@@ -22,6 +22,7 @@ from holdfast.mcp.agent import Agent, Mandate
 from holdfast.mcp.server import server_for
 from holdfast.runtime.clock import SystemClock
 from tests.cli.conftest import SOURCE
+from tests.cli.conftest import shell as shell
 
 Json = dict[str, Any]
 Talk = Callable[[Client], Awaitable[Any]]
