@@ -40,7 +40,8 @@ def plans_for(sim: Simulator, monkeypatch: pytest.MonkeyPatch, **target: Any) ->
 
     def make(*steps: dict[str, Any], name: str = "edge", also: dict[str, Any] | None = None, **more: Any) -> Plan:
         targets = {"edge": edge, **(also or {})}
-        document = {"holdfast": 1, "name": name, "targets": targets, "on": "edge", "steps": list(steps), **more}
+        what = {} if "stages" in more else {"steps": list(steps)}
+        document = {"holdfast": 1, "name": name, "targets": targets, "on": "edge", **what, **more}
         return holdfast.parse(document)
 
     return make
