@@ -187,6 +187,7 @@ async def test_runs_let_go_of_what_undoing_them_would_need(scene: Scene) -> None
         row = life.engine.journal.run(run)
         assert row is not None
         assert row.settled
+        assert (await life.triggers.check("s"))["matches"] == []
 
 
 @on_loop
@@ -201,8 +202,8 @@ async def test_runs_are_archived_as_documents(scene: Scene) -> None:
         document = json.loads((scene.folder / f"attic/{run}.json").read_text())
         assert (document["run"], document["ending"]) == (run, "committed")
         assert document["events"][0]["type"] == "run.created"
-        again = await life.triggers.check("s")
-        assert (again["cleaned"], again["failed"]) == (1, 0)  # the same file, unchanged
+        scene.clock.pause(DAY)
+        assert (await life.triggers.check("s"))["matches"] == []
 
 
 @pytest.mark.parametrize(
@@ -335,6 +336,16 @@ async def test_what_is_protected_is_never_touched(scene: Scene) -> None:
     with scene.opened(scanner(more=", protect: [current, '*.me', 'spool/nothing']")) as life:
         await life.triggers.check("s")
         assert left(scene) == ["current", "keep.me"]
+
+
+@on_loop
+async def test_neither_the_journal_nor_the_archive_is_ever_cleaned_up(scene: Scene) -> None:
+    scene.old("archive/thing", 9 * DAY)
+    scene.old("old", 9 * DAY)
+    with scene.opened(scanner("{files: '*'}", "{matches: ''}", "{archive: archive}")) as life:
+        found = await life.triggers.check("s")
+        assert [row["resource_id"].rpartition("/")[2] for row in found["matches"]] == ["old"]
+        assert left(scene, ".") == ["archive", "state"]
 
 
 @on_loop

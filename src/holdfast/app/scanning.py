@@ -86,13 +86,28 @@ class Scanning:
         """The oldest first, and no more than one scan may take."""
         scanner = scan.scanner
         found = await self._sources.resources(scanner.source)
-        hits = [each for each in found if matches(scanner.condition, each) and not is_protected(each, scanner.protect)]
+        hits = [each for each in found if matches(scanner.condition, each) and self._is_wanted(scanner, each)]
         hits.sort(key=lambda each: -(each.age or 0.0))
         free = [each for each in hits if each.in_use is None]
         scan.more = max(0, len(free) - scanner.max_per_scan)
         late = {each.id for each in free[scanner.max_per_scan :]}
         scan.matched = [each for each in hits if each.id not in late]
         scan.left = {each.id: each.in_use for each in hits if each.in_use is not None}
+
+    def _is_wanted(self, scanner: Scanner, found: Resource) -> bool:
+        """Neither protected, nor done already, nor what the clean-up itself stands on."""
+        if is_protected(found, scanner.protect):
+            return False
+        name = cleaning.path_of(found)
+        if scanner.source.type == "files":
+            grounds = [self._engine.parts.home.path, *([scanner.cleanup.what] if scanner.cleanup.verb == "archive" else [])]
+            return not any(_touch(name, ground) for ground in grounds)
+        if scanner.source.type == "runs" and scanner.cleanup.verb == "release":
+            return runs.holds(self._engine.run_row(name))
+        if scanner.source.type == "runs" and scanner.cleanup.verb == "archive":
+            own = found.facts.get("source") == f"scanner:{scanner.name}"
+            return not own and not os.path.lexists(cleaning.kept_at(scanner.cleanup.what, found))
+        return True
 
     async def _clean(self, scan: Scan, todo: Sequence[Resource]) -> None:
         scanner = scan.scanner
@@ -211,6 +226,11 @@ class Scanning:
         path = cleaning.path_of(resource)
         found = next(iter(found_files(glob_of(path), self._engine.clock.now())), None)
         return found is not None and matches(scanner.condition, found)
+
+
+def _touch(path: str, ground: str) -> bool:
+    """Is one of them inside the other?"""
+    return f"{path}/".startswith(f"{ground}/") or f"{ground}/".startswith(f"{path}/")
 
 
 def glob_of(path: str) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import fcntl
 import logging
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from fnmatch import fnmatchcase
@@ -33,6 +34,7 @@ STANDBY_S: Final = 1.0
 PATIENCE_S: Final = 10.0  # of who wants only one round
 SLEEP_MAX_S: Final = 60.0  # the clock of the machine may be set, or stand still while it sleeps
 AT_ONCE_MAX: Final = 16  # looks at sources
+FAILED_MAX: Final = 100
 RETRY_S: Final = 60.0  # a schedule that could not be kept
 OURSELVES: Final = "file"  # who armed what the file says is enabled
 
@@ -58,7 +60,7 @@ class TriggerLoop:
         self._gate = asyncio.Semaphore(AT_ONCE_MAX)
         self._seen = self._journal.last_seq()
         self._wake = asyncio.Event()
-        self.failed: list[str] = []  # what ended badly, for who runs one round
+        self.failed: deque[str] = deque(maxlen=FAILED_MAX)  # the last things that ended badly
 
     # -- running
 
@@ -84,6 +86,12 @@ class TriggerLoop:
             self.arm()
             self.start_due()
             await self.finish()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Is nothing due, and nothing under way?"""
+        next_at = self._agenda.next_at
+        return not self._busy and not self._flights and next_at is not None and next_at > self._engine.clock.now()
 
     async def finish(self) -> None:
         """Wait until nothing is under way any more."""
@@ -207,7 +215,7 @@ class TriggerLoop:
     async def _look(self, trigger: Watcher | Scanner) -> float:
         if isinstance(trigger, Scanner):
             scan = await self._triggers.scanning.scan(trigger)
-            self.failed += [f"{trigger.name}: {error}" for error in [scan.error, *scan.done.values()] if error]
+            self.failed.extend(f"{trigger.name}: {error}" for error in [scan.error, *scan.done.values()] if error)
             return self._engine.clock.now() + trigger.interval
         memory = self._memories.setdefault(trigger.name, Memory())
         return (await self._triggers.watching.check(trigger, memory)).next_at

@@ -119,7 +119,7 @@ class Watching:
 
     def _tell_trouble(self, watcher: Watcher, memory: Memory, error: str | None) -> None:
         """A source that fails is journaled when it begins to, not at every check."""
-        if error is not None and memory.trouble != error:
+        if error is not None and memory.trouble is None:
             self._append(Event("trigger.skipped", {"name": watcher.name, "why": f"its source failed: {error}"}))
         memory.trouble = error
 

@@ -39,8 +39,12 @@ def job_of(number: int, resource: Resource, cleanup: Cleanup, taken: set[str], s
 def kept_run(number: int, resource: Resource, directory: str, document: str) -> Job:
     """For a run: what is known of it, as a file in the archive."""
     task = f"r{number}"
-    path = posixpath.join(directory, f"{path_of(resource)}.json")
+    path = kept_at(directory, resource)
     return Job(task, resource, [{"file": literal(path), "content": literal(document), "mode": "0600", "id": task}])
+
+
+def kept_at(directory: str, resource: Resource) -> str:
+    return posixpath.join(directory, f"{path_of(resource)}.json")
 
 
 def document(scanner: str, cleanup: Cleanup, jobs: Sequence[Job]) -> Mapping[str, Any]:

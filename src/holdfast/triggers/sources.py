@@ -168,7 +168,7 @@ class Sources:
             ended_for=ended_for,
             in_use=None if row.ending is not None else "it has not ended",
             texts=(row.plan, row.source, row.ending or row.state),
-            facts={"plan": row.plan},
+            facts={"plan": row.plan, "source": row.source},
         )
 
 

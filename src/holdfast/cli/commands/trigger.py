@@ -102,7 +102,7 @@ def run(invocation: Invocation, once: bool, file: str | None) -> int:
         loop = TriggerLoop(triggers, tell)
         asyncio.run(loop.once() if once else _until_signal(invocation, loop))
         found = triggers.triggers()
-    document = {"triggers": found, "failed": loop.failed}
+    document = {"triggers": found, "failed": list(loop.failed)}
     lines = [line(Span("✗ ", "red"), text) for text in loop.failed] or [line(Span("✓ ", "green"), "done")]
     return invocation.answer(document, *lines)
 
