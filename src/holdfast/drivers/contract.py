@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -97,6 +97,18 @@ class Keeper(Protocol):
 
     async def untouched(self, moves: Sequence[Move]) -> set[str]:
         """The ids of those moves that were surely never made: nothing is kept of what they would have replaced."""
+        ...
+
+
+@runtime_checkable
+class Carrier(Protocol):
+    """What a keeper on another machine can do beside: hand over many files in one go."""
+
+    async def fetch_all(self, keys: Sequence[str], into: Callable[[int], int]) -> None:
+        """Copy the contents of regular files, in their order, each to the open file that `into` gives for its number.
+
+        Who calls closes them. Raises WorldError with the first that cannot be read.
+        """
         ...
 
 

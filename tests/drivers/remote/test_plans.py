@@ -229,3 +229,18 @@ def test_a_host_that_gives_a_connection_one_session_is_worked_on_all_the_same(hf
         result = hf.apply(plan_on(server, steps, way={"max_sessions": 1}))
     assert result.ending == "committed", result.errors
     assert (root / "b").read_text() == "a"
+
+
+@each_flavour
+def test_a_tree_comes_down_in_one_stream_with_empty_large_and_odd_files(hf, server, root, tmp_path):
+    (root / "tree" / "sub").mkdir(parents=True)
+    contents = {"empty": b"", "also-empty": b"", "a": b"a", "sub/large": os.urandom(700_000), "sub/new\nline": b"\0\n\0", "z": b""}
+    for name, content in contents.items():
+        (root / "tree" / name).write_bytes(content)
+    home = tmp_path / "home"
+    home.mkdir()
+    result = hf.apply(plan_on(server, [{"download": f"{root}/tree", "to": f"{home}/tree"}]))
+    assert result.ending == "committed", result.errors
+    assert {name: (home / "tree" / name).read_bytes() for name in contents} == contents
+    assert hf.rollback(result.run).ending == "rolled_back"
+    assert list(home.iterdir()) == []

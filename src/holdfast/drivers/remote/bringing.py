@@ -15,7 +15,7 @@ from typing import Any
 
 from holdfast.core.change import Look, State
 from holdfast.core.errors import WorldError
-from holdfast.drivers.contract import Batch, Driver, Ending, Fetched, Keeper, Move, Outcome
+from holdfast.drivers.contract import Batch, Carrier, Driver, Ending, Fetched, Keeper, Move, Outcome
 from holdfast.drivers.one_by_one import one_by_one
 from holdfast.kinds.content import Content
 from holdfast.kinds.node import Node
@@ -72,17 +72,58 @@ class Bringing:
         if node.type != "dir":
             return await self._bring(content, f"{folder}/content")
         files = [path for path, entry in (node.entries or {}).items() if entry.type == "file"]
-        return {path: await self._bring(content.below(path), f"{folder}/{n}") for n, path in enumerate(files)}
+        return await self._bring_all([content.below(path) for path in files], files, folder)
+
+    async def _bring_all(self, contents: Sequence[Content], paths: Sequence[str], folder: str) -> dict[str, Content]:
+        """In one stream where the source can do that; one by one would cost a round trip each."""
+        places = [f"{folder}/{number}" for number in range(len(contents))]
+        source = self._source(contents[0].feed[0]) if contents else None
+        if not isinstance(source, Carrier):
+            found = [await self._bring(content, to) for content, to in zip(contents, places, strict=True)]
+            return dict(zip(paths, found, strict=True))
+        with Landing(places) as landing:
+            await source.fetch_all([content.feed[1] for content in contents], landing.file)
+        return {path: content._replace(feed=None, path=to) for path, content, to in zip(paths, contents, places, strict=True)}
 
     async def _bring(self, content: Content, to: str) -> Content:
         target, path = content.feed
         source: Keeper = self._source(target)  # type: ignore[assignment]  # hosts have drivers of files
-        fd = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            await source.fetch(path, fd)
-        finally:
-            os.close(fd)
+        with Landing([to]) as landing:
+            await source.fetch(path, landing.file(0))
         return content._replace(feed=None, path=to)
+
+
+class Landing:
+    """Private files that are filled one after the other; those that nothing came for are empty."""
+
+    def __init__(self, places: Sequence[str]) -> None:
+        self._places = places
+        self._made = 0
+        self._fd = -1
+
+    def __enter__(self) -> Landing:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        while kind is None and self._made < len(self._places):
+            self._next()
+        self._close()
+
+    def file(self, number: int) -> int:
+        """The file of this number; those before it have all they get."""
+        while self._made <= number:
+            self._next()
+        return self._fd
+
+    def _next(self) -> None:
+        self._close()
+        self._fd = os.open(self._places[self._made], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._made += 1
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
 
 
 def _feeds(move: Move) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from holdfast.core.change import FACTS, Look, State
@@ -80,16 +80,23 @@ class RemoteFiles(Guards):
 
     async def fetch(self, key: str, into: int | None) -> Fetched:
         async def receive(worker: Line, said: dict[str, Any]) -> None:
-            left = memoryview(taken(said["piece"], said["beside"]))
-            while left:
-                assert into is not None
-                left = left[os.write(into, left) :]
+            assert into is not None
+            _write(into, taken(said["piece"], said["beside"]))
 
         try:
             (digest, xattrs), beside = await self._host.ask("fetch", receive, path=key, content=into is not None)
         except Lost as lost:
             raise lost.error from lost
         return Fetched(digest, {name: taken(place, beside) for name, place in xattrs})
+
+    async def fetch_all(self, keys: Sequence[str], into: Callable[[int], int]) -> None:
+        async def receive(worker: Line, said: dict[str, Any]) -> None:
+            _write(into(said["of"]), taken(said["piece"], said["beside"]))
+
+        try:
+            await self._host.ask("fetch_all", receive, paths=list(keys))
+        except Lost as lost:
+            raise lost.error from lost
 
     async def untouched(self, moves: Sequence[Move]) -> set[str]:
         answer, _ = await self._again("slots")
@@ -116,3 +123,9 @@ class RemoteFiles(Guards):
         except WorldError:
             return Sealed()  # that it cannot be had is the answer
         return Sealed(digest_of(data), len(data))
+
+
+def _write(fd: int, piece: bytes) -> None:
+    left = memoryview(piece)
+    while left:
+        left = left[os.write(fd, left) :]

@@ -260,7 +260,9 @@ class Host:
             hint = "allow it without a password, or give `sudo_password`"
             return WorldError(f"{self.name}: {said.splitlines()[-1]}", code="permission_denied", hint=hint)
         if self.way.sudo and "sudoers" in said:
-            return WorldError(f"{self.name}: {said.splitlines()[-1]}", code="permission_denied", hint="let this user use sudo there")
+            return WorldError(
+                f"{self.name}: {said.splitlines()[-1]}", code="permission_denied", hint="let this user use sudo there"
+            )
         if self.way.sudo and code == NOT_FOUND:
             return WorldError(f"{self.name}: it has no sudo", code="permission_denied", hint="log in as who may change things")
         return WorldError(f"{self.name}: no worker could be started there: {said or f'exit code {code}'}", code="unsupported")

@@ -119,6 +119,13 @@ class Worker:
         path = request["path"]
         if not request["content"]:
             return [None, list(xattrs_of(path).items())]
+        return self._send_file(path, 0)
+
+    def fetch_all(self, request: dict[str, Any], beside: bytes) -> Any:
+        for number, path in enumerate(request["paths"]):
+            self._send_file(path, number)
+
+    def _send_file(self, path: str, number: int) -> Any:
         fd = open_file(path, None)
         try:
             if not keeping.is_regular(fd):
@@ -127,7 +134,7 @@ class Worker:
             piece = os.read(fd, CHUNK_BYTES)
             while piece:
                 digest.update(piece)
-                self._line.send({"piece": piece})
+                self._line.send({"piece": piece, "of": number})
                 piece = os.read(fd, CHUNK_BYTES)
             return [digest.hexdigest(), list(xattrs_of(fd).items())]
         finally:
@@ -189,7 +196,20 @@ class Worker:
 
 _ANSWERS = {
     name: getattr(Worker, name)
-    for name in ("inspect", "apply", "settle", "slots", "take_over", "fetch", "arm", "extend", "disarm", "mark", "probe")
+    for name in (
+        "inspect",
+        "apply",
+        "settle",
+        "slots",
+        "take_over",
+        "fetch",
+        "fetch_all",
+        "arm",
+        "extend",
+        "disarm",
+        "mark",
+        "probe",
+    )
 }
 
 

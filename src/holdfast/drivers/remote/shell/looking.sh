@@ -227,10 +227,7 @@ number() {
 	end
 }
 
-# send FILE: its bytes
+# send FILE: its bytes, up to the mark; another word than the usual one behind that says that they are not all
 send() {
-	if [ -f "$1" ] && [ ! -L "$1" ]; then
-		{ cat <"$1"; } 2>/dev/null || printf '%s' "$K!"
-	fi
-	end
+	if [ -f "$1" ] && [ ! -L "$1" ] && { cat <"$1"; } 2>/dev/null; then end; else printf '%s!' "$K"; fi
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from hashlib import sha256
 from json import loads
 from typing import TYPE_CHECKING, Any, Final
 
@@ -126,31 +127,43 @@ class Shell:
     async def fetch(self, values: Mapping[str, Any], serve: Serve | None) -> Any:
         if not values["content"]:
             return [None, []]
-        from hashlib import sha256
+        digest = (await self._receive([values["path"]], serve))[0]
+        return [digest, []]
 
-        digest = sha256()
-        await self._write(call("send", values["path"]) + b"printf .; end\n")
-        mark, held = self._dialect.mark, b""
-        end = mark + b"\n." + mark + b"\n"
-        broken = mark + b"!" + end
-        while not held.endswith(end):
-            piece = await self.process.stdout.read(CHUNK_BYTES)
-            if not piece:
-                raise Gone
-            held += piece
-            ready = held[: -len(broken)] if len(held) > len(broken) else b""
-            held = held[len(ready) :]
-            await self._hand_over(ready, digest, serve)
-        if held.endswith(broken):
-            raise WorldError(f"{values['path']} cannot be read", code="permission_denied")
-        await self._hand_over(held[: -len(end)], digest, serve)
-        return [digest.hexdigest(), []]
+    async def fetch_all(self, values: Mapping[str, Any], serve: Serve | None) -> Any:
+        for at in range(0, len(values["paths"]), NAMES_MAX):
+            await self._receive(values["paths"][at : at + NAMES_MAX], serve, at)
 
-    async def _hand_over(self, piece: bytes, digest: Any, serve: Serve | None) -> None:
+    async def _receive(self, paths: Sequence[str], serve: Serve | None, first: int = 0) -> list[str]:
+        """Contents of files, one after the other and piece by piece; their digests."""
+        await self._write(b"{\n" + b"".join(call("send", path) for path in paths) + b"}\n")
+        mark = self._dialect.mark
+        found, broken, held = [], "", b""
+        for number, path in enumerate(paths, first):
+            digest = sha256()
+            end = held.find(mark)
+            while end < 0 or len(held) < end + len(mark) + 1:
+                ready = held[: max(0, len(held) - len(mark) - 1)] if end < 0 else b""
+                await self._hand_over(ready, number, digest, serve)
+                piece = await self.process.stdout.read(CHUNK_BYTES)
+                if not piece:
+                    raise Gone
+                held = held[len(ready) :] + piece
+                end = held.find(mark)
+            await self._hand_over(held[:end], number, digest, serve)
+            word, held = held[end + len(mark) : end + len(mark) + 1], held[end + len(mark) + 1 :]
+            if word != b"\n":
+                broken = broken or path
+            found.append(digest.hexdigest())
+        if broken:
+            raise WorldError(f"{broken} is not there any more, or cannot be read", code="source_not_found")
+        return found
+
+    async def _hand_over(self, piece: bytes, number: int, digest: Any, serve: Serve | None) -> None:
         if piece:
             assert serve is not None
             digest.update(piece)
-            await serve(_Nobody(), {"piece": [0, len(piece)], "beside": piece})
+            await serve(_Nobody(), {"piece": [0, len(piece)], "beside": piece, "of": number})
 
     async def arm(self, values: Mapping[str, Any], serve: Serve | None) -> Any:
         slot = slot_name(values["run"])
@@ -250,7 +263,20 @@ class _Taker:
 
 _ANSWERS: Final = {
     name: getattr(Shell, name)
-    for name in ("inspect", "apply", "settle", "slots", "take_over", "fetch", "arm", "extend", "disarm", "mark", "probe")
+    for name in (
+        "inspect",
+        "apply",
+        "settle",
+        "slots",
+        "take_over",
+        "fetch",
+        "fetch_all",
+        "arm",
+        "extend",
+        "disarm",
+        "mark",
+        "probe",
+    )
 }
 
 
