@@ -234,6 +234,19 @@ def ssh(rounds: int) -> Iterator[Row]:
             yield Row(found.work, f"{found.value:.3g} x {found.against}", target, met)
 
 
+def serve(rounds: int) -> list[Row]:
+    from serve import measure
+
+    return [Row(*figure) for figure in measure(rounds)]
+
+
+def triggers(rounds: int) -> Iterator[Row]:
+    from triggers import measure
+
+    for found in measure(rounds):
+        yield Row(*found)
+
+
 BENCHES: dict[str, Callable[[int], Iterable[Row]]] = {
     "tree": tree_of_links,
     "links": ten_thousand_links,
@@ -243,6 +256,8 @@ BENCHES: dict[str, Callable[[int], Iterable[Row]]] = {
     "start": start_up,
     "recovery": recovery,
     "ssh": ssh,
+    "serve": serve,
+    "triggers": triggers,
 }
 
 

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -200,3 +201,24 @@ def test_json_that_repeats_a_key_counts_the_last(shared: House) -> None:
     with shared.client() as client:
         answer = client.post("/api/v1/plans", content=text, headers={"content-type": "application/json"})
     assert answer.status_code == 422
+
+
+def test_a_request_that_is_never_finished_is_cut_off(tmp_path: Path) -> None:
+    house = House(tmp_path, head_s=0.3)
+    try:
+        for begun in (b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "):
+            with socket.create_connection(("127.0.0.1", house.server.port), timeout=10) as connection:
+                connection.sendall(begun)
+                with suppress(ConnectionError):
+                    assert connection.recv(1000) == b""
+        with house.client() as client:
+            assert client.get("/healthz").status_code == 200
+    finally:
+        house.stop()
+
+
+def test_a_head_of_a_request_that_is_too_large_is_refused(shared: House) -> None:
+    with socket.create_connection(("127.0.0.1", shared.server.port), timeout=10) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 200_000)
+        with suppress(ConnectionError):
+            assert connection.recv(100).startswith(b"HTTP/1.1 4")

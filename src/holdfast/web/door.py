@@ -59,10 +59,15 @@ class Door:
             if route.stream is not None and "text/event-stream" in request.headers.get("accept", ""):
                 await self._stream(route.stream, call, request, receive, send)
                 return
-            document = await asyncio.get_running_loop().run_in_executor(self._threads, route.handler, self._serving, call)
+            document = await self._done(route, call)
             await answer(send, route.status, document, media=route.media, head=request.method == "HEAD")
         except Exception as error:  # whatever it is, it is answered, and the server goes on
             await refuse(send, error)
+
+    async def _done(self, route: Route, call: Call) -> Any:
+        if route.quick:
+            return route.handler(self._serving, call)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, route.handler, self._serving, call)
 
     def _route(self, request: Request) -> Route:
         """Who comes in is checked first: nobody learns from an error what there is."""

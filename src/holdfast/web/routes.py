@@ -35,6 +35,7 @@ class Route(NamedTuple):
     confined: bool = False
     stream: streams.Open | None = None  # what answers those who accept an event stream
     media: str = "application/json"
+    quick: bool = False  # it looks at nothing that could keep others waiting, so it needs no thread
 
 
 ROUTES: Final = (
@@ -103,8 +104,8 @@ ROUTES: Final = (
           query=d.Page, confined=True),
     Route("GET", f"{API}/hosts", "viewer", hosts.of_plans, "Show how it went with the hosts that plans work on", d.Hosts,
           query=d.Page),
-    Route("GET", f"{API}/session", "viewer", tracking.session, "Show who asks", d.SessionState, confined=True),
+    Route("GET", f"{API}/session", "viewer", tracking.session, "Show who asks", d.SessionState, confined=True, quick=True),
     Route("GET", "/metrics", "viewer", tracking.metrics, "Metrics for Prometheus", None, media=METRICS),
-    Route("GET", "/openapi.json", "viewer", tracking.description, "This description", d.Description, confined=True),
-    Route("GET", "/healthz", None, tracking.health, "Does the server live?", d.Health, confined=True),
+    Route("GET", "/openapi.json", "viewer", tracking.description, "This description", d.Description, confined=True, quick=True),
+    Route("GET", "/healthz", None, tracking.health, "Does the server live?", d.Health, confined=True, quick=True),
 )  # fmt: skip

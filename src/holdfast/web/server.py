@@ -31,6 +31,7 @@ from holdfast.runtime.owner import is_alive
 from holdfast.runtime.telemetry import from_environment
 from holdfast.triggers import file as definitions
 from holdfast.web.application import application
+from holdfast.web.connection import HEAD_S, hasty
 from holdfast.web.exposition import Exposition
 from holdfast.web.feed import Feed
 from holdfast.web.gate import Gate
@@ -64,6 +65,7 @@ class Settings:
     agents: Mapping[str, Any] = field(default_factory=dict)  # what they may do beyond looking
     resume: bool = False  # what a dead process left is gone on with, not rolled back
     park_s: float = PARK_S
+    head_s: float = HEAD_S  # for the head of a request to come
     environment: Mapping[str, str]
     logger: Logger | None = None
 
@@ -228,6 +230,7 @@ class Server:
             date_header=False,
             proxy_headers=False,
             ws="none",
+            http=hasty(self.settings.head_s),
             backlog=BACKLOG,
             timeout_graceful_shutdown=LEAVE_S,
             h11_max_incomplete_event_size=64 * 1024,
