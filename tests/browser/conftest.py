@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -96,6 +96,10 @@ class Screen:
         dialog.get_by_role("button", name=name, exact=True).click()
         dialog.wait_for(state="hidden")
         return said
+
+    def dress(self, scheme: Literal["light", "dark"]) -> None:
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.locator(f"html[data-theme={scheme}]").wait_for()
 
     def shoot(self, name: str) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)

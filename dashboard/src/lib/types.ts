@@ -180,32 +180,40 @@ export interface Trigger {
   enabled: boolean;
   next_at: string | null;
   last_at: string | null;
-  state: string | null;
-  schedule?: string | null;
+  state: string;
 }
 
 export interface Action {
-  name?: string;
-  action_id?: string;
-  type?: string;
-  execution_type?: string;
-  cooldown_s?: number | null;
-  remaining_s?: number | null;
-  cooldown_remaining_s?: number | null;
-  running?: boolean;
-  last_at?: string | null;
-  last_run_at?: string | null;
+  name: string;
+  type: string;
+  cooldown_s: number;
+  remaining_s: number;
+  executing: boolean;
+  last_at: string | null;
+  last_success: boolean | null;
 }
 
 export interface Host {
   target: string;
-  address: string | null;
+  type: string;
+  address: string;
   reachable: boolean | null;
-  breaker: string | null;
-  connections: number | null;
+  error: string | null;
+  run: string;
+  last_at: string;
   steps: number;
   failed: number;
-  error: string | null;
-  run: string | null;
-  last_at: string | null;
+  circuit: string | null;
+}
+
+/** The SSH connections of a run that is under way. */
+export interface Connections {
+  run: string;
+  connections: number;
+  sessions: number;
+  opened: number;
+  reused: number;
+  replaced: number;
+  expired: number;
+  failed: number;
 }
