@@ -63,6 +63,7 @@ class Door:
         self._auth = auth
         self._headers = dict(headers or {})
         self._kept: httpx2.AsyncClient | None = None
+        self._single: httpx2.AsyncClient | None = None  # its connections serve one request each
         self._context: SSLContext | None = None  # costs more to make than most requests
 
     async def ask(
@@ -80,8 +81,9 @@ class Door:
             if self._kept is None:
                 self._kept = self._client(keep=True)
             return await _send(self._kept, method, url, json_body, headers, timeout_s)
-        async with self._client(keep=False) as client:
-            return await _send(client, method, url, json_body, headers, timeout_s)
+        if self._single is None:
+            self._single = self._client(keep=False)
+        return await _send(self._single, method, url, json_body, headers, timeout_s)
 
     def line(self) -> Door:
         """A door of its own beside this one: what it opened stays open when new connections fail."""
@@ -90,14 +92,18 @@ class Door:
         return line
 
     async def close(self) -> None:
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            await kept.aclose()
+        clients = self._kept, self._single
+        self._kept = self._single = None
+        for client in clients:
+            if client is not None:
+                await client.aclose()
 
     def _client(self, *, keep: bool) -> httpx2.AsyncClient:
         if self._context is None:
             self._context = self._trust.context()
-        limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1 if keep else 0, keepalive_expiry=25.0)
+        limits = httpx2.Limits(
+            max_connections=1 if keep else None, max_keepalive_connections=1 if keep else 0, keepalive_expiry=25.0
+        )
         return httpx2.AsyncClient(
             verify=self._context,
             auth=self._auth,

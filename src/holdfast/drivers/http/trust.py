@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 
 from holdfast.core.errors import WorldError
@@ -16,16 +17,29 @@ class Trust:
     verify: bool = True
 
     def context(self) -> ssl.SSLContext:
+        if self.fingerprint is not None or not self.verify:
+            return self._of_nobody()
+        if self.ca is None:
+            return _of_public_authorities()
         try:
-            context = ssl.create_default_context(cafile=self.ca)
+            return ssl.create_default_context(cafile=self.ca)
         except OSError as error:
             raise WorldError(f"the CA file {self.ca} cannot be read: {error.strerror or error}", code="not_found") from None
-        if self.fingerprint is not None or not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
+
+    def _of_nobody(self) -> ssl.SSLContext:
+        """No authority is asked: either exactly one certificate is believed, or every one."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
         if self.fingerprint is not None:
             context.sslobject_class = _pinned(plain_fingerprint(self.fingerprint))
         return context
+
+
+@cache
+def _of_public_authorities() -> ssl.SSLContext:
+    """One for all: reading the certificates of all authorities takes longer than most plans."""
+    return ssl.create_default_context()
 
 
 def plain_fingerprint(text: str) -> str:

@@ -61,7 +61,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
 
     @property
     def fields(self) -> Mapping[str, Field]:
-        return {field.name: field for field in self.type.fields}
+        return self.type.named
 
     # -- references to other steps
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Final, NamedTuple
 
 from holdfast.kinds.opnsense.field import Field, number
@@ -26,7 +27,12 @@ class Type(NamedTuple):
 
     def known(self, version: str) -> Mapping[str, Field]:
         """The fields that are sent and compared, at this version."""
-        return {field.name: field for field in self.fields if field.is_in(version) and not field.volatile}
+        return _known(self.name, version)
+
+    @property
+    def named(self) -> Mapping[str, Field]:
+        """All fields of all versions, by name."""
+        return _named(self.name)
 
     def split(self, key: str) -> dict[str, str] | None:
         """The fields that a natural key stands for; None when it cannot be one."""
@@ -169,6 +175,16 @@ TYPES: Final[Mapping[str, Type]] = {
 SECRETS: Final = frozenset({"password", "ddns_domain_key_secret"})  # fields whose values are shown to nobody
 MATCHES: Final = "@matches/"  # before a key, a field and a reference: the look that tells whether it holds that secret
 OPTIONS: Final = "@options/"  # before the name of a type: the look that tells what its fields may hold
+
+
+@cache
+def _known(name: str, version: str) -> Mapping[str, Field]:
+    return {field.name: field for field in TYPES[name].fields if field.is_in(version) and not field.volatile}
+
+
+@cache
+def _named(name: str) -> Mapping[str, Field]:
+    return {field.name: field for field in TYPES[name].fields}
 
 
 def type_of(key: str) -> Type | None:
