@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.drivers.remote.parcel import NO_PYTHON, OLDEST, command, modules
+from holdfast.drivers.remote.parcel import NO_PYTHON, OLDEST, START, command, modules, shell
 
 
 @pytest.mark.parametrize("name", modules())
@@ -51,3 +51,11 @@ def test_one_that_is_too_old_or_does_not_know_the_words_is_passed_over(tmp_path)
 def test_what_starts_a_worker_is_understood_by_an_old_python_as_well():
     boot = command("python3")[-1]
     ast.parse(boot, feature_version=(3, 4))
+
+
+def test_a_password_that_sudo_did_not_ask_for_is_never_run_as_a_command():
+    said = b"s3cret\n" + START + b"echo begun\n"
+    for name in ("dash", "busybox"):
+        words = ["busybox", *shell()] if name == "busybox" else ["dash", *shell()[1:]]
+        ended = subprocess.run(words, input=said, capture_output=True)
+        assert (ended.stdout, ended.stderr) == (b"begun\n", b"")

@@ -185,8 +185,10 @@ def test_a_user_becomes_root_through_sudo_with_a_password_and_leaves_nothing(hf,
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs other users")
-def test_an_ordinary_user_without_sudo_gets_what_it_may_do(hf, tmp_path):
-    with account("hf-plain") as name, Sshd(user=name) as server:
+@pytest.mark.parametrize("python", ["", "none"], ids=["with Python", "without"])
+def test_an_ordinary_user_without_sudo_gets_what_it_may_do(hf, tmp_path, python):
+    name = f"hf-{os.getpid()}-o"
+    with account(name), Sshd(user=name, SetEnv=f"HOLDFAST_PYTHON={python}") as server:
         home = Path(f"/home/{name}")
         result = hf.apply(plan_on(server, [{"file": f"{home}/conf", "content": "x"}]))
         assert result.ending == "committed", result.errors
@@ -234,7 +236,8 @@ def test_a_host_that_gives_a_connection_one_session_is_worked_on_all_the_same(hf
 @each_flavour
 def test_a_tree_comes_down_in_one_stream_with_empty_large_and_odd_files(hf, server, root, tmp_path):
     (root / "tree" / "sub").mkdir(parents=True)
-    contents = {"empty": b"", "also-empty": b"", "a": b"a", "sub/large": os.urandom(700_000), "sub/new\nline": b"\0\n\0", "z": b""}
+    contents = {"empty": b"", "also-empty": b"", "a": b"a", "sub/large": os.urandom(700_000), "z": b""}
+    contents["sub/new\nline"] = b"\0\n\0"
     for name, content in contents.items():
         (root / "tree" / name).write_bytes(content)
     home = tmp_path / "home"
@@ -244,3 +247,23 @@ def test_a_tree_comes_down_in_one_stream_with_empty_large_and_odd_files(hf, serv
     assert {name: (home / "tree" / name).read_bytes() for name in contents} == contents
     assert hf.rollback(result.run).ending == "rolled_back"
     assert list(home.iterdir()) == []
+
+
+def test_a_user_becomes_root_in_a_shell_through_sudo_with_a_password(hf, root, monkeypatch):
+    if os.geteuid() != 0:
+        pytest.skip("accounts are for root")
+    monkeypatch.setenv("SUDO", "s3cret-password")
+    (root / "mine").write_text("old\n")
+    (root / "mine").chmod(0o600)
+    rule = 'ALL=(ALL) ALL\nDefaults env_keep += "HOLDFAST_PYTHON HOLDFAST_REMOTE"'
+    way = {"sudo": True, "sudo_password": {"secret": "env:SUDO"}}
+    settings = {"SetEnv": f"HOLDFAST_PYTHON=none HOLDFAST_REMOTE={root}/stash"}
+    with account(f"hf-{os.getpid()}-s", password="s3cret-password", sudo=rule) as user, Sshd(user=user, **settings) as server:
+        result = hf.apply(plan_on(server, [{"file": f"{root}/mine", "content": "new\n"}], way=way))
+        assert result.ending == "committed", result.errors
+        assert [step["guarantee"] for task in result.tasks for stage in task["stages"] for step in stage["steps"]] == [
+            "reversible"
+        ]
+        assert hf.rollback(result.run).ending == "rolled_back"
+    assert (root / "mine").read_text() == "old\n"
+    assert os.listdir(root) == ["mine"]

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from holdfast.core.errors import WorldError
-from holdfast.drivers.remote.parcel import NO_PYTHON, command, parcel
+from holdfast.drivers.remote.parcel import NO_PYTHON, START, command, parcel, shell
 from holdfast.drivers.remote.wire import HEAD, pack, sizes
 
 if TYPE_CHECKING:
@@ -211,13 +211,13 @@ class Host:
             except NoPython:
                 worker.process.dialogue.close()
                 self._without_python = True
-        return await self._begin_shell(await connection.open_process(self._as_user(("sh",))))
+        return await self._begin_shell(await connection.open_process(self._as_user(shell())))
 
     async def _begin_shell(self, process: Process) -> Shell:
         from holdfast.drivers.remote.shell.worker import greet
 
         try:
-            process.stdin.write(self._password())
+            process.stdin.write(self._password() + START)
             async with asyncio.timeout(START_S):
                 return await greet(process, self._lost)
         except TimeoutError:
