@@ -222,3 +222,24 @@ def test_a_head_of_a_request_that_is_too_large_is_refused(shared: House) -> None
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 200_000)
         with suppress(ConnectionError):
             assert connection.recv(100).startswith(b"HTTP/1.1 4")
+
+
+def test_the_environment_of_the_server_is_not_read_into_plans(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_OF_SOMEBODY", "hunter2")
+    plan = house.plan(house.file(content="${env.TOKEN_OF_SOMEBODY}"))
+    with house.client() as client:
+        answer = client.post("/api/v1/plans", json={"plan": plan})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "undefined_variable")
+    assert "hunter2" not in answer.text
+
+
+def test_with_roots_no_program_runs_on_the_server(tmp_path: Path) -> None:
+    house = House(tmp_path, roots=(str(tmp_path / "root"),))
+    try:
+        plan = house.plan({"command": ["touch", f"{house.root}/ran"], "undo": "true"})
+        with house.client() as client:
+            for path in ("plans", "runs"):
+                assert client.post(f"/api/v1/{path}", json={"plan": plan}).json()["error"]["code"] == "outside_root"
+        assert list(house.root.iterdir()) == []
+    finally:
+        house.stop()

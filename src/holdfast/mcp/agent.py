@@ -34,6 +34,7 @@ class Mandate:
     """What an agent may do. By itself it may look."""
 
     source: str = "mcp"  # who its runs and plans are by
+    may_plan: bool = True  # a preview looks at whatever a plan names
     allow_apply: bool = False
     require_approval: bool = False  # of every plan, not only of those with irreversible steps
     bounds: Bounds = ONLY_LOOKING
@@ -207,6 +208,9 @@ class Agent:
         with self.reading() as desk:
             rows = {run: desk.journal.run(run) for run in self._changed}
         return [self._changed[run] for run, row in rows.items() if row is None or row.ending not in TAKEN_BACK]
+
+    def may(self, *, changes: bool, plans: bool) -> bool:
+        return (self.mandate.allow_apply or not changes) and (self.mandate.may_plan or not plans)
 
     def _must_be_allowed(self) -> None:
         if not self.mandate.allow_apply:

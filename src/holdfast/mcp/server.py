@@ -181,7 +181,9 @@ def _described(name: str, tool: Tool) -> types.Tool:
 def _tool_called(agent: Agent, name: str) -> Tool:
     found = offered(agent).get(name)
     if found is None:
-        hint = "this agent may only look; have it started with --allow-apply" if name in TOOLS else "tools/list names them"
+        hint = (
+            "this agent may only look; --allow-apply, or another token, lets it do more" if name in TOOLS else "see tools/list"
+        )
         raise Refused(f"there is no tool `{name[:100]}`", code="not_found", hint=hint)
     return found
 

@@ -19,6 +19,7 @@ class Tool(NamedTuple):
     arguments: type[Arguments]
     answer: Schema
     do: Do  # gets the agent and the arguments by their names
+    plans: bool = False  # it takes whatever somebody wrote
     changes: bool = False
     destructive: bool = False
     idempotent: bool = False
@@ -36,6 +37,7 @@ TOOLS: Final[Mapping[str, Tool]] = {
         schemas.PlanDeployment,
         schemas.PREVIEW,
         Agent.plan_deployment,
+        plans=True,
         idempotent=True,
         open_world=True,
     ),
@@ -180,4 +182,4 @@ TOOLS: Final[Mapping[str, Tool]] = {
 
 def offered(agent: Agent) -> dict[str, Tool]:
     """What this agent may ask for."""
-    return {name: tool for name, tool in TOOLS.items() if agent.mandate.allow_apply or not tool.changes}
+    return {name: tool for name, tool in TOOLS.items() if agent.may(changes=tool.changes, plans=tool.plans)}

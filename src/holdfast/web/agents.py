@@ -35,6 +35,7 @@ class Allowed:
     def mandate(self, caller: Caller) -> Mandate:
         return Mandate.of(
             source=f"mcp:{caller.name}",
+            may_plan=caller.may("operator"),  # a preview looks at whatever a plan names, with the rights of this server
             allow_apply=self.allow_apply and caller.may("operator"),
             require_approval=self.require_approval,
             local_programs=self.local_programs,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 
 from holdfast.app.attending import Attending
+from holdfast.app.confine import Bounds
 from holdfast.app.engine import Engine, Holdfast
 from holdfast.app.reading import Reading, home_of
 from holdfast.app.tail import Tail
@@ -139,8 +141,14 @@ class Server:
         """From the event loop: let everything come to rest."""
         self._stop.set()
 
+    def _make_room(self) -> None:
+        """Every stream is an open file: as many as the machine allows."""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
     async def run(self, started: Callable[[Server], Any]) -> None:
         """Serve until `stop`; `started` is told once requests are taken."""
+        self._make_room()
         async with AsyncExitStack() as stack:
             desk = stack.enter_context(self.open_desk())
             workshop = Workshop(self.open_desk, self.clock)
@@ -156,7 +164,7 @@ class Server:
                 open_desk=self.open_desk,
                 workshop=workshop,
                 feed=feed,
-                roots=self.settings.roots or None,
+                bounds=Bounds.of(tuple(self.settings.roots), local_programs=self.settings.agents.get("local_programs", False)),
                 metrics=exposition.text,
                 description=describe(),
                 attending=self._attending,

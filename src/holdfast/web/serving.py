@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from holdfast.app import picture, runs
 from holdfast.app.attending import Attending
+from holdfast.app.confine import Bounds
 from holdfast.app.engine import Holdfast
 from holdfast.app.home import Home
 from holdfast.app.kept import KeptPlans
@@ -21,7 +22,6 @@ from holdfast.app.workshop import Workshop
 from holdfast.core.errors import Refused
 from holdfast.core.plan import Plan
 from holdfast.journal.contract import RunRow
-from holdfast.planfile import parse
 from holdfast.web.documents import Page, PlanText, RunWanted
 from holdfast.web.feed import Feed
 from holdfast.web.gate import foreign
@@ -63,7 +63,7 @@ class Serving:
         open_desk: Callable[[], Holdfast],
         workshop: Workshop,
         feed: Feed,
-        roots: Sequence[str] | None,
+        bounds: Bounds,
         metrics: Callable[[], bytes],
         description: dict[str, Any],
         attending: Attending | None = None,
@@ -74,7 +74,7 @@ class Serving:
         self.open_desk = open_desk
         self.workshop = workshop
         self.feed = feed
-        self.roots = roots
+        self.bounds = bounds
         self.metrics = metrics
         self.description = description
         self.attending = attending
@@ -85,10 +85,10 @@ class Serving:
     # -- plans
 
     def plan_in(self, body: PlanText | RunWanted) -> Plan:
-        """The plan that was sent; nothing in it is relative to anything here."""
+        """The plan that was sent; nothing in it is relative to anything here, nor read from this server's environment."""
         text = body.plan if body.plan is not UNSET else body.text
         assert text is not UNSET
-        return parse(text, format=body.format, name="plan", roots=self.roots)
+        return self.bounds.read(text, body.format, name="plan")
 
     def check_tenants(self, caller: Caller, plan: Plan) -> None:
         if not caller.sees([task.key for task in plan.tasks]):

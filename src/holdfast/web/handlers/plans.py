@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.web.gate import foreign
 from holdfast.web.serving import Call, Serving
 
 
@@ -18,6 +17,6 @@ def previewed(serving: Serving, call: Call) -> dict[str, Any]:
 
 def shown(serving: Serving, call: Call) -> dict[str, Any]:
     kept = serving.kept.find(call.path["id"])
-    if not call.caller.sees([task.key for task in kept.exact.plan.tasks]):
-        raise foreign(f"the plan {kept.id}")
+    if call.caller.tenants is not None:
+        serving.check_tenants(call.caller, kept.exact.plan)
     return kept.plain()

@@ -59,7 +59,9 @@ def begun(serving: Serving, call: Call) -> dict[str, Any]:
 def _wanted(serving: Serving, body: RunWanted) -> Plan | SavedPlan:
     if body.id is UNSET or body.digest is UNSET:
         return serving.plan_in(body)
-    return serving.kept.reviewed(body.id, body.digest).exact
+    exact = serving.kept.reviewed(body.id, body.digest).exact
+    serving.bounds.check(exact.plan)  # they may have become narrower since
+    return exact
 
 
 def shown(serving: Serving, call: Call) -> dict[str, Any]:
