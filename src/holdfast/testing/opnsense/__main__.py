@@ -6,6 +6,7 @@ import argparse
 import json
 import signal
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         appliance = Simulator(
             given.profile, given.seed, given.latency / 1000, tls=_certificate(given), config_file=given.config_file
         )
+        if given.fixture:
+            appliance.begin_with(tomllib.loads(given.fixture.read_text()))
     except (ValueError, OSError) as problem:
         sys.stderr.write(f"holdfast-opnsense-sim: {problem}\n")
         return 2
@@ -44,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="port of the API; 0 takes a free one")
     parser.add_argument("--control-port", type=int, default=0, help="port to arm faults and look inside; 0 takes a free one")
     parser.add_argument("--seed", type=int, default=1, help="where its uuids begin")
+    parser.add_argument("--fixture", type=Path, metavar="FILE", help="TOML with objects that it begins with, by their path")
     parser.add_argument("--latency", type=float, default=0, metavar="MS", help="milliseconds that every call takes")
     parser.add_argument("--arm", action="append", default=[], metavar="FAULT", help="a named fault to begin with; repeatable")
     parser.add_argument("--config-file", type=Path, metavar="FILE", help="keep the configuration in this file as well")

@@ -114,6 +114,18 @@ class Simulator:
     def new_uuid(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
+    def begin_with(self, objects: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """By path such as `firewall.alias`, items that are there and run before anybody comes in."""
+        for path, items in objects.items():
+            if path not in RESOURCES:
+                raise ValueError(f"no items {path!r}: known are {', '.join(sorted(RESOURCES))}")
+            known = RESOURCES[path].stored_fields(self.profile)
+            for item in items:
+                if unknown := sorted(item.keys() - known.keys()):
+                    raise ValueError(f"{path} has no field {unknown[0]!r}: known are {', '.join(known)}")
+                self.foreign("set", path, fields={name: str(value) for name, value in item.items()})
+        self.activate()
+
     # Looking inside.
 
     def objects(self, path: str) -> Listing:
