@@ -83,3 +83,26 @@ def test_the_door_of_agents_is_as_narrow_as_the_others(house: House) -> None:
             for headers in visitors:
                 answer = client.post("/mcp", json=HELLO, headers=headers)
                 assert (answer.status_code, "error" in answer.json()) == (status, True)
+
+
+def test_a_person_approves_over_the_api_what_an_agent_cannot_take_back(house: House) -> None:
+    token = house.token("operator")
+    plan = house.plan({"command": ["/bin/true"]})
+
+    async def preview(session: ClientSession) -> Any:
+        return (await session.call_tool("plan_deployment", {"plan": plan})).structured_content
+
+    planned = with_session(house, token, preview)
+    given = {"id": planned["id"], "digest": planned["digest"]}
+
+    async def apply(session: ClientSession) -> Any:
+        return (await session.call_tool("apply_deployment", given)).structured_content
+
+    assert with_session(house, token, apply)["error"]["code"] == "missing_confirmation"
+    approve = f"/api/v1/plans/{planned['id']}/approve"
+    with house.client(token) as operator, house.client(house.token("approver")) as approver:
+        assert operator.post(approve, json={"digest": planned["digest"]}).status_code == 403
+        assert approver.post(approve, json={"digest": "sha256:" + "0" * 64}).status_code == 409
+        assert approver.post(approve, json={"digest": planned["digest"]}).json()["by"] == "api:approver"
+    assert with_session(house, token, apply)["ending"] == "committed"
+    assert with_session(house, token, apply)["error"]["code"] == "missing_confirmation"

@@ -30,7 +30,7 @@ ANSWER_S: Final = 20.0  # so long a command is waited for before its run is show
 PARK_POLL_S: Final = 0.05
 OPEN_MAX: Final = 10_000
 RESTING: Final = frozenset({"paused", "confirming"})  # nothing of the run is in flight
-SHELF: Final = "serve"  # of the journal
+SHELF: Final = "serve"  # of the journal: each server that may run beside others has one of its own
 PARKED: Final = "parked"  # the runs that were paused because the server stopped
 STOPPED: Final = "the server was stopped"
 
@@ -69,10 +69,13 @@ class Shift:
 
 
 class Workshop:
-    def __init__(self, open_desk: Callable[[], Holdfast], clock: Clock, *, runs_max: int = RUNS_MAX) -> None:
+    def __init__(
+        self, open_desk: Callable[[], Holdfast], clock: Clock, *, runs_max: int = RUNS_MAX, shelf: str = SHELF
+    ) -> None:
         self._open_desk = open_desk
         self._clock = clock
         self._runs_max = runs_max
+        self._shelf = shelf
         self._mutex = Lock()
         self._shifts: dict[Shift, Thread] = {}
         self._closing = False
@@ -135,14 +138,14 @@ class Workshop:
             while any(row.state not in RESTING for row in _runs_of(desk, owners)) and self._clock.monotonic() < until:
                 self._clock.pause(PARK_POLL_S)
             parked = [row.id for row in _runs_of(desk, owners) if row.id not in before]
-            desk.journal.put(SHELF, PARKED, msgspec.json.encode(parked))
+            desk.journal.put(self._shelf, PARKED, msgspec.json.encode(parked))
         return parked
 
     def unpark(self) -> list[str]:
         """Go on with the runs that rest because the server was stopped."""
         with self._open_desk() as desk:
-            kept = desk.journal.get(SHELF, PARKED)
-            desk.journal.drop(SHELF, PARKED)
+            kept = desk.journal.get(self._shelf, PARKED)
+            desk.journal.drop(self._shelf, PARKED)
             rows = [desk.journal.run(run) for run in ([] if kept is None else msgspec.json.decode(kept))]
             dead = {row.id for row in desk.dead_runs()}
         resumed = []

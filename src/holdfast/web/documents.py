@@ -82,6 +82,10 @@ class Approved(Asked):
     step: Annotated[Name, Meta(description="the id of the step, or `gate`")]
 
 
+class DigestSeen(Asked):
+    digest: Annotated[str, Meta(min_length=1, max_length=100, description="of the plan, as it was looked at")]
+
+
 class CheckpointWanted(Asked):
     name: Name
     plan: Name | None = None
@@ -295,6 +299,14 @@ class Change(Answer):
     after: Any
     diff: str
     guarantee: str
+
+
+class Approval(Answer):
+    """A person's yes to a plan of an agent: for one application, within a day."""
+
+    digest: str
+    by: str
+    at: Time
 
 
 class Preview(Answer):

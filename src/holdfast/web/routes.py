@@ -70,6 +70,8 @@ ROUTES: Final = (
           body=d.PlanText, others=(424,), confined=True),
     Route("GET", f"{API}/plans/{{id}}", "viewer", plans.shown, "Show a plan that was previewed", d.Preview,
           others=(404,), confined=True),
+    Route("POST", f"{API}/plans/{{id}}/approve", "approver", plans.approved, "Let an agent apply a plan, once", d.Approval,
+          body=d.DigestSeen, others=(404, 409, 503), confined=True),
     Route("GET", f"{API}/checkpoints", "viewer", checkpoints.listed, "List checkpoints, the newest first", d.Checkpoints,
           query=d.NamedPage),
     Route("POST", f"{API}/checkpoints", "operator", checkpoints.created, "Keep the states of what is managed", d.Checkpoint,

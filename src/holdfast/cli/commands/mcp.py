@@ -62,7 +62,7 @@ def mcp(invocation: Invocation, allow_local_commands: bool, **may: Any) -> int:
 
     with open_desk():  # what is wrong with the state directory is said before an agent is there
         pass
-    parked = serve(Agent(invocation.state, mandate, Workshop(open_desk, SystemClock())), park_s=PARK_S)
+    parked = serve(Agent(invocation.state, mandate, Workshop(open_desk, SystemClock(), shelf="mcp")), park_s=PARK_S)
     for run in parked:
         invocation.screen.note(line(f"the run {run} rests; go on with: holdfast resume {run}"))
     return codes.FINE

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from holdfast.app import approvals
+from holdfast.app.kept import KeptPlan
+from holdfast.web.documents import DigestSeen
 from holdfast.web.serving import Call, Serving
 
 
@@ -16,7 +19,19 @@ def previewed(serving: Serving, call: Call) -> dict[str, Any]:
 
 
 def shown(serving: Serving, call: Call) -> dict[str, Any]:
+    return _of(serving, call).plain()
+
+
+def approved(serving: Serving, call: Call) -> dict[str, Any]:
+    """Of the digest that was looked at: a plan is only what its digest says."""
+    body: DigestSeen = call.body
+    kept = serving.kept.reviewed(_of(serving, call).id, body.digest)
+    at = serving.desk.parts.clock.now()
+    return approvals.approve(serving.desk.journal, kept.digest, by=call.caller.source, at=at).plain()
+
+
+def _of(serving: Serving, call: Call) -> KeptPlan:
     kept = serving.kept.find(call.path["id"])
     if call.caller.tenants is not None:
         serving.check_tenants(call.caller, kept.exact.plan)
-    return kept.plain()
+    return kept
