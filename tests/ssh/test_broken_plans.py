@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from holdfast.testing.crash_ssh import BREAKS, Site, attempt, may_mount, site, usual
+from holdfast.testing.crash_ssh import BREAKS, FULL, Site, attempt, may_mount, site, usual
 from holdfast.testing.link import Link
 from holdfast.testing.sshd import Sshd
 
@@ -22,7 +22,7 @@ def broken() -> Iterator[tuple[Site, float]]:
 @pytest.mark.parametrize("part", [0.35, 0.7])
 @pytest.mark.parametrize("way", BREAKS)
 def test_a_plan_that_is_broken_ends_as_before_or_as_planned(broken: tuple[Site, float], way: str, part: float) -> None:
-    if way == "disk full" and not may_mount():
+    if way == FULL and not may_mount():
         pytest.skip("only root may mount a small disk")
     where, usual_s = broken
     assert attempt(where, way, usual_s * part) == ""
