@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.drivers.remote.parcel import NO_PYTHON, OLDEST, START, command, modules, shell
+from holdfast.drivers.remote.shell.words import library
 
 
 @pytest.mark.parametrize("name", modules())
@@ -59,3 +60,8 @@ def test_a_password_that_sudo_did_not_ask_for_is_never_run_as_a_command():
         words = ["busybox", *shell()] if name == "busybox" else ["dash", *shell()[1:]]
         ended = subprocess.run(words, input=said, capture_output=True)
         assert (ended.stdout, ended.stderr) == (b"begun\n", b"")
+
+
+@pytest.mark.parametrize("shells", [["dash"], ["busybox", "sh"], ["bash", "--posix"]], ids=" ".join)
+def test_every_shell_can_read_what_is_sent_to_a_host_without_python(shells):
+    subprocess.run([*shells, "-n"], input=library(), check=True)

@@ -16,6 +16,10 @@ from holdfast.kinds.node import Account, Node
 
 HEAD = Struct(">II")
 CHUNK_BYTES = 1 << 18  # of contents that travel in pieces
+QUESTIONS = (  # that every worker answers, whatever it is made of
+    *("inspect", "apply", "settle", "slots", "take_over", "fetch", "fetch_all"),
+    *("arm", "extend", "disarm", "mark", "probe"),
+)
 _CONTENT = Node._fields.index("content")
 _ENTRIES = Node._fields.index("entries")
 _BEFORE, _AFTER, _MEANS, _NEEDS = (Order._fields.index(name) for name in ("before", "after", "means", "needs"))

@@ -17,7 +17,7 @@ from holdfast.drivers.files.engine import Engine
 from holdfast.drivers.files.looking import open_file, xattrs_of
 from holdfast.drivers.files.values import NotDurable, Order, Trouble, trouble_of
 from holdfast.drivers.remote import keeping, switch
-from holdfast.drivers.remote.wire import CHUNK_BYTES, HEAD, order_from, pack, sizes
+from holdfast.drivers.remote.wire import CHUNK_BYTES, HEAD, QUESTIONS, order_from, pack, sizes
 from holdfast.kinds.content import Content
 
 
@@ -194,23 +194,7 @@ class Worker:
         return digest.hexdigest()
 
 
-_ANSWERS = {
-    name: getattr(Worker, name)
-    for name in (
-        "inspect",
-        "apply",
-        "settle",
-        "slots",
-        "take_over",
-        "fetch",
-        "fetch_all",
-        "arm",
-        "extend",
-        "disarm",
-        "mark",
-        "probe",
-    )
-}
+_ANSWERS = {name: getattr(Worker, name) for name in QUESTIONS}
 
 
 def main() -> None:

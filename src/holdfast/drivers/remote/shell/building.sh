@@ -67,7 +67,10 @@ proved() {
 
 prove_all() {
 	[ -n "$PROOFS" ] || return 0
-	printf %s "$PROOFS" | while read -r _ rest; do printf '%s\n' "$rest"; done | sha256sum -c >/dev/null 2>&1 && { PROOFS=; return; }
+	if printf %s "$PROOFS" | while read -r _ rest; do printf '%s\n' "$rest"; done | sha256sum -c >/dev/null 2>&1; then
+		PROOFS=
+		return
+	fi
 	old_ifs=$IFS IFS=$NL
 	set -f
 	set -- $PROOFS

@@ -158,8 +158,15 @@ glance() {
 		shift
 		! real_dir "$each" || set -- "$@" "$each"
 	done
-	[ $# -eq 0 ] || stat -f -c '%a %S' -- "$@" 2>/dev/null || for each; do stat -f -c '%a %S' -- "$each" 2>/dev/null || echo -; done
+	room "$@"
 	end
+}
+
+# room DIRECTORIES: free blocks and their size, of each
+room() {
+	[ $# -gt 0 ] || return 0
+	if found=$(stat -f -c '%a %S' -- "$@" 2>/dev/null); then printf '%s\n' "$found"; return; fi
+	for each; do stat -f -c '%a %S' -- "$each" 2>/dev/null || echo -; done
 }
 
 # may NAME: r read, w write, x pass, e empty, o mounted read-only

@@ -20,7 +20,7 @@ from holdfast.drivers.remote.shell.answers import CONTENT_BYTES_MAX, Flux, Reade
 from holdfast.drivers.remote.shell.guard import watcher, whole
 from holdfast.drivers.remote.shell.orders import Batch, Script
 from holdfast.drivers.remote.shell.words import Dialect, call, library, quoted
-from holdfast.drivers.remote.wire import CHUNK_BYTES, HEAD, pack, sizes
+from holdfast.drivers.remote.wire import CHUNK_BYTES, HEAD, QUESTIONS, pack, sizes
 from holdfast.kinds.node import Account
 
 if TYPE_CHECKING:
@@ -261,23 +261,7 @@ class _Taker:
             await self._write(document[0])
 
 
-_ANSWERS: Final = {
-    name: getattr(Shell, name)
-    for name in (
-        "inspect",
-        "apply",
-        "settle",
-        "slots",
-        "take_over",
-        "fetch",
-        "fetch_all",
-        "arm",
-        "extend",
-        "disarm",
-        "mark",
-        "probe",
-    )
-}
+_ANSWERS: Final = {name: getattr(Shell, name) for name in QUESTIONS}
 
 
 async def greet(process: Process, lost: Callable[[], Exception]) -> Shell:
