@@ -20,7 +20,7 @@ GRACE_S: Final = 5
 _HELD: Final = (
     "exec 3<&0 </dev/null\n((trap '' TERM HUP INT;while read -r _hf;do :;done <&3;{end}) >/dev/null 2>&1 &)\nexec 3<&-\n"
 )
-_FED: Final = "((trap '' TERM HUP INT;while {alive}&&kill -0 $PPID;do sleep 1;done;{end}) </dev/null >/dev/null 2>&1 &)\n"
+_FED: Final = "((trap '' TERM HUP INT;while {alive}&&kill -0 $PPID;do sleep 1;done;{end}) </dev/null >/dev/null 2>&1 &);"
 _END: Final = "{alive}||exit;{kill} -s TERM -- -$$;sleep {grace};{kill} -s KILL -- -$$"
 
 

@@ -22,6 +22,11 @@ def quote(word: str) -> str:
     return "'" + word.replace("'", "'\\''") + "'"
 
 
+def quote_for_any(text: str) -> str:
+    """One word for whatever shell a user has: others take a backslash in quotes for more than it is."""
+    return "'" + text.replace("\\", "\0").replace("'", "'\\''").replace("\0", "'\\\\'") + "'"
+
+
 def joined(words: Iterable[str]) -> str:
     return " ".join(map(quote, words))
 

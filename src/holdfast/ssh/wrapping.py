@@ -20,7 +20,7 @@ from holdfast.core.errors import Failure
 from holdfast.ssh.attending import watcher
 from holdfast.ssh.connection import Launch
 from holdfast.ssh.dialogue import Dialogue
-from holdfast.ssh.quoting import Words, assignments, joined, line_of, quote
+from holdfast.ssh.quoting import Words, assignments, joined, line_of, quote, quote_for_any
 from holdfast.ssh.values import Sudo
 
 SHELL: Final = "/bin/sh"
@@ -145,8 +145,8 @@ def wrapped(
     held = attended and not payload and not (sudo and sudo.password)
     watch = watcher(held=held, sudo=sudo) if attended else ""
     if not said and cwd is None and sudo is None and not noted:
-        line = words if isinstance(words, str) else f"exec {joined(words)}" if watch else joined(words)
-        return Wrapped(f"{watch}{line}", payload=payload, held=held)
+        line = words if isinstance(words, str) else joined(words)
+        return Wrapped(_in_sh(f"{watch}{_its_own(words)}") if watch else line, payload=payload, held=held)
     mark = mark or new_mark()
     parts = [f"echo {mark} group $$ >&2\n"]
     if said:
@@ -156,8 +156,8 @@ def wrapped(
         parts += [_FIND_SUDO.format(mark=mark), _as_user(sudo, mark, list(env or {}), _inside(words, cwd, mark))]
     else:
         parts += [_ENTER.format(cwd=quote(cwd), mark=mark)] if cwd is not None else []
-        parts.append(words if isinstance(words, str) else f"exec {joined(words)}")
-    return Wrapped("".join(parts), mark=mark, env=said, sudo=sudo, payload=payload, held=held)
+        parts.append(_its_own(words))
+    return Wrapped(_in_sh("".join(parts)), mark=mark, env=said, sudo=sudo, payload=payload, held=held)
 
 
 async def first_of(*events: asyncio.Event, within_s: float | None = None) -> None:
@@ -171,6 +171,16 @@ async def first_of(*events: asyncio.Event, within_s: float | None = None) -> Non
 
 def new_mark() -> str:
     return f"hf-{token_hex(12)}"
+
+
+def _in_sh(text: str) -> str:
+    """Users may have a shell of another kind."""
+    return f"exec {SHELL} -c {quote_for_any(text)}"
+
+
+def _its_own(words: Words) -> str:
+    """A line is for the shell that the user has."""
+    return f'exec "${{SHELL:-{SHELL}}}" -c {quote(words)}' if isinstance(words, str) else f"exec {joined(words)}"
 
 
 def _inside(words: Words, cwd: str | None, mark: str) -> list[str]:
