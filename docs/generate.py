@@ -16,6 +16,7 @@ from types import ModuleType, UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import commands
+import http_api
 import msgspec
 import triggers
 
@@ -81,6 +82,11 @@ def triggers_yaml() -> str:
     return triggers.page(_table, _type, _default)
 
 
+def over_http() -> str:
+    """Every route of the HTTP API."""
+    return http_api.page(_table)
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "kinds.md": kinds,
     "cli.md": cli,
@@ -88,6 +94,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "states.md": life_cycles,
     "events.md": events,
     "triggers.md": triggers_yaml,
+    "http-api.md": over_http,
 }
 
 

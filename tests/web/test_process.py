@@ -228,7 +228,8 @@ def test_over_tls_it_serves_elsewhere(shell: Shell) -> None:
     with httpx2.Client(verify=trusted, trust_env=False) as client:
         answer = client.get(f"https://localhost:{port}/healthz")
         assert answer.json() == {"ok": True}
-        link = client.get(served.said["login_url"].replace("0.0.0.0", "localhost"))
+        assert served.said["url"] == f"https://localhost:{port}"
+        link = client.get(served.said["login_url"])
         assert "; Secure" in link.headers["set-cookie"]
 
 
@@ -253,3 +254,16 @@ def test_tokens_are_made_listed_and_revoked(shell: Shell) -> None:
     assert shell.run("token", "revoke", made["id"])[0] == 0
     assert served.client.get("/api/v1/runs", headers=headers).status_code == 401
     assert shell.run("token", "revoke", made["id"])[1]["error"]["code"] == "not_found"
+
+
+def test_the_doctor_looks_at_what_serving_depends_on(shell: Shell) -> None:
+    shell.serve().stop()
+    shell.run("token", "create", "--role", "viewer", "--expires", "1ms")
+    code, document = shell.run("doctor")
+    found = {check["name"]: check for check in document["checks"]}
+    assert (code, found["server token"]["ok"], found["open files"]["ok"]) == (0, True, True)
+    assert found["server tokens"]["message"] == "1 besides the owner's, 1 of them expired"
+    (shell.home / "state" / "tokens.json").chmod(0o644)
+    code, document = shell.run("doctor")
+    found = {check["name"]: check for check in document["checks"]}
+    assert (code, found["server tokens"]["ok"]) == (1, False)

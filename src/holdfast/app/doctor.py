@@ -216,8 +216,19 @@ def _extras(home: Home) -> Iterator[Check]:
         yield Check(f"extra {name}", True, f"{'installed' if installed else 'not installed'}: {purpose}")
 
 
+def _server(home: Home) -> Iterator[Check]:
+    from holdfast.app.doctor_serve import server
+
+    yield from server(home, os.environ)
+
+
 EXTRAS: Final[Mapping[str, tuple[str, str]]] = {
+    "http": ("httpx2", "resources of services and appliances"),
+    "mcp": ("mcp", "AI agents"),
     "otel": ("opentelemetry", "traces and metrics"),
+    "serve": ("starlette", "the API and the dashboard"),
+    "ssh": ("asyncssh", "hosts"),
+    "triggers": ("cronsim", "cron, watchers and scanners"),
 }
 
 CHECKS: Final[tuple[Callable[[Home], Iterator[Check]], ...]] = (
@@ -231,4 +242,5 @@ CHECKS: Final[tuple[Callable[[Home], Iterator[Check]], ...]] = (
     _kinds,
     _drivers,
     _extras,
+    _server,
 )

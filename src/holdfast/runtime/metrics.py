@@ -74,6 +74,11 @@ class Metrics:
         self._lag = meter.create_gauge(LAG, description="steps that a task still has before it")
         self._runs: dict[str, _Levels] = {}
 
+    def begin(self) -> None:
+        """Tell what never happened as nothing, instead of not at all."""
+        for counter in self._counters.values():
+            counter.add(0)
+
     def __call__(self, run: Run, events: Sequence[Event]) -> None:
         for event in events:
             levels = self._runs.get(run.id)

@@ -39,6 +39,7 @@ class Exposition:
         self._provider = MeterProvider([own, *metric_readers(environment)])
         self._clock = JournalClock()
         self._metrics = Metrics(self._provider.get_meter(SCOPE), self._clock)
+        self._metrics.begin()
 
     def watch(self, run: Run, events: Sequence[Event], at: float) -> None:
         self._clock.at = at

@@ -51,6 +51,7 @@ THREADS: Final = 16  # requests that are worked on at once, beside runs
 PARK_S: Final = 60.0
 LEAVE_S: Final = 5  # for answers that are under way
 USER_TIMEOUT_MS: Final = 60_000  # a client that does not read for so long is gone
+EVERYWHERE: Final = ("0.0.0.0", "::")  # addresses to listen on, and not to ask for
 BACKLOG: Final = 2048
 
 
@@ -119,7 +120,10 @@ class Server:
 
     @property
     def url(self) -> str:
-        host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
+        named = self.settings.host
+        if named in EVERYWHERE:
+            named = next(iter(self.settings.hosts), "localhost")
+        host = f"[{named}]" if ":" in named else named
         return f"{'https' if self.settings.secure else 'http'}://{host}:{self.port}"
 
     def login_url(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from holdfast.app.workshop import Workshop
 from holdfast.core.errors import Refused
 from holdfast.core.plan import Plan
 from holdfast.journal.contract import RunRow
-from holdfast.web.documents import Page, PlanText, RunWanted
+from holdfast.web.asked import Page, PlanText, RunWanted
 from holdfast.web.feed import Feed
 from holdfast.web.gate import foreign
 
@@ -74,7 +74,7 @@ class Serving:
         self.open_desk = open_desk
         self.workshop = workshop
         self.feed = feed
-        self.bounds = bounds
+        self.bounds = replace(bounds, private=(home.path,))
         self.metrics = metrics
         self.description = description
         self.attending = attending

@@ -15,7 +15,7 @@ import msgspec
 from holdfast.app import runs
 from holdfast.app.tail import Told
 from holdfast.journal.contract import Journal
-from holdfast.web.documents import EventsWanted
+from holdfast.web.asked import EventsWanted
 from holdfast.web.feed import PING, Wanted, frame_of
 
 if TYPE_CHECKING:

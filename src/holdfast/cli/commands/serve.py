@@ -12,6 +12,7 @@ from holdfast.cli.commands.mcp import limits
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import Span, line
 from holdfast.cli.options import DURATION, command
+from holdfast.core.errors import Refused
 
 if TYPE_CHECKING:
     from holdfast.web.server import Server
@@ -51,6 +52,10 @@ def serve(invocation: Invocation, recover: str, **given: Any) -> int:
     """
     import asyncio
 
+    from holdfast.app.doctor_serve import PARTS, installed
+
+    if not all(map(installed, PARTS)):
+        raise Refused("what serving needs is not installed", code="unsupported", hint="pip install 'holdfast[serve]'")
     from holdfast.web.server import Server, Settings
 
     agents = {name: given.pop(name) for name in ("allow_apply", "require_approval", "local_programs", "limits")}

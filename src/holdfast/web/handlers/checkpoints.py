@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast.app.engine import Options
-from holdfast.web.documents import CheckpointWanted, NamedPage
+from holdfast.web.asked import CheckpointWanted, NamedPage
 from holdfast.web.serving import Call, Serving
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from holdfast.app import approvals
 from holdfast.app.kept import KeptPlan
-from holdfast.web.documents import DigestSeen
+from holdfast.web.asked import DigestSeen
 from holdfast.web.serving import Call, Serving
 
 

@@ -11,7 +11,7 @@ from holdfast.app.engine import Options
 from holdfast.app.preview import SavedPlan
 from holdfast.core.plan import Plan
 from holdfast.journal.contract import RunRow
-from holdfast.web.documents import ChangesWanted, EventsWanted, RunsWanted, RunWanted
+from holdfast.web.asked import ChangesWanted, EventsWanted, RunsWanted, RunWanted
 from holdfast.web.serving import Call, Serving, page_of
 
 LOOKED_AT_MAX: Final = 5_000  # rows that are looked through for one page of somebody who may not see all

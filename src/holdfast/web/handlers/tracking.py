@@ -6,7 +6,7 @@ from typing import Any
 
 from holdfast import __version__
 from holdfast.app import locks, tenants, tracking
-from holdfast.web.documents import HistoryWanted, OfPlan, StatsWanted
+from holdfast.web.asked import HistoryWanted, OfPlan, StatsWanted
 from holdfast.web.serving import Call, Serving, page_of
 
 

@@ -8,7 +8,7 @@ from holdfast.app.attending import Attending
 from holdfast.app.triggers import action_documents, trigger_documents
 from holdfast.core.errors import Refused
 from holdfast.triggers.definitions import Triggers
-from holdfast.web.documents import CheckWanted, FireWanted
+from holdfast.web.asked import CheckWanted, FireWanted
 from holdfast.web.serving import Call, Serving, page_of
 
 NONE: Final = Triggers("", actions={}, triggers={})
