@@ -121,3 +121,44 @@ def test_nobody_there_is_refused(hf: Holdfast, sim: Simulator, plan_of: PlanOf) 
     plan = plan_of(rule("ssh", 22))
     sim.stop()
     assert refusal(hf, plan)[0] == "unreachable"
+
+
+# By what is wrong with the appliance: the fault, how the run ends, and the code of its error. Writes are the faults' default.
+AILING: dict[str, tuple[dict[str, Any], str, str]] = {
+    "html_200": ({"method": "", "path": "", "times": 0}, "refused", "api_rejected"),  # a web page, not an appliance
+    "html_502": ({"times": 0}, "rolled_back", "api_rejected"),
+    "slow_response": ({"times": 0}, "committed", ""),
+    "reset_before_request_read": ({"method": "", "path": "", "times": 0}, "refused", "unreachable"),
+    "ok_without_writing": ({"times": 0}, "rolled_back", "api_rejected"),
+    "http_500_after_write": ({"times": 0}, "stuck", "api_rejected"),  # also of every activation
+    "auth_401_midway": ({"nth": 1, "times": 1}, "stuck", "auth_failed"),
+    "configd_down": ({"times": 0}, "stuck", "api_rejected"),
+    "service_flaps": ({}, "committed", ""),
+}
+
+
+@pytest.mark.parametrize("fault", AILING)
+def test_an_ailing_appliance_gets_a_clear_end(fault: str, hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    match, ending, code = AILING[fault]
+    sim.arm(fault, **match)
+    result = hf.apply(plan_of(alias("servers", "10.0.0.1"), rule("ssh", 22)))
+    assert (result.ending, result.errors[0]["code"] if result.errors else "") == (ending, code)
+    assert all(error["message"] for error in result.errors)
+    if ending == "stuck":
+        assert all(entry["resource"].startswith("edge:") and entry["reason"] for entry in result.residue)
+
+
+def test_a_version_that_nobody_knows_is_refused_unless_it_is_declared_like_one_that_is(
+    hf: Holdfast, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sim.profile = replace(sim.profile, name="29.1.3")
+    sim.running.profile = sim.api.profile = sim.profile
+    code, message = refusal(hf, plans_for(sim, monkeypatch)(rule("ssh", 22)))
+    assert code == "unsupported" and "29.1.3; known are 24.7 to 26.7" in message
+    assert writes(sim) == []
+
+
+def test_a_reference_to_nothing_is_told(plan_of: PlanOf) -> None:
+    with pytest.raises(PlanError) as caught:
+        plan_of({"opnsense.haproxy.backend": "pool", "values": {"linkedServers": [{"ref": "nobody"}]}})
+    assert "nobody" in caught.value.problems[0].message

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Final
+from typing import Final, NamedTuple
 
 from holdfast.core.change import FACTS, Change, Effect, Look, State
 from holdfast.core.errors import Failure, WorldError
@@ -27,10 +27,21 @@ INTERRUPTED: Final = Failure(code="cancelled", message="it was interrupted while
 Every = dict[str, dict[str, str]]
 
 
+class Marks(NamedTuple):
+    """Runs that this process has begun, and those of which something may have reached the appliance."""
+
+    begun: set[str]
+    wrote: set[str]
+
+    def is_untouched(self, run: str) -> bool:
+        return run in self.begun and run not in self.wrote
+
+
 class ApplianceDriver:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._made: dict[str, Values] = {}  # by uuid: an object right after this process made it
+        self._marks = Marks(set(), set())
         self._lane = asyncio.Lock()
 
     # -- looking
@@ -72,7 +83,7 @@ class ApplianceDriver:
 
     async def apply(self, batch: Batch) -> Sequence[Outcome]:
         async with self._lane:
-            return await _Turn(self._client, batch, self._made).make()
+            return await _Turn(self._client, batch, self._made, self._marks).make()
 
     async def confirm(self, changes: Sequence[Change]) -> None:
         """What was found to be configured after a crash may never have been made effective. Raises WorldError."""
@@ -91,15 +102,17 @@ class ApplianceDriver:
 class _Turn:
     """One batch on its way: writes in their order, one look at what became of them, one activation per group."""
 
-    def __init__(self, client: Client, batch: Batch, made: dict[str, Values]) -> None:
+    def __init__(self, client: Client, batch: Batch, made: dict[str, Values], marks: Marks) -> None:
         self._client = client
         self._batch = batch
         self._made = made
+        self._marks = marks
         self._shelves: dict[str, Every] = {}
         self._outcomes: list[Outcome] = []
         self._sent: dict[int, Values | None] = {}  # by place: what was written; None: deleted
 
     async def make(self) -> Sequence[Outcome]:
+        self._marks.begun.update(_run(move) for move in self._batch.moves if not move.undo)
         try:
             await self._look()
             await self._write_all()
@@ -148,10 +161,14 @@ class _Turn:
             return UNCHANGED
         if isinstance(write, Failure):
             return Outcome(Ending.FAILED, write)
+        untouched = self._marks.is_untouched(_run(move))
+        self._marks.wrote.add(_run(move))
         reply = await self._send(type_, write, move)
         meaning = reply.meaning
         if meaning is Meaning.UNKNOWN:
             meaning = await self._found_out(type_, write, move)
+        if meaning is Meaning.REFUSED and untouched:
+            self._marks.wrote.discard(_run(move))
         if meaning is Meaning.UNKNOWN:
             return Outcome(Ending.IN_DOUBT, self._client.veil.hidden_in(reply.failure or INTERRUPTED))
         if meaning is Meaning.REFUSED:
@@ -242,7 +259,8 @@ class _Turn:
         active = [
             place
             for place, outcome in enumerate(self._outcomes)
-            if outcome.ending is Ending.DONE or (outcome.ending is Ending.UNCHANGED and undoing)
+            if outcome.ending is Ending.DONE
+            or (outcome.ending is Ending.UNCHANGED and undoing and not self._marks.is_untouched(_run(moves[place])))
         ]
         changes = [moves[place].change for place in active]
         failures = await activate(self._client, changes)
@@ -251,6 +269,10 @@ class _Turn:
             if failure is not None or (failures and self._outcomes[place].ending is Ending.DONE and _type(moves[place]).group):
                 why = failure or next(iter(failures.values()))
                 self._outcomes[place] = Outcome(Ending.FAILED, why, self._outcomes[place].duration_s)
+
+
+def _run(move: Move) -> str:
+    return move.id.rpartition("/")[0]
 
 
 def _type(move: Move) -> Type:
