@@ -183,8 +183,8 @@ class Session:
         if verb in ("resume", "retry"):
             prepared = await prepare(self.plan, self.fleet, self.together)
             book.renew(entries_of(self.plan, prepared.prediction))
-        await self._drive(run, book, Asked(parts.clock.now(), verb, {**data, "owner": parts.owner.name}))
-        return await self._close(run, book)
+        await self._drive(run, book, Asked(parts.clock.now(), verb, {**data, "owner": parts.owner.name}), rests=True)
+        return await self._close(run, book) if run.over else self._result(run)
 
     async def let_go(self, row: RunRow) -> None:
         """Drop what undoing this run would need; under its locks, because somebody may be about to undo it."""
@@ -218,7 +218,9 @@ class Session:
 
     # -- common
 
-    async def _drive(self, run: Run, book: Book, stimulus: Stimulus, first: Sequence[Event] = ()) -> None:
+    async def _drive(
+        self, run: Run, book: Book, stimulus: Stimulus, first: Sequence[Event] = (), *, rests: bool = False
+    ) -> None:
         parts = self.parts
         keep_going = run.policy.on_failure == "continue" or run.policy.scope == "task"
         switches = Switches(self.plan, book, self.fleet, run) if run.guarded else None
@@ -237,6 +239,7 @@ class Session:
                 watch=switches.watching(parts.watch) if switches else parts.watch,
                 first=first,
                 fence=row.fence if row else None,
+                rests=rests,
             )
         finally:
             if isinstance(crew, SideBySide):

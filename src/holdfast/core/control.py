@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from holdfast.core import forward, unwind
+from holdfast.core.change import Guarantee
 from holdfast.core.draft import Draft
 from holdfast.core.run import SETTLED, Run
 from holdfast.core.states import COMMANDS, TASK_COMMANDS
@@ -47,7 +48,15 @@ def _no_retry(run: Run, data: Mapping[str, Any]) -> str | None:
     if not numbers:
         return f"the run {run.id} has no failed task"
     spent = [run.outline.tasks[number].name for number in numbers if run.tasks[number].retries >= RETRIES_MAX]
-    return f"the task `{spent[0]}` was retried {RETRIES_MAX} times already" if spent else None
+    if spent:
+        return f"the task `{spent[0]}` was retried {RETRIES_MAX} times already"
+    left = [run.ids[step] for number in numbers for step in run.tasks[number].steps if _is_left_behind(run, step)]
+    return f"what the step `{left[0]}` did could not be taken back: roll it back first" if left else None
+
+
+def _is_left_behind(run: Run, step: int) -> bool:
+    """What can never be undone need not be, before it is done again."""
+    return run.steps[step] == "undo_failed" and run.guarantees.get(step) is not Guarantee.IRREVERSIBLE
 
 
 def _no_approval(run: Run, data: Mapping[str, Any]) -> str | None:
@@ -158,8 +167,11 @@ def _rollback(draft: Draft, data: Mapping[str, Any]) -> None:
     run = draft.run
     number = task_number(run, data["task"])
     assert number is not None
-    if run.over or run.state == "paused":
+    if run.over:
+        draft.emit("run.resumed", **_said(data, "by", "owner"), only="rollback")
+    elif run.state == "paused":  # and afterwards it rests again
         draft.emit("run.resumed", **_said(data, "by", "owner"))
+        draft.emit("run.pausing", **_said(data, "by"))
     unwind.begin_task(draft, number)
 
 
@@ -185,14 +197,14 @@ def start_over(draft: Draft, number: int) -> None:
 
 def _await_turn(draft: Draft, number: int, *, scratch: bool) -> None:
     run = draft.run
-    again = SETTLED | {"undone"} if scratch else _AGAIN
+    again = SETTLED | _AGAIN if scratch else _AGAIN
     steps = [step for step in run.tasks[number].steps if run.steps[step] in again]
     draft.emit_steps("step.resolved", steps, {"verdict": "not_applied"})
     origin: dict[str, Any] = {"from": "scratch" if scratch else "checkpoint"}
     draft.emit("task.waiting", task=number, **origin)
 
 
-_AGAIN: Final = frozenset({"failed", "skipped", "undone"})
+_AGAIN: Final = frozenset({"failed", "skipped", "undone", "undo_failed"})
 
 
 _ASKED: Final[Mapping[str, Callable[[Draft, Mapping[str, Any]], None]]] = {

@@ -44,6 +44,8 @@ def _go_on(draft: Draft) -> None:
     if run.state in forward.GOING:
         _check_deadline(draft)
         forward.go_on(draft)
+    elif run.state == "paused":
+        forward.call_off(draft)
     if run.state == "cancelling" and not draft.flights.by_number:
         draft.emit("run.cancelled")
         unwind.begin(draft, error_of("cancelled", "the run was cancelled"))
@@ -58,7 +60,7 @@ def _go_on(draft: Draft) -> None:
 
 def _wake_at(draft: Draft) -> float | None:
     run = draft.run
-    times = forward.retries(run)
+    times = [at for at in forward.retries(run) if at > draft.now]  # what is due by now waits for something in flight
     if run.state == "confirming" and run.confirm_until is not None:
         times.append(run.confirm_until)
     deadline = _deadline(run)

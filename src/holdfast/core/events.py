@@ -23,7 +23,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "run.started": ("at",),
     "run.pausing": ("by", "why", "until"),
     "run.paused": (),
-    "run.resumed": ("by", "owner"),
+    "run.resumed": ("by", "owner", "only"),
     "run.cancelling": ("by", "why"),
     "run.cancelled": (),
     "run.rolling_back": ("by", "owner", "error"),

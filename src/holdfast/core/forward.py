@@ -16,6 +16,7 @@ from holdfast.core.stimuli import Lane
 BATCH_STEPS_MAX: Final = 4096
 GOING: Final = frozenset({"running", "pausing"})  # states of a run in which steps are handed out
 OVER: Final = frozenset({"completed", "failed", "cancelled", "rolled_back", "rollback_failed"})
+IDLE: Final = frozenset({"pending", "waiting"})
 ALIVE: Final = frozenset({"pending", "waiting", "running", "pausing", "paused"})  # tasks that can still fail
 
 
@@ -27,7 +28,7 @@ def go_on(draft: Draft) -> None:
     if run.state in GOING and not failing(run):
         _hand_out(draft)
         _take_back_failed_tasks(draft)
-    _call_off(draft)
+    call_off(draft)
     if run.state in GOING and not draft.flights.by_number and not _waits(run):
         _stand_still(draft)
 
@@ -38,14 +39,26 @@ def _stand_still(draft: Draft) -> None:
     paused = any(task.state == "paused" for task in run.tasks)
     if run.state == "pausing" and (paused or any(task.state in ("pending", "waiting") for task in run.tasks)):
         draft.emit("run.paused")
-    elif paused or run.questions or run.gate_waits:
+    elif (paused or run.questions or run.gate_waits) and not failing(run):
         return
+    elif run.rewinding:
+        _end_mixed(draft)
     elif _at_gate(run):
         _pass_gate(draft)
-    elif _open_tasks(draft, 1):  # who is under way waits for a step of one that is not: the limit yields
+    elif _open_tasks(draft, 1) or _fail_the_stranded(draft):  # the limit yields to a step that somebody waits for
         go_on(draft)
     else:
         _end(draft)
+
+
+def _fail_the_stranded(draft: Draft) -> bool:
+    """Tasks that need one which will not be completed: it was cancelled or taken back by hand, or is not tried again."""
+    run = draft.run
+    found = [number for number, task in enumerate(run.tasks) if task.state in IDLE and task.needs and not failing(run)]
+    for number in found:
+        if run.tasks[number].state in IDLE:
+            fail_task(draft, number, {**error_of("cancelled", "a task that it needs is not completed"), "skipped": True})
+    return bool(found)
 
 
 def failing(run: Run) -> bool:
@@ -123,7 +136,8 @@ def _open_tasks(draft: Draft, beyond: int = 0) -> bool:
     run = draft.run
     moved = False
     limit = run.policy.tasks_at_once if not beyond else run.active + beyond
-    while run.startable and run.active < limit and run.state == "running" and not failing(run) and not _at_gate(run):
+    may = run.state == "running" and not run.rewinding and not failing(run)
+    while may and run.startable and run.active < limit and not _at_gate(run):
         number = run.startable.popleft()
         task = run.tasks[number]
         if task.state not in ("pending", "waiting"):
@@ -199,7 +213,7 @@ def _hand_out(draft: Draft) -> None:
     groups: dict[Lane, list[int]] = {}
     held: deque[int] = deque()
     for step in dict.fromkeys(run.ready):  # folding and reopening may name one twice
-        if run.steps[step] not in ("pending", "waiting") or not run.is_open(step):
+        if run.steps[step] not in ("pending", "waiting") or run.waits[step] or not run.is_open(step):
             continue
         lane = run.lanes[step]
         if lane.family == "approval":  # nothing flies: it is in place when somebody says so
@@ -311,7 +325,7 @@ def _take_back_failed_tasks(draft: Draft) -> None:
             unwind.begin_task(draft, number)
 
 
-def _call_off(draft: Draft) -> None:
+def call_off(draft: Draft) -> None:
     """Tasks that somebody cancelled, as soon as nothing of them is in flight: what they did is taken back."""
     run = draft.run
     if not run.called_off:
@@ -360,7 +374,8 @@ def _end_mixed(draft: Draft) -> None:
     if half_done := [step for step in _lost(run) if unwind.needs_undo(run, step) and step not in run.last_back]:
         unwind.begin_steps(draft, half_done)
         return
-    _close_what_stops(draft)
+    if not run.rewinding:
+        _close_what_stops(draft)
     error = next(iter(run.unmet.values()))
     if any(task.state == "rollback_failed" for task in run.tasks):
         draft.emit("run.rolling_back", error=error)

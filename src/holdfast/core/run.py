@@ -103,6 +103,7 @@ class Run:
         self.called_off: dict[int, Mapping[str, Any]] = {}  # tasks that somebody cancelled, and who
         self.bygone: set[int] = set()  # of the unmet: those that stay as they are while others are tried again
         self.starting_over: set[int] = set()  # tasks that are taken back only to be done again
+        self.rewinding = False  # it was resumed only to take a task back: nothing is begun
         self.gates_open = 0  # of the batches of the policy: how many gates were passed
         self.gate_waits = False  # for somebody's approval
         self.last_back: frozenset[int] = frozenset()  # steps that are undone after the rest of their task
@@ -190,6 +191,8 @@ def _evolve_run(run: Run, event: Event) -> None:
         if event.data.get("more"):  # a large plan is prepared in several records; the last one counts
             return
     run.state = after(RUN, run.state, event.type)
+    if event.type == "run.resumed":
+        run.rewinding = event.data.get("only") == "rollback"
     if event.type == "run.resumed" and run.ending is not None:
         run.error = None  # a new attempt: what ended the one before is told by its events
         run.bygone = set(run.unmet)
@@ -249,7 +252,7 @@ def _evolve_task(run: Run, number: int, event: Event) -> None:
         run.called_off[number] = event.data
     elif event.type == "task.rolling_back":
         (run.starting_over.add if event.data.get("then") else run.starting_over.discard)(number)
-    elif event.type == "task.rolled_back":
+    elif event.type in ("task.rolled_back", "task.rollback_failed"):
         run.unmet.setdefault(number, {})  # taken back by hand: the run is no longer whole
     elif event.type == "task.waiting":
         _await_retry(run, number, event.data["from"])
@@ -271,7 +274,7 @@ def _share(run: Run, number: int, *, taking: bool) -> None:
 def _await_retry(run: Run, number: int, origin: str) -> None:
     task = run.tasks[number]
     task.again = origin
-    done = next((stage for stage, state in enumerate(task.stages) if state not in ("committed", "skipped")), 0)
+    done = next((stage for stage, state in enumerate(task.stages) if state not in ("committed", "skipped")), len(task.stages))
     task.stage = -1 if origin == "scratch" else done - 1
     for where in (run.starting_over, run.bygone):
         where.discard(number)
@@ -390,6 +393,7 @@ def _on_resolved(run: Run, event: Event) -> None:
     for step in event.steps or ():
         run.questions.pop(step, None)
         run.failures.pop(step, None)
+        run.residue.pop(step, None)
         if not run.waits[step] and run.is_open(step):
             run.ready.append(step)
 

@@ -38,7 +38,7 @@ STEP: Final[Table] = {
     "skipped": {"step.resolved": "pending"},
     "undoing": {"step.undone": "undone", "step.undo_failed": "undo_failed", **_UNDOABLE},
     "undone": {"step.resolved": "pending"},
-    "undo_failed": _UNDOABLE,  # rollback can be asked for again
+    "undo_failed": {"step.resolved": "pending", **_UNDOABLE},  # rollback can be asked for again; or a retry
 }
 
 _STAGE_BACK: Final = {"stage.rolling_back": "rolling_back"}
@@ -48,9 +48,9 @@ STAGE: Final[Table] = {
     "committing": {"stage.completed": "committed", "stage.failed": "failed", **_STAGE_BACK},
     "committed": {"stage.started": "committing", **_STAGE_BACK},
     "failed": {"stage.started": "committing", **_STAGE_BACK},
-    "skipped": {"stage.started": "committing"},
+    "skipped": {"stage.started": "committing", "stage.skipped": "skipped"},
     "rolling_back": {"stage.rolled_back": "rolled_back", "stage.rollback_failed": "rollback_failed"},
-    "rolled_back": {"stage.started": "committing"},
+    "rolled_back": {"stage.started": "committing", "stage.skipped": "skipped"},
     "rollback_failed": _STAGE_BACK,
 }
 
@@ -81,9 +81,16 @@ TASK: Final[Table] = {
         "task.completed": "completed",
         "task.failed": "failed",
         "task.cancelling": "cancelling",
+        "task.cancelled": "cancelled",
         **_TASK_BACK,
     },
-    "paused": {"task.resumed": "running", "task.cancelling": "cancelling", "task.failed": "failed", **_TASK_BACK},
+    "paused": {
+        "task.resumed": "running",
+        "task.cancelling": "cancelling",
+        "task.cancelled": "cancelled",
+        "task.failed": "failed",
+        **_TASK_BACK,
+    },
     "cancelling": {"task.cancelled": "cancelled", "task.failed": "failed", "task.completed": "completed", **_TASK_BACK},
     "cancelled": _TASK_BACK,  # what a cancelled task had done is taken back
     "completed": _TASK_BACK,
@@ -140,7 +147,7 @@ RUN: Final[Table] = {
     "partial": {"run.rolling_back": "rolling_back", "run.resumed": "running", "run.settled": "partial"},
     "rolling_back": {"run.rolled_back": "rolled_back", "run.rollback_failed": "stuck", **_RUN_BACK},
     "rolled_back": {"run.resumed": "running", "run.settled": "rolled_back"},
-    "stuck": {"run.rolling_back": "rolling_back", "run.settled": "stuck"},
+    "stuck": {"run.rolling_back": "rolling_back", "run.resumed": "running", "run.settled": "stuck"},
     "refused": {"run.settled": "refused"},
 }
 

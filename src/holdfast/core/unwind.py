@@ -15,6 +15,7 @@ from holdfast.core.run import TOUCHED, Run
 from holdfast.core.stimuli import Lane, StepResult
 
 _STARTED = frozenset({"committing", "committed", "failed", "rollback_failed"})
+_BACK = frozenset({"rolled_back", "cancelled"})  # but what the policy cut short still has its changes in
 _TO_GO_BACK = _STARTED | {"rolling_back"}
 
 
@@ -23,7 +24,7 @@ def begin(draft: Draft, error: Mapping[str, Any] | None, *, by: str | None = Non
     run = draft.run
     draft.emit("run.rolling_back", error=error, by=by, owner=owner)
     for number, task in enumerate(run.tasks):
-        if task.stage >= 0 and task.state not in ("rolled_back", "cancelled"):
+        if task.stage >= 0 and (task.state not in _BACK or any(needs_undo(run, step) for step in task.steps)):
             begin_task(draft, number)
 
 

@@ -28,8 +28,9 @@ async def drive(
     watch: Watch,
     first: Sequence[Event] = (),
     fence: int | None = None,
+    rests: bool = False,
 ) -> None:
-    """Take a stimulus, decide, make it durable, have it done; until the run has an ending.
+    """Take a stimulus, decide, make it durable, have it done; until the run has an ending, or where it may, `rests`.
 
     `first` are events that are part of the run already and become durable together with the first decision.
     """
@@ -43,7 +44,7 @@ async def drive(
             watch(run, decision.events)
             pulse.hear(decision.events, clock.now())
             first = ()
-        if run.over:
+        if run.over or (rests and run.state == "paused" and not flights.by_number):
             return
         if decision.effects and receipt is not None:
             crew.start(decision.effects, receipt)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import Any, ClassVar, Final
 
 from holdfast.core.change import FACTS, Change, Claim, Effect, Facts, Guarantee, Look, State
@@ -198,16 +199,23 @@ class VirtualClock:
         return self._now
 
     def pause(self, seconds: float) -> None:
+        self.pass_until(self._now + seconds)
+
+    def pass_until(self, until: float) -> None:
         self._pauses += 1
         if self._pauses > PAUSES_MAX:
             raise Bug("somebody waits for ever")
-        until = self._now + seconds
         while self._agreed and min(self._agreed, key=lambda a: a[0])[0] <= until:
             moment = min(self._agreed, key=lambda a: a[0])
             self._agreed.remove(moment)
             self._now = max(self._now, moment[0])
             moment[1]()
         self._now = until
+
+    @property
+    def next_at(self) -> float:
+        """When something was agreed for; never, when nothing was."""
+        return min((moment for moment, _ in self._agreed), default=inf)
 
     def after(self, seconds: float, do: Callable[[], Any]) -> None:
         self._agreed.append((self._now + seconds, do))
