@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from holdfast.ssh import Command, Executor, Result, Sudo
 from holdfast.ssh.front import Front
-from holdfast.testing.sshd import Sshd
+from holdfast.testing.sshd import Sshd, account
 from tests.ssh.places import PASSWORD, QUICK, Hosts
 
 
@@ -221,3 +222,11 @@ def test_what_a_command_left_running_on_purpose_goes_on(ssh: Front, hosts: Hosts
 def test_a_command_can_wait_for_its_own_children(ssh: Front, hosts: Hosts) -> None:
     result = ssh.run_command(Command("sleep 0.01 & wait; echo over", host=hosts.address(), timeout=5))
     assert result.stdout == "over\n"
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+def test_a_user_may_have_a_shell_of_another_kind(ssh: Front) -> None:
+    with account(f"hff{os.getpid()}", shell="/usr/bin/fish") as user, Sshd(user=user) as server:
+        words = Command(["printf", "%s|", "a b", "it's", "\\"], env={"A": "b"}, host=server.address())
+        line = Command("set x 5; echo $x", host=server.address())
+        assert [ssh.run_command(asked).stdout for asked in (words, line)] == ["a b|it's|\\|", "5\n"]

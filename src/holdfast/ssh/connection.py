@@ -134,7 +134,7 @@ class Connection:
         if mark:
             dialogue.expect(mark, launch.note)
         line = line_of(launch.line)
-        if mark:
+        if mark and not launch.mark:  # who brings a mark tells the group as well
             line = _announced(mark, line, exec_it=not isinstance(launch.line, str))
         try:
             await self._open(dialogue, line)
