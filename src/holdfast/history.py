@@ -228,7 +228,8 @@ class History:
                 continue
             for row in self.journal.in_flight():  # again: now that nobody else buries this owner
                 if row.get("owner") == owner:
-                    data = {"id": row["id"], "action_id": row["action_id"], "success": False, "interrupted": True}
+                    data = {"id": row["id"], "action_id": row["action_id"], "source": row["source"], "success": False}
+                    data["interrupted"] = True
                     self._append("action.completed", data, None)
             grave.end()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Shell, ended
+from .conftest import Shell, ended, hear_signals
 
 FILE = """\
 holdfast: 1
@@ -251,3 +251,25 @@ def test_an_execution_that_a_killed_loop_left_is_interrupted(shell: Shell, home:
         (False, True),
     ]
     assert shell.json("stats", "tick")["actions"][0]["interrupted"] == 1
+
+
+def test_who_is_interrupted_ends_what_he_fired_and_says_so_in_the_journal(shell: Shell, home: Path) -> None:
+    write(shell, TICK.replace("'echo $$ >> ticks'", "'echo $$ > pid; sleep 60'"))
+    process = shell.start("action", "fire", "tick", preexec_fn=hear_signals)
+    pid = int(shell.until(lambda: (home / "pid").exists() and (home / "pid").read_text().strip()))
+    process.send_signal(signal.SIGINT)
+    assert ended(process).code == 130
+    assert not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_text()
+    (execution,) = shell.json("history")["executions"]
+    assert (execution["success"], execution["error"]) == (False, "it was cancelled while it ran")
+
+
+def test_a_plan_that_is_interrupted_while_it_is_fired_is_rolled_back(shell: Shell, home: Path) -> None:
+    waiting = f"command: [sh, -c, 'touch {home}/begun; sleep 60']\n    needs: [a]\n    undo: 'true'"
+    plan(home, "backup", "file: out\n    content: x\n    id: a", waiting)
+    process = shell.start("action", "fire", "backup", "--json", preexec_fn=hear_signals)
+    shell.until((home / "begun").exists)
+    process.send_signal(signal.SIGINT)
+    answer = ended(process)
+    assert (answer.code, answer.document["ending"]) == (130, "rolled_back")
+    assert not (home / "out").exists()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Final
 
 from holdfast.core.errors import Failure
+from holdfast.drivers.process import leftovers
 from holdfast.drivers.process.failures import ended_badly, name_of, not_started
 from holdfast.drivers.process.starting import Starter
 from holdfast.drivers.secrets import Secrets
@@ -28,10 +30,16 @@ async def run_command(command: Command, secrets: Secrets, *, output_bytes_max: i
     """What it said, and why it failed. Who is cancelled meanwhile ends it, with everything it started."""
     invocation = Invocation(argv=command.argv, env=dict(command.env), cwd=command.cwd)
     limits = Limits(command.timeout, GRACE_S, output_bytes_max, secrets.margin)
+    mark = token_hex(8)
     try:
-        ended = await run(Starter(secrets, "sudo").program(invocation), limits)
+        ended = await run(Starter(secrets, "sudo").program(invocation, mark), limits)
     except (OSError, ValueError) as error:
         return Ran("", not_started(invocation, error))
+    except asyncio.CancelledError:  # while it was being started
+        await leftovers.stop(mark, GRACE_S)
+        raise
+    if ended.stopped is not None:
+        await leftovers.stop(mark, GRACE_S)  # whoever left the group ends as well
     if ended.stopped is Stopped.CANCELLED:
         raise asyncio.CancelledError
     output = secrets.show(ended.output)

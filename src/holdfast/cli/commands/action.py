@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,11 +15,14 @@ from holdfast.cli import codes
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.options import Command
 from holdfast.cli.root import Group
+from holdfast.cli.signals import SIGNALS
 from holdfast.cli.views import firing
 
 if TYPE_CHECKING:
     from holdfast.app.triggers import Triggers
     from holdfast.triggers.definitions import Triggers as Definitions
+
+T = TypeVar("T")
 
 triggers_option = click.option(
     "--triggers",
@@ -57,15 +61,19 @@ def fire(invocation: Invocation, name: str, variables: Sequence[str], file: str 
     from holdfast.app.parts import who
 
     given = _given(variables)
-    with opened(invocation, file) as triggers, invocation.driven(triggers.engine):
-        fired = asyncio.run(triggers.fire(name, source=who(invocation.environment), variables=given))
+    with opened(invocation, file) as triggers:
+        fired, interrupted = carried_out(
+            invocation, triggers, triggers.fire(name, source=who(invocation.environment), variables=given)
+        )
     document = fired.plain()
-    return invocation.answer(document, *firing.fired(document), code=_code(document))
+    return invocation.answer(document, *firing.fired(document), code=_code(document, interrupted))
 
 
-def _code(document: Mapping[str, Any]) -> int:
+def _code(document: Mapping[str, Any], interrupted: bool) -> int:
     if document["success"]:
         return codes.FINE
+    if interrupted and document["ending"] in (None, "rolled_back"):
+        return codes.INTERRUPTED
     return codes.PERSON if codes.ENDINGS[document["ending"]] == codes.PERSON else codes.FAILED
 
 
@@ -99,3 +107,33 @@ def opened(invocation: Invocation, path: str | None) -> Iterator[Triggers]:
             yield triggers
         finally:
             triggers.close()
+
+
+def carried_out(invocation: Invocation, triggers: Triggers, doing: Coroutine[Any, Any, T]) -> tuple[T, bool]:
+    """Do it to its end, and tell whether a signal asked for less.
+
+    The first asks what is applied to roll back; where nothing is, and at the second, what runs is ended at once.
+    """
+    from holdfast.cli.views.progress import progress
+
+    heard: list[int] = []
+
+    async def stoppable() -> T:
+        task = asyncio.ensure_future(doing)
+
+        def hear(number: int) -> None:
+            heard.append(number)
+            if len(heard) > 1 or not triggers.engine.interrupt(by=f"signal:{signal.Signals(number).name}"):
+                task.cancel()
+
+        for number in SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, hear, number)
+        return await task
+
+    with progress(invocation.screen) as watch:
+        triggers.engine.parts.watchers.append(watch)
+        invocation.drove = True
+        try:
+            return asyncio.run(stoppable()), bool(heard)
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None

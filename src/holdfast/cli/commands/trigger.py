@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.cli import codes
-from holdfast.cli.commands.action import defined, opened, triggers_option
+from holdfast.cli.commands.action import carried_out, defined, opened, triggers_option
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import Span, line
 from holdfast.cli.options import Command
 from holdfast.cli.root import Group
+from holdfast.cli.signals import SIGNALS
 from holdfast.cli.views import firing
 
 if TYPE_CHECKING:
@@ -77,10 +77,11 @@ def _switch(invocation: Invocation, name: str, file: str | None, *, enabled: boo
 @click.pass_obj
 def check(invocation: Invocation, name: str, dry_run: bool, file: str | None) -> int:
     """Let a trigger look now, and do what it is for: a watcher responds, a scanner cleans up, a cron fires."""
-    with opened(invocation, file) as triggers, invocation.driven(triggers.engine):
-        document = asyncio.run(triggers.check(name, dry_run=dry_run))
+    with opened(invocation, file) as triggers:
+        document, interrupted = carried_out(invocation, triggers, triggers.check(name, dry_run=dry_run))
     failed = document.get("failed") or document["error"]
-    return invocation.answer(document, *firing.checked(name, document), code=codes.FAILED if failed else codes.FINE)
+    code = codes.INTERRUPTED if interrupted else codes.FAILED if failed else codes.FINE
+    return invocation.answer(document, *firing.checked(name, document), code=code)
 
 
 @trigger.command("run", cls=Command)
@@ -120,6 +121,6 @@ async def _until_signal(invocation: Invocation, loop: TriggerLoop) -> None:
             invocation.screen.note(line("stopping: what has begun goes on to its end; once more stops at once"))
             stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, heard)
     await loop.run(stop)
