@@ -18,7 +18,7 @@ from holdfast.ssh.values import Sudo
 GRACE_S: Final = 5
 
 _HELD: Final = (
-    "exec 3<&0 </dev/null\n((trap '' TERM HUP INT;while read -r _hf;do :;done <&3;{end}) >/dev/null 2>&1 &)\nexec 3<&-\n"
+    "exec 3<&0 </dev/null;((trap '' TERM HUP INT;while read -r _hf;do :;done <&3;{end}) >/dev/null 2>&1 &);exec 3<&-;"
 )
 _FED: Final = "((trap '' TERM HUP INT;while {alive}&&kill -0 $PPID;do sleep 1;done;{end}) </dev/null >/dev/null 2>&1 &);"
 _END: Final = "{alive}||exit;{kill} -s TERM -- -$$;sleep {grace};{kill} -s KILL -- -$$"
