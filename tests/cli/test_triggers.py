@@ -265,11 +265,14 @@ def test_who_is_interrupted_ends_what_he_fired_and_says_so_in_the_journal(shell:
 
 
 def test_a_plan_that_is_interrupted_while_it_is_fired_is_rolled_back(shell: Shell, home: Path) -> None:
-    waiting = f"command: [sh, -c, 'touch {home}/begun; sleep 60']\n    needs: [a]\n    undo: 'true'"
+    wait = f"touch {home}/begun; while [ ! -e {home}/go ]; do sleep 0.02; done"
+    waiting = f"command: [sh, -c, '{wait}']\n    needs: [a]\n    undo: 'true'"
     plan(home, "backup", "file: out\n    content: x\n    id: a", waiting)
     process = shell.start("action", "fire", "backup", "--json", preexec_fn=hear_signals)
     shell.until((home / "begun").exists)
     process.send_signal(signal.SIGINT)
+    shell.until(lambda: [run["state"] for run in shell.json("runs")["runs"]] == ["cancelling"])
+    (home / "go").touch()
     answer = ended(process)
     assert (answer.code, answer.document["ending"]) == (130, "rolled_back")
     assert not (home / "out").exists()

@@ -13,9 +13,10 @@ import click
 
 from holdfast.cli import codes
 from holdfast.cli.invocation import Invocation
+from holdfast.cli.lines import line
 from holdfast.cli.options import Command
 from holdfast.cli.root import Group
-from holdfast.cli.signals import SIGNALS
+from holdfast.cli.signals import FIRST, SIGNALS
 from holdfast.cli.views import firing
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ def carried_out(invocation: Invocation, triggers: Triggers, doing: Coroutine[Any
             heard.append(number)
             if len(heard) > 1 or not triggers.engine.interrupt(by=f"signal:{signal.Signals(number).name}"):
                 task.cancel()
+            else:
+                invocation.screen.note(line(FIRST.rstrip()))
 
         for number in SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, hear, number)
