@@ -124,7 +124,7 @@ def _step(step: Document, rail: str, columns: int) -> Line:
     spent = Span(f"  {took(step['duration_s'])}", "dim") if step["duration_s"] >= 0.0005 else Span("")
     promise = marks.guarantee(step["guarantee"])
     return line(
-        Span(rail, "dim"), marks.mark(step["state"]), f" {step['id']}{space}  ", Span(f"{step['kind']:<11}", "dim"),
+        Span(rail, "dim"), marks.mark(step["state"]), f" {step['id']}{space}  ", Span(f"{step['kind']:<10} ", "dim"),
         marks.state(step["state"]), Span(f"  {promise.text}", promise.style), spent, tries,
     )  # fmt: skip
 
