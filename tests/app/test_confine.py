@@ -172,3 +172,16 @@ def test_a_preview_that_must_only_look_runs_and_asks_nothing_that_could_change(r
 def test_all_problems_are_told_at_once(bounds: Bounds) -> None:
     found = codes(bounds, {"command": "true"}, {"script": "true"})
     assert found == [OUTSIDE, OUTSIDE]
+
+
+@pytest.mark.parametrize("path", ["state/api-token", "state", "link/tokens", "."])
+def test_the_state_directory_is_nobodys_business(tmp_path: Path, path: str) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "link").symlink_to("state")
+    bounds = Bounds(private=(str(tmp_path / "state"),))
+    place = str(tmp_path / path) if path != "." else str(tmp_path)
+    assert codes(bounds, {"remove": place, "recursive": True}) == [OUTSIDE]
+    assert codes(bounds, {"copy": place, "to": "/srv/x"}) == [OUTSIDE]
+    secret = {"file": "/srv/x", "content": {"secret": f"file:{place}"}}
+    assert codes(bounds, secret) == ([] if path == "." else [OUTSIDE])
+    assert codes(bounds, {"file": str(tmp_path / "beside"), "content": ""}, {"dir": str(tmp_path)}) == []

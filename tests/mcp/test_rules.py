@@ -218,6 +218,14 @@ def test_a_checkpoint_beyond_the_roots_is_not_restored(ask: Asking, place: Place
     assert Asking(place.agent(roots=(str(tmp_path / "other"),)))("restore_checkpoint", name="good").code == "outside_root"
 
 
+def test_an_agent_does_not_reach_what_the_server_keeps_for_itself(ask: Asking, place: Place) -> None:
+    ask.applied(place.file())
+    assert (
+        ask("plan_deployment", plan=place.plan({"file": f"{place.state}/journal/journal.key", "content": ""})).code
+        == "outside_root"
+    )
+
+
 # -- bad input
 
 

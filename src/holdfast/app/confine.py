@@ -32,6 +32,7 @@ _FILES_OF_TARGETS: Final = ("key", "known_hosts", "config", "ca")
 class Bounds:
     roots: tuple[str, ...] = ()  # absolute; none: local paths are not confined
     local_programs: bool = True  # may programs run on this machine?
+    private: tuple[str, ...] = ()  # what is nobody's business: the state directory, with its keys and tokens
     looking: bool = False  # what a preview does by itself must change nothing: no `check` is run, nothing is asked but by GET
 
     @classmethod
@@ -49,7 +50,7 @@ class Bounds:
 
     def check(self, plan: Plan) -> None:
         """A plan that was read before: the bounds may have become narrower since."""
-        problems = [*self._out_of_roots(plan), *self._programs(plan), *self._restless(plan)]
+        problems = [*self._out_of_roots(plan), *self._private(plan), *self._programs(plan), *self._restless(plan)]
         if problems:
             raise PlanError(problems)
 
@@ -71,6 +72,18 @@ class Bounds:
         roots = ", ".join(f"`{root}`" for root in self.roots)
         message = f"`{path}` is outside of what may be touched"
         return Problem(code="outside_root", message=message, hint=f"use a path beneath {roots}", step=step)
+
+    def _private(self, plan: Plan) -> Iterator[Problem]:
+        if not self.private:
+            return
+        kept = [os.path.realpath(place) for place in self.private]
+        named = [(None, path, False) for path in (*_secret_files(plan), *_files_of_targets(plan))]
+        reached = [(step.id, *reach) for step in plan.steps for reach in _reaches(step)]
+        for name, path, beneath in [*reached, *named]:
+            real = os.path.realpath(os.path.expanduser(path))
+            if _lies_in(real, kept) or (beneath and any(_lies_in(place, [real]) for place in kept)):
+                message, hint = f"`{path}` reaches what this server keeps for itself", "leave its state directory alone"
+                yield Problem(code="outside_root", message=message, hint=hint, step=name)
 
     def _programs(self, plan: Plan) -> Iterator[Problem]:
         if self.local_programs:
@@ -107,10 +120,17 @@ def _lies_in(path: str, roots: Sequence[str]) -> bool:
 
 
 def _local_keys(step: Step) -> set[str]:
-    """Paths of this machine that a step writes, or whose contents it reads. That something is above them is no secret."""
+    return {key for key, _ in _reaches(step)}
+
+
+def _reaches(step: Step) -> set[tuple[str, bool]]:
+    """Paths of this machine that a step writes, or whose contents it reads, and whether what is beneath them as well.
+
+    That something is above them is no secret.
+    """
     claims = (claim for claim in step.operation.claims() if (claim.target or step.target) == "local")
-    touched = (claim.key for claim in claims if (claim.writes and not claim.shared) or claim.depth is not Depth.NODE)
-    return {key for key in touched if key.startswith("/")}
+    touched = (claim for claim in claims if (claim.writes and not claim.shared) or claim.depth is not Depth.NODE)
+    return {(claim.key, claim.beneath) for claim in touched if claim.key.startswith("/")}
 
 
 def _runs_here(plan: Plan, step: Step) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from holdfast.app.confine import Bounds
 from holdfast.app.engine import Holdfast, Options
 from holdfast.app.kept import KeptPlan, KeptPlans
 from holdfast.app.limits import Extent, Limits
-from holdfast.app.reading import Reading
+from holdfast.app.reading import Reading, home_of
 from holdfast.app.workshop import Workshop
 from holdfast.core.errors import Problem, Refused
 from holdfast.core.plan import Plan
@@ -55,6 +55,7 @@ class Agent:
     def __init__(self, state: str | None, mandate: Mandate, workshop: Workshop) -> None:
         self.state = state
         self.mandate = mandate
+        self.bounds = replace(mandate.bounds, private=(home_of(state).path,))
         self.workshop = workshop
         self._changed: dict[str, Extent] = {}  # by run
         self._deciding = Lock()  # two plans at once are not both within a limit that only one of them is within
@@ -66,18 +67,18 @@ class Agent:
 
     @contextmanager
     def looking(self) -> Iterator[Holdfast]:
-        with Holdfast.looking(self.state, remembering=True, roots=self.mandate.bounds.roots) as desk:
+        with Holdfast.looking(self.state, remembering=True, roots=self.bounds.roots) as desk:
             yield desk
 
     @contextmanager
     def working(self) -> Iterator[Holdfast]:
-        with Holdfast.open(self.state, roots=self.mandate.bounds.roots) as desk:
+        with Holdfast.open(self.state, roots=self.bounds.roots) as desk:
             yield desk
 
     # -- looking
 
     def plan_deployment(self, plan: str | Mapping[str, Any], format: Format = "yaml") -> dict[str, Any]:
-        found = self.mandate.bounds.read(plan, format)
+        found = self.bounds.read(plan, format)
         with self.looking() as desk:
             kept = self._keep(desk, found, by=self.mandate.source)
         return {**kept.plain(), **self._conditions(kept, found)}
@@ -141,7 +142,7 @@ class Agent:
                 )
             kept = KeptPlans.of(desk.parts).reviewed(id, digest)
         exact = kept.exact
-        self.mandate.bounds.check(exact.plan)
+        self.bounds.check(exact.plan)
         return self._begin(kept, exact.plan, lambda options: self.workshop.start(exact, options))
 
     def restore_checkpoint(self, name: str) -> str:
@@ -149,7 +150,7 @@ class Agent:
 
         with self.looking() as desk:
             back = plan_back(desk.parts, name)
-            self.mandate.bounds.check(back)
+            self.bounds.check(back)
             kept = self._keep(desk, back, by=f"{self.mandate.source}:restore")
         return self._begin(kept, back, lambda options: self.workshop.restore(name, options))
 
