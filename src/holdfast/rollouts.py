@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from holdfast.app.engine import Holdfast, Options
 from holdfast.app.folding import read
@@ -19,7 +19,7 @@ from holdfast.core.errors import PlanError, Problem, Refused
 from holdfast.core.plan import Plan
 from holdfast.core.result import Result
 from holdfast.core.run import Run
-from holdfast.journal.contract import RunRow
+from holdfast.journal.contract import Journal, RunRow
 from holdfast.planfile import parse
 
 _TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -269,8 +269,9 @@ class Rollouts:
     def query(self, **of: str) -> Sequence[TaskStatusInfo]:
         row, tenant = self._find(of)
         run = read(self._hf.journal, row)
+        times = _times(self._hf.journal, row)
         found = enumerate(run.outline.tasks)
-        return [_status(run, number, row) for number, task in found if tenant in (None, task.key)]
+        return [_status(run, number, row, times) for number, task in found if tenant in (None, task.key)]
 
     def has_checkpoint(self, **of: str) -> bool:
         """Has a task come to rest behind a finished stage, so that it could go on from there?"""
@@ -349,7 +350,33 @@ def _refused(plan_id: str, wrong: int, count: int, errors: Sequence[Finding]) ->
     )
 
 
-def _status(run: Run, number: int, row: RunRow) -> TaskStatusInfo:
+class _Times(NamedTuple):
+    started_at: float | None = None
+    ended_at: float | None = None
+
+
+_BEGIN: Final = frozenset({"task.started", "task.retry_started"})
+_END: Final = frozenset({"task.completed", "task.failed", "task.cancelled", "task.rolled_back", "task.rollback_failed"})
+
+
+def _times(journal: Journal, row: RunRow) -> dict[int, _Times]:
+    """When each task began and came to its end; one that is worked on again has no end yet."""
+    found: dict[int, _Times] = {}
+    for record in journal.records(row.id):
+        for event in record.events:
+            if event.task is None or event.stage is not None or event.steps is not None:
+                continue
+            known = found.get(event.task, _Times())
+            if event.type in _BEGIN:
+                found[event.task] = _Times(record.at if known.started_at is None else known.started_at)
+            elif event.type in _END:
+                found[event.task] = known._replace(ended_at=record.at)
+            elif event.type == "task.rolling_back":
+                found[event.task] = known._replace(ended_at=None)
+    return found
+
+
+def _status(run: Run, number: int, row: RunRow, times: Mapping[int, _Times]) -> TaskStatusInfo:
     task, outline = run.tasks[number], run.outline.tasks[number]
     done = sum(state in ("committed", "skipped") for state in task.stages)
     return TaskStatusInfo(
@@ -362,6 +389,6 @@ def _status(run: Run, number: int, row: RunRow) -> TaskStatusInfo:
         paused=task.state == "paused",
         cancelled=task.state == "cancelled",
         retry_count=task.retries,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
+        started_at=times.get(number, _Times()).started_at,
+        ended_at=times.get(number, _Times()).ended_at,
     )

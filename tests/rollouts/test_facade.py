@@ -141,3 +141,33 @@ def test_the_given_previous_configuration_is_what_a_rollback_puts_back(serve: Se
     facade.create([tenant("acme", at(service), source_tenant_deploy_config=source)])
     assert facade.rollback(plan="p1").success
     assert service.document == source.document
+
+
+def test_x19_the_times_of_a_task_are_its_own(serve: Serve, hf: Holdfast) -> None:
+    facade = rollouts(hf)
+    facade.create([tenant(name, at(serve({"version": "4"}))) for name in ("first", "second")], tasks_at_once=1)
+    first, second = facade.query(plan="p1")
+    assert first.started_at is not None and first.ended_at is not None and second.started_at is not None
+    assert first.started_at <= first.ended_at <= second.started_at
+    (row,) = hf.journal.runs(limit=1)
+    assert row.ended_at is not None and second.ended_at is not None and second.ended_at <= row.ended_at
+
+
+def test_x12_x13_k06_k07_a_plan_is_paused_resumed_and_cancelled_while_it_runs(serve: Serve, hf: Holdfast) -> None:
+    """From within the process that runs it, as another process would ask."""
+    service = serve({"version": "4"})
+    facade, said = rollouts(hf), []
+
+    def ask(run: Any, events: Any) -> None:
+        types = {event.type for event in events}
+        if "run.started" in types:
+            said.append(facade.pause(plan="p1").success)
+        if "run.paused" in types:
+            (status,) = facade.query(plan="p1")
+            said.append((status.paused, status.ended_at, facade.has_checkpoint(plan="p1")))
+            said.append(facade.resume(plan="p1").success)
+
+    hf.parts.watchers.append(ask)
+    assert facade.create([tenant("acme", at(service))]).status == "committed"
+    assert said == [True, (True, None, True), True]
+    assert service.log.count("PUT 5") == 1
