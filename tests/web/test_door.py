@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -224,3 +225,20 @@ def test_a_token_that_is_made_or_taken_back_elsewhere_counts_at_once(house: Hous
         assert client.get("/api/v1/runs").status_code == 200
         elsewhere.revoke(made.id)
         assert client.get("/api/v1/runs").status_code == 401
+
+
+def test_a_stream_ends_when_its_token_is_taken_back(house: House) -> None:
+    made, secret = house.tokens.create("viewer")
+    with (
+        house.client(secret) as client,
+        client.stream("GET", "/api/v1/events", headers={"accept": "text/event-stream"}) as stream,
+    ):
+        pieces = stream.iter_text()
+        assert "still here" in next(pieces)
+        house.tokens.revoke(made.id)
+        ended = threading.Event()
+        reading = threading.Thread(target=lambda: (list(pieces), ended.set()))
+        reading.start()
+        while not ended.wait(0.2):
+            house.begin(house.file())  # something that it must not hear for long
+        reading.join()

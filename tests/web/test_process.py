@@ -267,3 +267,20 @@ def test_the_doctor_looks_at_what_serving_depends_on(shell: Shell) -> None:
     code, document = shell.run("doctor")
     found = {check["name"]: check for check in document["checks"]}
     assert (code, found["server tokens"]["ok"]) == (1, False)
+
+
+def test_logs_and_traces_are_exported_where_the_variables_of_opentelemetry_say_so(shell: Shell) -> None:
+    shell.environment |= {
+        "OTEL_TRACES_EXPORTER": "console",
+        "OTEL_LOGS_EXPORTER": "console",
+        "OTEL_METRICS_EXPORTER": "console",
+    }
+    served = shell.serve()
+    run = served.begin({"holdfast": 1, "name": "web", "steps": [{"file": f"{shell.home}/a", "content": "x"}]})
+    served.until(run, lambda found: found["ending"])
+    served.process.send_signal(signal.SIGTERM)
+    out, err = served.process.communicate(timeout=PATIENCE_S)
+    assert out == ""
+    assert "executor.Execute" in err  # a span
+    assert '"body": "execution_complete"' in err  # a log record
+    assert "executor.executions.total" in err  # a metric

@@ -11,9 +11,10 @@ from holdfast.journal.contract import Journal
 
 
 def history(journal: Journal, *, limit: int = 100, cleanups: bool = False, before: int | None = None) -> dict[str, Any]:
-    """The newest first; with `cleanups` nothing else."""
+    """The newest first; with `cleanups` nothing else. `before` is the `number` that ended the page before."""
     executions = [] if cleanups else [execution(row) for row in journal.executions(limit=limit, before=before)]
-    return {"executions": executions, "cleanups": [_dated(row, "executed_at") for row in journal.cleanups(limit=limit)]}
+    cleaned = journal.cleanups(limit=limit, before=before) if cleanups or before is None else ()
+    return {"executions": executions, "cleanups": [_dated(row, "executed_at") for row in cleaned]}
 
 
 def execution(row: Mapping[str, Any]) -> dict[str, Any]:

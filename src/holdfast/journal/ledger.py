@@ -242,9 +242,9 @@ class Ledger(ABC):
                 raise corrupt("an execution that has not ended is missing")
             return [_row(sheets, "execution", number) for number in sorted(numbers)]
 
-    def cleanups(self, *, limit: int = 100) -> Sequence[Mapping[str, Any]]:
+    def cleanups(self, *, limit: int = 100, before: int | None = None) -> Sequence[Mapping[str, Any]]:
         with self._reading() as sheets:
-            return _numbered(sheets, "cleanup", count(sheets, "cleanups"), self.ring, limit, None)
+            return _numbered(sheets, "cleanup", count(sheets, "cleanups"), self.ring, limit, before)
 
     def action_row(self, action: str) -> Mapping[str, Any] | None:
         return self._standing(ACTION + action)

@@ -16,6 +16,8 @@ from holdfast.core.run import Run
 from holdfast.runtime.clock import Clock
 
 if TYPE_CHECKING:
+    import logging
+
     from opentelemetry.metrics import Meter
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.trace import Tracer
@@ -47,6 +49,20 @@ def from_environment(environ: Environ) -> tuple[Tracer | None, Meter | None]:
     if not (traces or metrics) or environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or not _installed():
         return None, None
     return _tracer(traces), _meter(metrics)
+
+
+def log_handler(environ: Environ) -> logging.Handler | None:
+    """What hands log records to the exporters that are asked for."""
+    names = _asked(environ, "LOGS")
+    if not names or environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or not _installed():
+        return None
+    from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, ConsoleLogRecordExporter
+
+    provider = LoggerProvider()
+    for exporter in _exporters("opentelemetry_logs_exporter", names, ConsoleLogRecordExporter):
+        provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    return LoggingHandler(logger_provider=provider)
 
 
 def metric_readers(environ: Environ) -> list[MetricReader]:

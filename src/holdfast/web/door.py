@@ -110,8 +110,15 @@ class Door:
             ) from None
         return understood(document, type_, "the body")
 
+    def _is_known(self, request: Request) -> bool:
+        try:
+            self._gate.enter(request.method, request.headers, request.cookies)
+        except Denied:
+            return False
+        return True
+
     async def _stream(self, opened: streams.Open, call: Call, request: Request, receive: Any, send: Any) -> None:
-        pieces = opened(self._serving, call)
+        pieces = streams.while_known(opened(self._serving, call), lambda: self._is_known(request))
         first = await anext(pieces, None)
         if first is None:  # over, and the client has it all: it need not come back
             await send({"type": "http.response.start", "status": 204, "headers": [*SAFETY, FRESH]})

@@ -30,7 +30,7 @@ from holdfast.core.errors import Refused, WorldError
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.owner import is_alive
-from holdfast.runtime.telemetry import from_environment
+from holdfast.runtime.telemetry import from_environment, log_handler
 from holdfast.triggers import file as definitions
 from holdfast.web.application import application
 from holdfast.web.connection import HEAD_S, hasty
@@ -107,8 +107,14 @@ class Server:
         self.port: int = self._listening.getsockname()[1]
         self.sessions = Sessions(self.clock)
         self._tracer = from_environment({**settings.environment, "OTEL_METRICS_EXPORTER": "none"})[0]
+        self._export_logs()
         self._attending = self._attend()
         self._stop = asyncio.Event()
+
+    def _export_logs(self) -> None:
+        handler = log_handler(self.settings.environment)
+        if handler is not None and self.settings.logger is not None:
+            self.settings.logger.addHandler(handler)
 
     def _attend(self) -> Attending | None:
         """The triggers of the file that was named, or of the usual one where there is one."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from holdfast.web.serving import Call, Serving
 
 PAGE: Final = 500  # events that are read from the journal at once
+KNOWN_S: Final = 1.0  # so long a token that was taken back may still listen, and until the next event
 LAST_WORDS_S: Final = 3.0
 HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -82,6 +83,18 @@ async def of_everything(serving: Serving, call: Call) -> Pieces:
         ):
             yield piece
     async for piece in serving.feed.follow(place, wanted):
+        yield piece
+
+
+async def while_known(pieces: Pieces, is_known: Callable[[], bool]) -> Pieces:
+    """Until whoever listens would not be let in any more. There is a piece every few seconds, if only a sign of life."""
+    loop = asyncio.get_running_loop()
+    asked = loop.time()
+    async for piece in pieces:
+        if loop.time() > asked + KNOWN_S:
+            asked = loop.time()
+            if not is_known():
+                return
         yield piece
 
 

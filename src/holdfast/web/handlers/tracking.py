@@ -36,7 +36,7 @@ def stats(serving: Serving, call: Call) -> dict[str, Any]:
 def history(serving: Serving, call: Call) -> dict[str, Any]:
     query: HistoryWanted = call.query
     found = tracking.history(serving.reading.journal, limit=query.limit, cleanups=query.cleanups, before=query.cursor)
-    rows = found["executions"]
+    rows = found["cleanups" if query.cleanups else "executions"]
     return {**found, "next_cursor": str(rows[-1]["number"]) if len(rows) == query.limit else None}
 
 
