@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
@@ -115,6 +114,8 @@ def carried_out(invocation: Invocation, triggers: Triggers, doing: Coroutine[Any
 
     The first asks what is applied to roll back; where nothing is, and at the second, what runs is ended at once.
     """
+    import asyncio
+
     from holdfast.cli.views.progress import progress
 
     heard: list[int] = []

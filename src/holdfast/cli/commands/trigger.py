@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -93,6 +92,8 @@ def run(invocation: Invocation, once: bool, file: str | None) -> int:
 
     A second process with the same state directory stands by, and takes over when the first is gone.
     """
+    import asyncio
+
     from holdfast.app.trigger_loop import TriggerLoop
 
     def tell(record: Record) -> None:
@@ -100,6 +101,7 @@ def run(invocation: Invocation, once: bool, file: str | None) -> int:
             invocation.screen.note(*firing.told(event.type, event.data, record.at))
 
     with opened(invocation, file) as triggers:
+        invocation.screen.note(*firing.armed(triggers.triggers()))
         loop = TriggerLoop(triggers, tell)
         asyncio.run(loop.once() if once else _until_signal(invocation, loop))
         found = triggers.triggers()
@@ -110,6 +112,8 @@ def run(invocation: Invocation, once: bool, file: str | None) -> int:
 
 async def _until_signal(invocation: Invocation, loop: TriggerLoop) -> None:
     """The first signal lets what has begun go on to its end, the second ends it."""
+    import asyncio
+
     stop = asyncio.Event()
     running = asyncio.current_task()
     assert running is not None

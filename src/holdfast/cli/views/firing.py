@@ -7,7 +7,7 @@ from typing import Final
 
 from holdfast.cli.lines import Line, Span, clean_lines, line, table
 from holdfast.cli.views.lists import Document, Documents, none
-from holdfast.cli.words import ago, local, said, took
+from holdfast.cli.words import ago, counted, listed, local, said, took
 from holdfast.core.times import seconds_of
 
 
@@ -60,6 +60,12 @@ def triggers(found: Documents, now: float) -> Iterator[Line]:
         for each in found
     ]
     return table(("trigger", "type", "state", "next", "last", "skipped"), rows, right=(4, 5))
+
+
+def armed(found: Documents) -> Iterator[Line]:
+    """What a loop begins with, so that nobody waits for what is switched off."""
+    off = [each["name"] for each in found if not each["enabled"]]
+    yield line(f"{counted(len(found) - len(off), 'trigger')} armed", f", disabled: {listed(off)}" if off else "")
 
 
 def checked(name: str, document: Document) -> Iterator[Line]:

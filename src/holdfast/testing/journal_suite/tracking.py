@@ -166,3 +166,31 @@ class Tracking:
             ("lock:1", False, "busy", 1000),
             ("lock:0", True, None, 0),
         ]
+
+    def test_an_action_is_in_flight_until_it_ends_whoever_asks(self, journal: Journal, again: Again) -> None:
+        about = {"id": "x", "action_id": "a", "source": "watcher:w", "execution_type": "command"}
+        assert journal.action_row("a") is None
+        fired = Event("trigger.fired", {"name": "w", "action_id": "a", "state": "triggered", "response": 0})
+        journal.append(None, [fired, Event("action.started", {**about, "owner": "me"})], at=1.0)
+        row = again(journal).action_row("a")
+        assert row is not None
+        assert (row["execution"], row["owner"], row["started_at"], row["completed_at"]) == ("x", "me", 1.0, None)
+        journal = again(journal)
+        journal.append(None, [Event("action.completed", {**about, "success": False})], at=2.0)
+        rows = again(journal).action_rows()
+        assert {name: (row["execution"], row["completed_at"], row["success"]) for name, row in rows.items()} == {
+            "a": (None, 2.0, False)
+        }
+        (standing,) = again(journal).trigger_rows().values()
+        assert (standing["state"], standing["response"], standing["failed"]) == ("triggered", 0, True)
+
+    def test_a_trigger_stands_where_its_events_say(self, journal: Journal, again: Again) -> None:
+        journal.append(None, [Event("trigger.changed", {"name": "c", "enabled": True, "definition": "d"})], at=1.0)
+        journal.append(None, [Event("trigger.fired", {"name": "c", "action_id": "a", "due": 5.0, "state": None})], at=5.0)
+        journal.append(None, [Event("trigger.skipped", {"name": "c", "why": "missed", "count": 2, "due": 7.0})], at=8.0)
+        row = again(journal).trigger_row("c")
+        assert row is not None
+        assert (row["enabled"], row["fired_at"], row["due"], row["skipped"], row["state"]) == (True, 5.0, 7.0, 2, None)
+        journal = again(journal)
+        journal.append(None, [Event("trigger.changed", {"name": "c", "enabled": False})], at=9.0)
+        assert again(journal).trigger_rows()["c"]["due"] is None
