@@ -65,6 +65,8 @@ def _text(field: Field, value: Any) -> str:
 
 def normal(field: Field, text: str) -> str:
     """The same value, in the one form that is compared."""
+    if not text:  # as most fields of most objects
+        return field.default if field.type == "bool" else ""
     if not field.many:
         return _entry(field, text.strip() if field.type != "text" else text)
     entries = [_entry(field, entry.strip()) for entry in text.replace("\r", "").split(field.separator)]
