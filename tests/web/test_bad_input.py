@@ -243,3 +243,14 @@ def test_with_roots_no_program_runs_on_the_server(tmp_path: Path) -> None:
         assert list(house.root.iterdir()) == []
     finally:
         house.stop()
+
+
+def test_an_address_that_is_no_path_is_answered_like_any_other(shared: House) -> None:
+    token, port = shared.server.token, shared.server.port
+    for headers, status in (("", 401), (f"Authorization: Bearer {token}\r\n", 404)):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            line = f"GET http://evil/api/v1/runs HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}Connection: close\r\n\r\n"
+            client.sendall(line.encode())
+            answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+        assert answer.startswith(f"HTTP/1.1 {status} ")
+        assert "x-content-type-options: nosniff" in answer and json.loads(answer.partition("\r\n\r\n")[2])["error"]["code"]

@@ -29,7 +29,9 @@ def application(
     doors = [Path(path, Door(routes, serving, gate, threads)) for path, routes in paths.items()]
     login = Path("/login", Login(gate, sessions, secure=secure))
     others = [Path(path, app) for path, app in more.items()]
-    return Starlette(routes=[*doors, *others, login, Path("/{rest:path}", Rest(gate, Pages.shipped()))])
+    app = Starlette(routes=[*doors, *others, login])
+    app.router.default = Rest(gate, Pages.shipped())  # also for what does not look like a path at all
+    return app
 
 
 class Login:
