@@ -113,6 +113,8 @@ def test_all_problems_are_told_at_once_each_at_its_place() -> None:
         ("scanners: {s: {source: {files: x}, condition: {orphaned: true}, cleanup: delete}}", "means nothing for files"),
         ("scanners: {s: {source: locks, condition: {stale: 1h}, cleanup: relase}}", "no clean-up `relase`"),
         ("cron: {x: {schedule: '* * * * *'}}\nwatchers: {x: {source: runs, condition: {below: 1}}}", "under `cron` already"),
+        ("actions: {a: {command: 'x ${y}'}}\ncron: {c: {schedule: '* * * * *', action: a}}", "needs the variable `y`"),
+        ("actions: {a: {command: 'x ${value}'}}\ncron: {c: {schedule: '* * * * *', action: a}}", "needs the variable `value`"),
         ("- x", "a file of triggers is a mapping"),
     ],
 )
@@ -137,3 +139,9 @@ def test_a_file_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
 def test_an_empty_file_of_triggers_defines_nothing() -> None:
     found = parse("holdfast: 1\n", base="/srv")
     assert (dict(found.actions), dict(found.triggers)) == ({}, {})
+
+
+def test_a_trigger_gives_what_it_knows_and_the_file_the_rest() -> None:
+    text = "actions: {a: {command: 'x ${source} ${action} ${trigger} ${value} ${level}', vars: {level: low}}}\n"
+    text += "watchers: {w: {source: runs, condition: {exceeds: 1}, respond: [a]}}\n"
+    assert parse(f"holdfast: 1\n{text}", base="/srv").triggers

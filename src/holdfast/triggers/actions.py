@@ -21,6 +21,9 @@ from holdfast.triggers.definitions import Command, Rules
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{\s*(?:vars\.)?([A-Za-z_][A-Za-z0-9_]*)\s*\}")
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 _SCRIPT: Final = re.compile(r"-[a-z]*c")
+ALWAYS: Final = frozenset({"source", "action"})  # variables that every action has
+CRON: Final = ALWAYS | {"trigger"}  # and those that a trigger gives
+WATCHER: Final = CRON | {"value"}
 TIMES: Final = ("minute", "hour", "day", "month", "weekday")
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -32,9 +35,7 @@ def names_in(words: Sequence[str]) -> set[str]:
 def filled(command: Command, variables: Mapping[str, Any]) -> Command:
     """The command as it is run. A variable that nobody gave is refused, whoever fires."""
     script = script_of(command.argv)
-    texts = [value for value in command.env.values() if isinstance(value, str)]
-    named = names_in([*(word for at, word in enumerate(command.argv) if at != script), *texts])
-    for name in sorted(named - variables.keys()):
+    for name in sorted(needed(command) - variables.keys()):
         message = f"the command names the variable `{name}`, and nobody gave it"
         raise Refused(message, code="undefined_variable", hint=f"pass `--var {name}=...`, or give it a value under `vars`")
     argv = tuple(_left(word) if at == script else _fill(word, variables) for at, word in enumerate(command.argv))
@@ -42,6 +43,13 @@ def filled(command: Command, variables: Mapping[str, Any]) -> Command:
     if script is not None:
         env |= {name: written(variables[name]) for name in names_in([command.argv[script]]) & variables.keys()}
     return replace(command, argv=argv, env=env)
+
+
+def needed(command: Command) -> set[str]:
+    """The variables without which it cannot be run; what only a shell's script names may be empty."""
+    script = script_of(command.argv)
+    texts = [value for value in command.env.values() if isinstance(value, str)]
+    return names_in([*(word for at, word in enumerate(command.argv) if at != script), *texts])
 
 
 def script_of(argv: Sequence[str]) -> int | None:

@@ -17,7 +17,7 @@ from holdfast.planfile.layout import Names, listed
 from holdfast.planfile.source import Source as Text
 from holdfast.planfile.source import Spot, meant
 from holdfast.triggers import cron
-from holdfast.triggers.actions import TESTS, TIMES
+from holdfast.triggers.actions import CRON, TESTS, TIMES, WATCHER, needed
 from holdfast.triggers.definitions import (
     Action,
     Cleanup,
@@ -255,14 +255,29 @@ class _Reader:
             self.problem(spot.into("timezone"), *flaw)
 
     def _check_links(self, layout: FileLayout, found: Mapping[str, Trigger]) -> None:
-        """What a cron checks must be there."""
+        """What a cron checks must be there, and what is fired must get its variables."""
         there = {*layout.watchers, *layout.scanners}
         for trigger in found.values():
+            self._check_given(trigger)
             for name in trigger.check if isinstance(trigger, Cron) else ():
                 if name not in there:
                     hint = meant(name, there) or "name watchers and scanners"
                     spot = self.spot.into("cron", trigger.name, "check")
                     self.problem(spot, f"there is no watcher or scanner `{name}`", hint, "not_found")
+
+    def _check_given(self, trigger: Trigger) -> None:
+        """What a scanner gives depends on what it finds; of all others it is known."""
+        if isinstance(trigger, Scanner):
+            return
+        section, given = ("cron", CRON) if isinstance(trigger, Cron) else ("watchers", WATCHER)
+        fired = [trigger.action] if isinstance(trigger, Cron) else [response.action for response in trigger.respond]
+        for name in dict.fromkeys(fired):
+            action = self.actions.get(name or "")
+            command = action.does if action is not None and isinstance(action.does, Command) else None
+            for missing in sorted(needed(command) - given - action.variables.keys() if command and action else ()):
+                message = f"`{name}` needs the variable `{missing}`, which `{trigger.name}` does not give"
+                hint = f"give it a value: `vars: {{{missing}: ...}}`"
+                self.problem(self.spot.into(section, trigger.name), message, hint, "undefined_variable", key=True)
 
     # -- watchers
 
