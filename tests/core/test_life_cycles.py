@@ -64,6 +64,44 @@ def test_x02_x03_a_pause_acts_behind_the_stage_and_nothing_is_done_twice() -> No
     assert trial.types.count("stage.started") == 3
 
 
+def rings(count: int, **more: Any) -> Any:
+    """One stage, each step after the one before."""
+    steps = [a_step(f"r{n}", Ring(f"r{n}", undo=True), needs=[f"r{n - 1}"] if n else [], **more) for n in range(count)]
+    return a_task("t", a_stage("s", *steps))
+
+
+def test_a_pause_for_now_acts_as_soon_as_what_is_in_flight_has_come_back() -> None:
+    trial = told(rings(4), on={"step.applied": ("pause", {"now": True}), "run.paused": ("resume", {})})
+    applied: list[int] = []
+    heard = trial.watch
+
+    def watch(run: Run, events: Any) -> None:
+        heard(run, events)
+        if any(event.type == "run.paused" for event in events):
+            applied.append(run.steps.count("applied"))
+
+    trial.watch = watch
+    run = trial.go()
+    assert (run.ending, run.steps) == ("committed", ["applied"] * 4)
+    assert applied and applied[0] < 4
+    assert trial.types.count("stage.started") == 1
+    assert trial.types.count("stage.completed") == 1
+
+
+def test_a_run_that_paused_for_now_rolls_back_what_it_did_when_it_is_cancelled() -> None:
+    trial = told(rings(4), on={"step.applied": ("pause", {"now": True}), "run.paused": ("cancel", {})})
+    run = trial.go()
+    assert run.ending == "rolled_back"
+    assert "applied" not in run.steps
+
+
+def test_a_failure_counts_more_than_a_pause_for_now() -> None:
+    world = Cells()
+    trial = Told(a_plan(rings(3)), world, Faulty(world, 2))
+    trial.on = {"run.started": ("pause", {"now": True}), "run.paused": ("resume", {})}
+    assert trial.go().ending == "rolled_back"
+
+
 def test_x07_x08_e04_a_stage_that_fails_ends_its_task() -> None:
     world = Cells()
     trial = Told(a_plan(staged(), on_failure="stop"), world, Faulty(world, 2))

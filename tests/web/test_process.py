@@ -162,6 +162,30 @@ def test_told_to_stop_it_lets_its_runs_rest_and_goes_on_with_them_when_it_starts
     assert (shell.home / "two").read_text() == "2"
 
 
+def test_told_to_stop_it_does_not_wait_for_the_end_of_a_stage(shell: Shell) -> None:
+    served = shell.serve()
+    chain = [
+        {"id": f"c{n}", **gate(shell.home / "go"), "needs": [f"c{n - 1}"] if n else []}
+        if n < 2
+        else {"id": f"c{n}", "file": f"{shell.home}/{n}", "content": "x", "needs": [f"c{n - 1}"]}
+        for n in range(4)
+    ]
+    run = served.begin({"holdfast": 1, "name": "web", "steps": chain})
+    served.until(run, lambda found: found["tasks"][0]["stages"][0]["steps"][0]["state"] == "applying")
+    served.process.send_signal(signal.SIGTERM)
+    served.until(run, lambda found: found["state"] == "pausing")
+    (shell.home / "go").touch()
+    assert served.process.wait(PATIENCE_S) == 0
+    document = shell.run("show", run)[1]
+    states = [step["state"] for step in document["tasks"][0]["stages"][0]["steps"]]
+    assert (document["state"], states) == ("paused", ["applied", "pending", "pending", "pending"])
+    again = shell.serve()
+    document = again.until(run, lambda found: found["ending"])
+    assert (document["ending"], document["executed"]) == ("committed", ["c0", "c1", "c2", "c3"])
+    attempts = [step["attempts"] for step in document["tasks"][0]["stages"][0]["steps"]]
+    assert attempts == [1, 1, 1, 1]
+
+
 def test_a_run_that_a_person_paused_rests_on_when_the_server_starts_again(shell: Shell) -> None:
     served = shell.serve()
     run = served.begin(two_stages(shell))

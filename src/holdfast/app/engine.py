@@ -130,10 +130,10 @@ class Desk(Reading):
         """Nothing is kept, and no state directory is made."""
         return cls(looking_parts(state, **options))
 
-    def interrupt(self, by: str = "signal", *, verb: str = "cancel") -> bool:
+    def interrupt(self, by: str = "signal", *, verb: str = "cancel", **data: Any) -> bool:
         """Ask every run of this desk to stop and roll back, or to `pause`; false when nothing runs."""
         for session in self._sessions:
-            session.asked.append((verb, {"by": by}))
+            session.asked.append((verb, {"by": by, **data}))
         return bool(self._sessions)
 
     def ask(self, run: str, verb: str, **data: Any) -> RunRow | None:

@@ -133,7 +133,7 @@ class Workshop:
         with self._open_desk() as desk:
             before = {row.id for row in _runs_of(desk, owners) if row.state == "paused"}
             for each in desks:
-                each.interrupt(by=STOPPED, verb="pause")
+                each.interrupt(by=STOPPED, verb="pause", now=True)
             until = self._clock.monotonic() + limit_s
             while any(row.state not in RESTING for row in _runs_of(desk, owners)) and self._clock.monotonic() < until:
                 self._clock.pause(PARK_POLL_S)

@@ -2,7 +2,7 @@
 
 `refusal` says why a command cannot be done to a run as it stands; every interface asks it first. A command that comes
 too late - the run has moved on since it was asked - is absorbed. Cancel beats pause. Pausing acts where a stage ends,
-so what is open is finished, and nothing new is begun.
+so what is open is finished, and nothing new is begun; asked for `now`, as soon as what is in flight has come back.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _pause(draft: Draft, data: Mapping[str, Any]) -> None:
     if data.get("task") is not None:
         draft.emit("task.pausing", task=task_number(run, data["task"]), **said)
         return
-    draft.emit("run.pausing", **said)
+    draft.emit("run.pausing", **said, **_said(data, "now"))
     for number, task in enumerate(run.tasks):
         if task.state == "running":
             draft.emit("task.pausing", task=number, **said)

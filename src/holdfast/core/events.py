@@ -21,7 +21,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "run.prepared": ("changes", "guarantees", "idle", "accepted", "more"),
     "run.refused": ("problems",),
     "run.started": ("at",),
-    "run.pausing": ("by", "why", "until"),
+    "run.pausing": ("by", "why", "until", "now"),
     "run.paused": (),
     "run.resumed": ("by", "owner", "only"),
     "run.cancelling": ("by", "why"),

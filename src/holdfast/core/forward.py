@@ -25,7 +25,7 @@ def go_on(draft: Draft) -> None:
     while _close_stages(draft) or _open_tasks(draft):
         pass
     run = draft.run
-    if run.state in GOING and not failing(run):
+    if run.state in GOING and not run.halting and not failing(run):
         _hand_out(draft)
         _take_back_failed_tasks(draft)
     call_off(draft)
@@ -36,6 +36,10 @@ def go_on(draft: Draft) -> None:
 def _stand_still(draft: Draft) -> None:
     """Nothing is in flight and nothing goes on by itself: pause, pass a gate, yield the limit, or end."""
     run = draft.run
+    if run.halting and not failing(run):
+        for number, task in enumerate(run.tasks):
+            if task.state == "pausing":
+                draft.emit("task.paused", task=number)
     paused = any(task.state == "paused" for task in run.tasks)
     if run.state == "pausing" and (paused or any(task.state in ("pending", "waiting") for task in run.tasks)):
         draft.emit("run.paused")
@@ -75,7 +79,7 @@ def _waits(run: Run) -> bool:
 
 def retries(run: Run) -> list[float]:
     """When steps will be tried again; those of a task that failed meanwhile will not."""
-    if not run.retry_at or run.state not in GOING or failing(run):
+    if not run.retry_at or run.state not in GOING or run.halting or failing(run):
         return []
     return [at for step, at in run.retry_at.items() if run.is_open(step)]
 

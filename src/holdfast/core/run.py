@@ -104,6 +104,7 @@ class Run:
         self.bygone: set[int] = set()  # of the unmet: those that stay as they are while others are tried again
         self.starting_over: set[int] = set()  # tasks that are taken back only to be done again
         self.rewinding = False  # it was resumed only to take a task back: nothing is begun
+        self.halting = False  # pausing as soon as what is in flight has come back, and not where stages end
         self.gates_open = 0  # of the batches of the policy: how many gates were passed
         self.gate_waits = False  # for somebody's approval
         self.last_back: frozenset[int] = frozenset()  # steps that are undone after the rest of their task
@@ -113,8 +114,10 @@ class Run:
 
     def _add_tasks(self, task_needs: Sequence[Sequence[int]]) -> None:
         first = 0
+        known: dict[tuple[int, ...], tuple[int, ...]] = {}  # many tasks are alike
         for number, task in enumerate(self.outline.tasks):
-            sizes = [len(stage.ids) for stage in task.stages]
+            sizes = tuple(len(stage.ids) for stage in task.stages)
+            sizes = known.setdefault(sizes, sizes)
             self.tasks.append(TaskRun(first, sizes, len(task_needs[number])))
             for need in task_needs[number]:
                 self.task_feeds[need].append(number)
@@ -131,7 +134,9 @@ class Run:
         run.policy = policy
         from holdfast.core.stimuli import Lane  # only a run that is driven needs to know
 
-        run.lanes = [Lane(step.target, step.operation.family, step.operation.batched) for step in plan.steps]
+        lanes: dict[Lane, Lane] = {}  # few, and each kept once
+        made = (Lane(step.target, step.operation.family, step.operation.batched) for step in plan.steps)
+        run.lanes = [lanes.setdefault(lane, lane) for lane in made]
         run.retries = {number: step.retry for number, step in enumerate(plan.steps) if step.retry.attempts > 1}
         run.shares = {number: task.shares for number, task in enumerate(plan.tasks) if task.shares}
         run.last_back = frozenset(n for n, step in enumerate(plan.steps) if getattr(step.operation, "last_back", False))
@@ -193,6 +198,7 @@ def _evolve_run(run: Run, event: Event) -> None:
     run.state = after(RUN, run.state, event.type)
     if event.type == "run.resumed":
         run.rewinding = event.data.get("only") == "rollback"
+    run.halting = event.type == "run.pausing" and bool(event.data.get("now"))
     if event.type == "run.resumed" and run.ending is not None:
         run.error = None  # a new attempt: what ended the one before is told by its events
         run.bygone = set(run.unmet)
@@ -438,13 +444,18 @@ _STEP_EFFECTS: Final[Mapping[str, Callable[[Run, Event], None]]] = {
 
 
 def outline_of(plan: Plan) -> Outline:
+    kinds: dict[tuple[str, ...], tuple[str, ...]] = {}  # the same for every tenant, and kept once
     return Outline(
-        tuple(TaskOutline(task.name, task.target, tuple(map(_stage_outline, task.stages)), task.key) for task in plan.tasks)
+        tuple(
+            TaskOutline(task.name, task.target, tuple(_stage_outline(stage, kinds) for stage in task.stages), task.key)
+            for task in plan.tasks
+        )
     )
 
 
-def _stage_outline(stage: Stage) -> StageOutline:
-    return StageOutline(stage.name, tuple(step.id for step in stage.steps), tuple(step.kind for step in stage.steps))
+def _stage_outline(stage: Stage, known: dict[tuple[str, ...], tuple[str, ...]]) -> StageOutline:
+    kinds = tuple(step.kind for step in stage.steps)
+    return StageOutline(stage.name, tuple(step.id for step in stage.steps), known.setdefault(kinds, kinds))
 
 
 def flat(outline: Outline) -> Graph:
