@@ -247,6 +247,12 @@ def triggers(rounds: int) -> Iterator[Row]:
         yield Row(*found)
 
 
+def rollout(rounds: int) -> list[Row]:
+    from rollout import rows
+
+    return [Row(*found) for found in rows(min(rounds, 3))]
+
+
 BENCHES: dict[str, Callable[[int], Iterable[Row]]] = {
     "tree": tree_of_links,
     "links": ten_thousand_links,
@@ -258,6 +264,7 @@ BENCHES: dict[str, Callable[[int], Iterable[Row]]] = {
     "ssh": ssh,
     "serve": serve,
     "triggers": triggers,
+    "rollout": rollout,
 }
 
 
