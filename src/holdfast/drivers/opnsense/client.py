@@ -124,7 +124,8 @@ class Client:
     async def _repeated(self, method: str, path: str, body: Any) -> Answer:
         for attempt in range(1, READ_TRIES + 1):
             try:
-                return await self._ask(method, path, body, self.limits.read_s, fresh=attempt > 1)
+                limit_s = self.limits.new_connection_s if self._cut_off else self.limits.read_s
+                return await self._ask(method, path, body, limit_s, fresh=attempt > 1)
             except Unsent as error:
                 if attempt == READ_TRIES or error.untrusted:
                     raise self._unreachable(error) from None
