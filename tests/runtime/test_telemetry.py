@@ -265,6 +265,11 @@ class TestLogs:
         assert failed["error"]["code"] == "command_failed"
         assert observed.lines[-1]["ending"] == "rolled_back"
 
+    def test_every_line_tells_its_time_in_the_same_way(self):
+        observed = Observed("a").apply()
+        assert {"executing_plan", "execution_complete"} <= {line["event"] for line in observed.lines}
+        assert all(line["at"].endswith("Z") for line in observed.lines)
+
     @pytest.mark.parametrize("ending", ["success", "failure", "cancel"])
     def test_M01_names_are_bound_during_the_work_and_gone_afterwards(self, ending):
         def line() -> dict[str, Any]:

@@ -56,7 +56,9 @@ LINES: Final[Mapping[str, tuple[int, str]]] = {
     "checkpoint.restored": (logging.INFO, "checkpoint_restored"),
     "checkpoint.deleted": (logging.INFO, "checkpoint_deleted"),
 }
-UNSAID: Final = frozenset({"outline", "policy", "output", "owner", "guarantees", "idle", "changes"})  # too much for a line
+UNSAID: Final = frozenset(
+    {"at", "outline", "policy", "output", "owner", "guarantees", "idle", "changes"}
+)  # said already, or too much
 
 
 @contextmanager
