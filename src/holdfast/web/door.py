@@ -57,7 +57,8 @@ class Door:
             route = self._route(request)
             call = await self._call(route, request)
             if route.stream is not None and "text/event-stream" in request.headers.get("accept", ""):
-                await self._stream(route.stream, call, request, receive, send)
+                with self._serving.feed.listening():
+                    await self._stream(route.stream, call, request, receive, send)
                 return
             document = await self._done(route, call)
             await answer(send, route.status, document, media=route.media, head=request.method == "HEAD")

@@ -8,13 +8,16 @@ once for all. Everything here happens on the event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from holdfast.app.tail import Told
+from holdfast.web.refusals import Denied
 
 FRAMES_MAX: Final = 20_000
 BYTES_MAX: Final = 32 * 1024 * 1024
+LISTENERS_MAX: Final = 5_000
 RESET: Final = b"event: reset\ndata: {}\n\n"
 PING: Final = b": still here\n\n"  # so that a client that is gone is noticed
 
@@ -40,6 +43,18 @@ class Feed:
         self._news = asyncio.Event()
         self.seq = seq  # of the newest event that was told
         self.closed = False
+        self.listeners = 0
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """One more stream, as long as there are not too many."""
+        if self.listeners >= LISTENERS_MAX:
+            raise Denied(503, "overloaded", f"{LISTENERS_MAX} streams are open already")
+        self.listeners += 1
+        try:
+            yield
+        finally:
+            self.listeners -= 1
 
     @property
     def end(self) -> int:
@@ -89,8 +104,8 @@ class Feed:
             try:
                 frames = self.after(place)
             except Missed:
+                place = self.end  # what is told while the client hears of it is not missed as well
                 yield RESET
-                place = self.end
                 continue
             place += len(frames)
             found = [frame for frame in frames if frame.told is None or wanted(frame.told)]

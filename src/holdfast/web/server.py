@@ -52,6 +52,7 @@ PARK_S: Final = 60.0
 LEAVE_S: Final = 5  # for answers that are under way
 USER_TIMEOUT_MS: Final = 60_000  # a client that does not read for so long is gone
 EVERYWHERE: Final = ("0.0.0.0", "::")  # addresses to listen on, and not to ask for
+FILES_MAX: Final = 16_384
 BACKLOG: Final = 2048
 
 
@@ -152,9 +153,11 @@ class Server:
         self._stop.set()
 
     def _make_room(self) -> None:
-        """Every stream is an open file: as many as the machine allows."""
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        """Every stream is an open file: as many as the machine allows, and listeners may be."""
+        enough, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = FILES_MAX if most == resource.RLIM_INFINITY else min(most, FILES_MAX)
+        if enough != resource.RLIM_INFINITY and enough < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
     async def run(self, started: Callable[[Server], Any]) -> None:
         """Serve until `stop`; `started` is told once requests are taken."""

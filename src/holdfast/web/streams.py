@@ -16,7 +16,7 @@ from holdfast.app import runs
 from holdfast.app.tail import Told
 from holdfast.journal.contract import Journal
 from holdfast.web.asked import EventsWanted
-from holdfast.web.feed import PING, Wanted, frame_of
+from holdfast.web.feed import PING, RESET, Wanted, frame_of
 
 if TYPE_CHECKING:
     from holdfast.web.serving import Call, Serving
@@ -58,6 +58,8 @@ async def of_run(serving: Serving, call: Call) -> Pieces:
     if not over:
         async for piece in serving.feed.follow(place, lambda told: told.run == row.id, one_run=True):
             yield piece
+            if piece is RESET and await asyncio.to_thread(_is_silent, serving, row.id):
+                return  # the last word was among what was missed
 
 
 def _is_silent(serving: Serving, run: str) -> bool:
