@@ -48,7 +48,8 @@ class Disk:
         os.mkdir(disk.mounted)
         with open(disk.image, "wb") as image:
             image.truncate(SIZES_MB[file_system] << 20)
-        subprocess.run([*MKFS[file_system], disk.image], check=True)
+        name, *options = MKFS[file_system]
+        subprocess.run([_tool(name) or name, *options, disk.image], check=True)
         with _mounted(disk.image, disk.mounted):
             os.mkdir(disk.root)
             mixed.build(disk.root, disk.sources)
@@ -146,12 +147,17 @@ def _judge(
     tally.weigh(manifest(disk.root), ending, *worlds, label)
 
 
-def unable() -> str:
+def _tool(name: str) -> str | None:
+    """Root's tools are not on everybody's path."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
+def unable(file_system: str) -> str:
     """Why this machine cannot do it; empty when it can."""
     if os.geteuid() != 0:
         return "only root may mount file systems"
-    if shutil.which("mkfs.ext4", path=f"{os.environ.get('PATH', '')}:/sbin:/usr/sbin") is None:
-        return "there is no mkfs.ext4"
+    if _tool(MKFS[file_system][0]) is None:
+        return f"there is no {MKFS[file_system][0]}"
     return "" if os.path.exists("/dev/loop-control") else "there are no loop devices"
 
 
@@ -163,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--resume", action="store_true", help="recover by going on instead of rolling back")
     parser.add_argument("--small", action="store_true", help="a budget for continuous integration")
     options = parser.parse_args(arguments)
-    if why := unable():
+    if why := unable(options.file_system):
         sys.stdout.write(f"not tried: {why}\n")
         return 0 if options.small else 1
     tally = Tally()
