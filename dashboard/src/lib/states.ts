@@ -42,6 +42,7 @@ const LOOKS: Record<string, Look> = {
   undone: { tone: "back", mark: "back" },
   undo_failed: { tone: "bad", mark: "alarm" },
   // triggers, hosts, tracking
+  armed: { tone: "good", mark: "check" },
   active: { tone: "good", mark: "check" },
   idle: { tone: "idle", mark: "ring" },
   enabled: { tone: "good", mark: "check" },

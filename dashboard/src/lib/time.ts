@@ -16,7 +16,7 @@ export function duration(seconds: number | null | undefined): string {
 export function ago(iso: string | null, now: number): string {
   if (iso === null) return "–";
   const seconds = (now - Date.parse(iso)) / 1000;
-  if (seconds < 0) return `in ${rough(-seconds)}`;
+  if (seconds < -1) return `in ${rough(-seconds)}`;
   return seconds < 2 ? "just now" : `${rough(seconds)} ago`;
 }
 
