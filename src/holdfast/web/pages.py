@@ -17,9 +17,6 @@ UNBUILT: Final = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title
 <h1>The dashboard is not built</h1><p>This is an installation from source without Node.js. The API works;
 <code>CONTRIBUTING.md</code> says how the dashboard is built.</p></html>
 """
-VIEWS: Final = frozenset(  # addresses that the dashboard shows itself
-    {"", "runs", "plan", "tenants", "checkpoints", "history", "stats", "triggers", "hosts", "locks", "drift"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +60,5 @@ class Pages:
         return cls(found)
 
     def find(self, path: str) -> Page | None:
-        """A file by its name, never by a way through directories; the views of the dashboard are its one page."""
-        name = path.removeprefix("/")
-        if name in self._pages:
-            return self._pages[name]
-        return self._pages[INDEX] if name.partition("/")[0] in VIEWS else None
+        """A file by its name, never by a way through directories."""
+        return self._pages.get(path.removeprefix("/") or INDEX)
