@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from statistics import median
 
 from playwright.sync_api import expect
@@ -11,9 +12,9 @@ from tests.browser.conftest import Screen
 from tests.web.conftest import House
 
 STEPS = 10_000
-INTERACTIVE_S = 3.0  # it is below 1 s on a machine of its own; here other tests may run beside it
+INTERACTIVE_S = 3.0  # with other tests beside it
 TRIES = 3  # of which the best counts
-FRAME_MS = 50.0  # the median
+FRAME_MS = 100.0  # the median, with other tests beside it
 
 SCROLL = """async () => {
   const list = document.querySelector('[role=list][aria-label=Steps]');
@@ -29,7 +30,9 @@ SCROLL = """async () => {
 }"""
 
 
-def test_a_run_of_ten_thousand_steps_is_there_at_once_and_scrolls_smoothly(screen: Screen, house: House) -> None:
+def test_a_run_of_ten_thousand_steps_is_there_at_once_and_scrolls_smoothly(
+    screen: Screen, house: House, record_testsuite_property: Callable[[str, object], None]
+) -> None:
     stages = [
         {"name": f"stage-{stage}", "steps": [{"dir": f"/{stage}-{number}"} for number in range(STEPS // 10)]}
         for stage in range(10)
@@ -41,13 +44,13 @@ def test_a_run_of_ten_thousand_steps_is_there_at_once_and_scrolls_smoothly(scree
     took = []
     while len(took) < TRIES and (not took or min(took) >= INTERACTIVE_S):
         took.append(_until_used(screen, run))
-    print(f"interactive after {min(took):.2f} s, the best of {len(took)}")
+    record_testsuite_property("interactive_s", min(took))
     assert min(took) < INTERACTIVE_S
 
     screen.see("20,0")  # events, all of them
     scrolled = screen.page.evaluate(SCROLL)
     frame = median(scrolled["frames"])
-    print(f"a frame takes {frame:.0f} ms")
+    record_testsuite_property("frame_ms", frame)
     assert scrolled["rows"] < 100
     assert frame < FRAME_MS
 
