@@ -15,7 +15,7 @@ from holdfast.journal.compaction import MARKER, PLANS, droppable, leaving, mark,
 from holdfast.journal.contract import Record, Verification
 from holdfast.journal.folds import begin, fold
 from holdfast.journal.ledger import EXECUTIONS_MAX, Ledger
-from holdfast.journal.sheets import MemorySheets, Sheets
+from holdfast.journal.sheets import DictSheets, MemorySheets, Sheets
 
 _seq = attrgetter("seq")
 
@@ -30,7 +30,7 @@ class MemoryJournal(Ledger):
         self._by_run: dict[str, list[Record]] = {}
         self._documents: dict[tuple[str, str], bytes] = {}
         begin(self._sheets)
-        self._snapshot = MemorySheets()
+        self._snapshot = DictSheets()
         begin(self._snapshot)
         self._folded = 0  # number of the last event that the snapshot holds
         self._writes = 0
@@ -124,13 +124,13 @@ class MemoryJournal(Ledger):
             return Verification(True, len(self._records))
 
     def replay(self) -> None:
-        with self._writing(True) as sheets:
-            for sheet in self._sheets.derived():
-                del self._sheets.sheets[sheet]
-            self._sheets.sheets.update(self._snapshot.derived())
+        with self._writing(True):
+            again = DictSheets()
+            again.become(self._snapshot.derived())
             for record in self._records:
                 if record.seq > self._folded:
-                    fold(sheets, record, self.ring)
+                    fold(again, record, self.ring)
+            self._sheets.become(again.derived())
 
     def compact(self, *, keep_runs: int, at: float) -> Mapping[str, int]:
         with self._writing(True) as sheets:
@@ -147,7 +147,7 @@ class MemoryJournal(Ledger):
         mark(sheets, runs)
         for digest in plans_of(sheets, runs):
             self._documents.pop((PLANS, digest), None)
-        self._snapshot.sheets = self._sheets.derived()
+        self._snapshot.become(self._sheets.derived())
         self._folded = self._next - 1
         self._records = kept
         for run in runs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from holdfast.journal.chain import ORIGIN, Gap, Link, corrupt, follow
@@ -36,6 +36,20 @@ def all_records(rows: SqliteRows, place: Place, wanted: int) -> tuple[list[Recor
     if len(links) < wanted and reached < rows.need("@tip", "tip")["last"]:
         raise corrupt(f"after event {reached} records are missing")
     return records, Place(reached, links[-1].mac if links else place.mac)
+
+
+def walk(rows: SqliteRows, after: int) -> Iterator[Record]:
+    """All records after an event, in one pass, proved to end where the journal ends."""
+    import msgspec  # noqa: F401  whoever reads everything waits less for it than without it
+
+    found = rows.connection.execute(LINKS + "WHERE seq > ? ORDER BY seq", (after,))
+    last, mac = after, None if after else ORIGIN
+    for record, link in follow(rows.chain, map(Link._make, found), {gap.first: gap for gap in gaps_of(rows)}, last, mac):
+        last, mac = link.last, link.mac
+        yield record
+    tip = rows.need("@tip", "tip")
+    if last != tip["last"] or (mac is not None and mac.hex() != tip["mac"]):
+        raise corrupt(f"it ends with event {last}, but {tip['last']} had been recorded")
 
 
 def run_records(rows: SqliteRows, run: str, place: Place, wanted: int) -> tuple[list[Record], Place]:

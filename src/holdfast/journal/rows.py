@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from holdfast.journal.chain import Chain, corrupt
@@ -14,6 +14,8 @@ _GET: Final = "SELECT body, seal FROM rows WHERE sheet = ? AND key = ?"
 _PUT: Final = "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)"
 _DROP: Final = "DELETE FROM rows WHERE sheet = ? AND key = ?"
 _SCAN: Final = "SELECT key, body, seal FROM rows WHERE sheet = ? AND key >= ? AND key <= ? ORDER BY key"
+_DERIVED: Final = "SELECT * FROM rows WHERE sheet >= 'A' ORDER BY sheet, key"
+_NO_ROWS: Final[Mapping[Key, Any]] = {}
 _LOWEST: Final = -(1 << 62)  # SQLite sorts integers before text, text before blobs
 _HIGHEST: Final = b"\xff"
 
@@ -61,21 +63,34 @@ class SqliteRows:
             if row is None:
                 self.connection.execute(_DROP, (sheet, key))
             else:
-                body = encode_small(row)
-                self.connection.execute(_PUT, (sheet, key, body, self.chain.seal(sheet, key, body)))
+                self.connection.execute(_PUT, self._written(sheet, key, row))
         self._changed.clear()
+
+    def _written(self, sheet: str, key: Key, row: Any) -> tuple[str, Key, bytes, bytes]:
+        body = encode_small(row)
+        return sheet, key, body, self.chain.seal(sheet, key, body)
 
     def entries(self) -> Iterator[tuple[str, Key, Any]]:
         """Every derived row."""
         self.flush()
-        for sheet, key, body, seal in self.connection.execute("SELECT * FROM rows WHERE sheet >= 'A' ORDER BY sheet, key"):
+        for sheet, key, body, seal in self.connection.execute(_DERIVED):
             yield sheet, key, self._open(sheet, key, body, seal)
 
-    def clear(self) -> None:
-        """Drop every derived row."""
+    def become(self, sheets: Mapping[str, dict[Key, Any]]) -> None:
+        """The derived rows are these and no others. To see that one is there as it should be is cheaper than to write it."""
         self.flush()
         self._known.clear()
-        self.connection.execute("DELETE FROM rows WHERE sheet >= 'A'")
+        wrong: list[tuple[str, Key]] = []
+        for lies in self.connection.execute(_DERIVED):
+            sheet, key, _, _ = lies
+            row = sheets.get(sheet, _NO_ROWS).get(key)
+            if row is None or self._written(sheet, key, row) != lies:
+                wrong.append((sheet, key))
+            else:
+                del sheets[sheet][key]
+        self.connection.executemany(_DROP, wrong)
+        left = (self._written(sheet, key, row) for sheet, rows in sheets.items() for key, row in rows.items())
+        self.connection.executemany(_PUT, left)
 
     # -- documents: the body lies in a table of its own, its digest is a row
 

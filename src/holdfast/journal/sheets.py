@@ -6,7 +6,8 @@ A row is any JSON value and is never changed in place. Sheets whose name begins 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 Key = int | str
@@ -31,34 +32,55 @@ def is_derived(sheet: str) -> bool:
     return not sheet.startswith("@")
 
 
-class MemorySheets:
-    """Sheets as dictionaries. `undo` takes back what was done since `begin`."""
+class DictSheets:
+    """Sheets as dictionaries."""
 
     def __init__(self) -> None:
-        self.sheets: dict[str, dict[Key, Any]] = {}
-        self._before: list[tuple[str, Key, Any]] = []
+        self.sheets: dict[str, dict[Key, Any]] = defaultdict(dict)
 
     def get(self, sheet: str, key: Key) -> Any:
-        rows = self.sheets.get(sheet)
-        return None if rows is None else rows.get(key)
+        return self.sheets[sheet].get(key)
 
     def put(self, sheet: str, key: Key, row: Any) -> None:
-        rows = self.sheets.setdefault(sheet, {})
-        self._before.append((sheet, key, rows.get(key)))
-        rows[key] = row
+        self.sheets[sheet][key] = row
 
     def drop(self, sheet: str, key: Key) -> None:
-        rows = self.sheets.get(sheet, {})
-        if key in rows:
-            self._before.append((sheet, key, rows.pop(key)))
+        self.sheets[sheet].pop(key, None)
 
     def scan(
         self, sheet: str, low: Key | None = None, high: Key | None = None, *, newest: bool = False
     ) -> Iterator[tuple[Key, Any]]:
-        rows = self.sheets.get(sheet, {})
+        rows = self.sheets[sheet]
         for key in sorted(rows, reverse=newest):
             if (low is None or low <= key) and (high is None or key <= high):  # type: ignore[operator]
                 yield key, rows[key]
+
+    def derived(self) -> dict[str, dict[Key, Any]]:
+        return {sheet: dict(rows) for sheet, rows in self.sheets.items() if rows and is_derived(sheet)}
+
+    def become(self, derived: Mapping[str, dict[Key, Any]]) -> None:
+        """The derived rows are these and no others."""
+        for sheet in filter(is_derived, list(self.sheets)):
+            del self.sheets[sheet]
+        self.sheets.update(derived)
+
+
+class MemorySheets(DictSheets):
+    """Dictionaries that can go back: `undo` takes back what was done since `begin`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: list[tuple[str, Key, Any]] = []
+
+    def put(self, sheet: str, key: Key, row: Any) -> None:
+        rows = self.sheets[sheet]
+        self._before.append((sheet, key, rows.get(key)))
+        rows[key] = row
+
+    def drop(self, sheet: str, key: Key) -> None:
+        rows = self.sheets[sheet]
+        if key in rows:
+            self._before.append((sheet, key, rows.pop(key)))
 
     def begin(self) -> None:
         self._before.clear()
@@ -70,6 +92,3 @@ class MemorySheets:
             else:
                 self.sheets[sheet][key] = row
         self._before.clear()
-
-    def derived(self) -> dict[str, dict[Key, Any]]:
-        return {sheet: dict(rows) for sheet, rows in self.sheets.items() if rows and is_derived(sheet)}

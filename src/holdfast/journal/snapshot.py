@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from holdfast.core.errors import WorldError
 from holdfast.journal.chain import corrupt
+from holdfast.journal.folds import begin
 from holdfast.journal.records import decode_small, encode_small
-from holdfast.journal.sheets import Key
+from holdfast.journal.sheets import DictSheets, Key
 
 FORMAT: Final = 1
 SNAPSHOT: Final = ("@journal", "snapshot")  # shelf and name of the document
@@ -22,6 +23,15 @@ def pack(entries: Iterable[Entry]) -> bytes:
     parts = [squeeze.compress(encode_small({"format": FORMAT}) + b"\n")]
     parts += [squeeze.compress(encode_small(entry) + b"\n") for entry in entries]
     return b"".join([*parts, squeeze.flush()])
+
+
+def restored(document: bytes | None) -> DictSheets:
+    """What a replay begins with: the rows of a snapshot, if there is one, or nothing but counts."""
+    sheets = DictSheets()
+    begin(sheets)
+    for sheet, key, row in () if document is None else unpack(document):
+        sheets.put(sheet, key, row)
+    return sheets
 
 
 def unpack(document: bytes) -> Iterator[Entry]:

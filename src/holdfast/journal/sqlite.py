@@ -16,13 +16,13 @@ from holdfast.journal.chain import KEY_BYTES, Chain, Gap, corrupt
 from holdfast.journal.compaction import MARKER, PLANS, droppable, leaving, mark, merge, plans_of
 from holdfast.journal.contract import Record, Verification
 from holdfast.journal.database import LOG_BYTES_LIMIT, LOG_BYTES_MAX, Writer, translated
-from holdfast.journal.folds import VERSION, begin, fold
+from holdfast.journal.folds import VERSION, fold
 from holdfast.journal.ledger import EXECUTIONS_MAX, Ledger
-from holdfast.journal.reading import all_records, gaps_of, run_records, start
+from holdfast.journal.reading import all_records, gaps_of, run_records, start, walk
 from holdfast.journal.records import encode, encode_events
 from holdfast.journal.rows import SqliteRows
 from holdfast.journal.sheets import Sheets
-from holdfast.journal.snapshot import SNAPSHOT, pack, unpack
+from holdfast.journal.snapshot import SNAPSHOT, pack, restored
 
 CHUNK: Final = 256  # records read at once
 PATIENCE_S: Final = 10.0  # how long another writer is waited for
@@ -234,19 +234,10 @@ class SqliteJournal(Ledger):
     def replay(self) -> None:
         with self._writing(True) as rows:
             marker = rows.get("@gaps", "marker") or 0
-            rows.clear()
-            if marker:
-                for sheet, key, row in unpack(rows.document(*SNAPSHOT) or b""):
-                    rows.put(sheet, key, row)
-            else:
-                begin(rows)
-            where = start(marker)
-            while True:
-                found, where = all_records(rows, where, CHUNK)
-                for record in found:
-                    fold(rows, record, self.ring)
-                if len(found) < CHUNK:
-                    break
+            again = restored(rows.document(*SNAPSHOT) or b"" if marker else None)
+            for record in walk(rows, marker):
+                fold(again, record, self.ring)
+            rows.become(again.derived())
             rows.put("@folds", "version", VERSION)
 
     def compact(self, *, keep_runs: int, at: float) -> Mapping[str, int]:
