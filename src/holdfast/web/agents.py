@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
@@ -13,10 +14,12 @@ from holdfast.app.limits import Limits
 from holdfast.app.tokens import Caller
 from holdfast.app.workshop import Workshop
 from holdfast.mcp.agent import UNLIMITED, Agent, Mandate
-from holdfast.mcp.mounted import Application, mounted
 from holdfast.web.door import BODY_BYTES_MAX, SAFETY, refuse
 from holdfast.web.gate import Gate, check_role
 from holdfast.web.refusals import Denied
+
+if TYPE_CHECKING:
+    from holdfast.mcp.mounted import Application
 
 PATH = "/mcp"
 CALLER = "holdfast.caller"  # in the scope of a request that was let in
@@ -59,16 +62,15 @@ class Agents:
         return self._agents[caller]
 
 
-@asynccontextmanager
-async def door_of(gate: Gate, agents: Agents) -> AsyncIterator[AgentDoor]:
-    async with mounted(lambda scope: agents.of(scope[CALLER]), body_bytes_max=BODY_BYTES_MAX) as inner:
-        yield AgentDoor(gate, inner)
-
-
 class AgentDoor:
-    def __init__(self, gate: Gate, inner: Application) -> None:
+    """The protocol takes most of a second to load, so it is, with the first agent that comes in."""
+
+    def __init__(self, gate: Gate, agents: Agents) -> None:
         self._gate = gate
-        self._inner = inner
+        self._agents = agents
+        self._inner: asyncio.Future[Application] | None = None
+        self._open: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
@@ -80,7 +82,28 @@ class AgentDoor:
         except Denied as denied:
             await refuse(send, denied)
             return
-        await self._inner({**scope, CALLER: caller}, receive, _safely(send))
+        inner = await self._opened()
+        await inner({**scope, CALLER: caller}, receive, _safely(send))
+
+    async def _opened(self) -> Application:
+        if self._inner is None or self._open is None:
+            self._inner = asyncio.get_running_loop().create_future()
+            self._open = asyncio.create_task(self._stay_open(self._inner))
+        await asyncio.wait((self._inner, self._open), return_when=asyncio.FIRST_COMPLETED)
+        if self._open.done():
+            self._open.result()  # it could not be loaded
+        return self._inner.result()
+
+    async def _stay_open(self, inner: asyncio.Future[Application]) -> None:
+        mounted = (await asyncio.to_thread(import_module, "holdfast.mcp.mounted")).mounted
+        async with mounted(lambda scope: self._agents.of(scope[CALLER]), body_bytes_max=BODY_BYTES_MAX) as application:
+            inner.set_result(application)
+            await self._closing.wait()
+
+    async def close(self) -> None:
+        self._closing.set()
+        if self._open is not None:
+            await self._open
 
 
 def _safely(send: Any) -> Callable[[Any], Awaitable[None]]:

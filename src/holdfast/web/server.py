@@ -32,6 +32,7 @@ from holdfast.runtime.clock import SystemClock
 from holdfast.runtime.owner import is_alive
 from holdfast.runtime.telemetry import from_environment, log_handler
 from holdfast.triggers import file as definitions
+from holdfast.web import agents
 from holdfast.web.application import application
 from holdfast.web.connection import HEAD_S, hasty
 from holdfast.web.exposition import Exposition
@@ -184,7 +185,7 @@ class Server:
             )
             threads = stack.enter_context(ThreadPoolExecutor(THREADS, "request"))
             gate = self._gate()
-            more = await self._more(gate, workshop, stack)
+            more = self._more(gate, workshop, stack)
             app = application(serving, gate, self.sessions, threads, secure=self.settings.secure, more=more)
             following = asyncio.create_task(follow(tail, feed))
             try:
@@ -199,15 +200,15 @@ class Server:
         resumed = workshop.unpark()
         workshop.recover([row for row in desk.dead_runs() if row.id not in resumed], resume=self.settings.resume)
 
-    async def _more(self, gate: Gate, workshop: Workshop, stack: AsyncExitStack) -> dict[str, Any]:
+    def _more(self, gate: Gate, workshop: Workshop, stack: AsyncExitStack) -> dict[str, Any]:
         """The door for agents, where their protocol is installed."""
         if find_spec("mcp") is None:
             return {}
-        from holdfast.web import agents
-
         allowed = agents.Allowed(roots=tuple(self.settings.roots), **self.settings.agents)
         served = agents.Agents(self.home.path, allowed, workshop)
-        return {agents.PATH: await stack.enter_async_context(agents.door_of(gate, served))}
+        door = agents.AgentDoor(gate, served)
+        stack.push_async_callback(door.close)
+        return {agents.PATH: door}
 
     def _gate(self) -> Gate:
         names = [self.settings.host, *self.settings.hosts]
