@@ -58,6 +58,7 @@ class Session:
     def together(self) -> Together:
         return _gather if self.on_loop else one_after_the_other
 
+        self._run: Run | None = None  # the one that is worked for
     async def prepare(self) -> tuple[str, Prepared]:
         sources = await read_sources(self.plan, self.fleet, self.together)
         return seal(self.plan, sources), await prepare(self.plan, self.fleet, self.together, sources)
@@ -118,6 +119,7 @@ class Session:
         if not self.plan.steps:
             return no_step(self.plan)
         expected = wishes.saved.digest if wishes.saved else wishes.expect
+        self._run = run
         if expected is not None and expected not in (digest, digest.removeprefix("sha256:")):
             return [Problem(code="stale_plan", message=f"the digest is {digest}, not the {expected} that was reviewed")]
         return []
@@ -271,7 +273,7 @@ class Session:
 
     async def _close(self, run: Run, book: Book) -> Result:
         """The run has an ending: free its locks, and drop what only undo needed where nothing can be undone any more."""
-        parts = self.parts
+        parts, self._run = self.parts, run
         parts.journal.unlock(run.id, at=parts.clock.now())
         if run.ending == "rolled_back":
             await self.settle(run, book)
@@ -290,6 +292,11 @@ class Session:
         row = self.parts.journal.run(run.id)
         assert row is not None
         return result_of(run, heading_of(row))
+    def hear(self, event: Event) -> None:
+        """What a driver has to tell, once there is a run that it can belong to."""
+        if self._run is not None:
+            self._tell(self._run, event, durable=False)
+
 
 
 async def _gather(waiting: Sequence[Any]) -> Sequence[Mapping[str, Any]]:

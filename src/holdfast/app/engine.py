@@ -189,7 +189,8 @@ class Desk(Reading):
         session = self.session(plan, on_loop)
         self._sessions.append(session)
         try:
-            return await do(session)
+            with self.parts.wiring.telling(plan, session.hear):
+                return await do(session)
         finally:
             self._sessions.remove(session)
             await session.fleet.close()

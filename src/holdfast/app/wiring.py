@@ -17,6 +17,9 @@ from holdfast.drivers.contract import Batch, Driver, Fetched, Keeper, Move, Outc
 from holdfast.runtime.fleet import DriverFleet, Make
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from holdfast.core.events import Event
     from holdfast.drivers.remote.host import Host
     from holdfast.drivers.remote.hosts import Hosts
     from holdfast.drivers.secrets import Secrets
@@ -109,6 +112,13 @@ class Wiring:
             self._memory[name] = make()
         found: Thing = self._memory[name]
         return found
+
+    def telling(self, plan: Plan, tell: Callable[[Event], None]) -> AbstractContextManager[None]:
+        """Meanwhile this one hears of what the drivers of the plan try in vain, and again."""
+        from contextlib import nullcontext
+
+        reached = {name: declared for name, declared in plan.targets.items() if "ssh" in declared}
+        return self.hosts.telling(reached, tell) if reached else nullcontext()
 
     @property
     def secrets(self) -> Secrets:

@@ -79,6 +79,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "lock.reclaimed": ("id", "run"),
     "plan.approved": ("digest", "by"),
     "host.accepted": ("said", "by"),
+    "host.retrying": ("host", "code", "attempt", "delay_s"),
     "checkpoint.created": ("name", "plan", "resources"),
     "checkpoint.restored": ("name", "run"),
     "checkpoint.deleted": ("name",),

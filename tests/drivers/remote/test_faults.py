@@ -202,3 +202,31 @@ def test_a_client_that_dies_before_it_confirms_leaves_a_host_that_goes_back(serv
         assert [result.ending for result in hf.recover()] == ["rolled_back"]
     assert (root / "rules").read_text() == "old\n"
     assert gone(stash)
+
+
+def test_an_attempt_on_a_host_that_is_made_again_is_an_event_of_the_run(hf, server, root, tmp_path):
+    """sshd is gone when the command is to be sent, and back as soon as the journal knows that."""
+    steps = [
+        {"file": f"{root}/there", "content": "x\n", "id": "first"},
+        {"command": ["sh", "-c", f"touch {root}/stop; until [ -e {root}/stopped ]; do sleep 0.02; done"], "on": "local"},
+        {"command": ["touch", f"{root}/done"], "undo": ["rm", f"{root}/done"]},
+    ]
+    for number, step in enumerate(steps[1:], 1):
+        step |= {"id": f"s{number}", "needs": ["first" if number == 1 else "s1"], "irreversible": True}
+
+    def restart() -> None:
+        server.stop()
+        (root / "stopped").touch()
+        with holdfast.open(str(tmp_path / "state")) as reader:
+            while not [event for event in reader.event_documents() if event["type"] == "host.retrying"]:
+                time.sleep(0.01)
+        server.start()
+
+    restarting = when(root / "stop", restart)
+    result = hf.apply(plan_on(server, steps))
+    restarting.join()
+    assert result.ending == "committed", result.errors
+    facts = [event for event in hf.event_documents() if event["type"] == "host.retrying"]
+    assert {event["run"] for event in facts} == {result.run}
+    assert facts[0]["data"] == {"host": "h1", "code": "unreachable", "attempt": 1, "delay_s": facts[0]["data"]["delay_s"]}
+    assert facts[0]["data"]["delay_s"] > 0

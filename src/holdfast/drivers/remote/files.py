@@ -105,15 +105,18 @@ class RemoteFiles(Guards):
 
     async def _again(self, what: str, **values: Any) -> Any:
         """What may be asked twice is asked again, over a new connection: looking, and taking back, which looks first."""
-        for pause_s in (*AGAIN_S, None):
+        for number, pause_s in enumerate((*AGAIN_S, None), 1):
             try:
                 return await self._host.ask(what, **values)
             except Lost as lost:
                 if pause_s is None:
                     raise lost.error from lost
+                found = lost.error
             except WorldError as error:  # a host that was there a moment ago may come back
                 if pause_s is None or error.code != "unreachable" or not self._host.known:
                     raise
+                found = error
+            self._host.retrying(found, number, pause_s)
             await asyncio.sleep(pause_s)
         raise Bug("the last try either answers or raises")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import count
 from time import monotonic
 from typing import Any, Final
 
@@ -64,12 +65,13 @@ class Guarding:
     async def _reach(self, run: str, within: float) -> None:
         """A host that we cut off comes back by itself when its switch fires; until then there is nothing to be done."""
         until = monotonic() + within + AFTERWARDS_S
-        while True:
+        for number in count(1):
             try:
                 return await self.word(run, within)
             except WorldError as error:
                 if not error.retryable or monotonic() > until:
                     raise
+                self._host.retrying(error, number, PAUSE_S)
             await asyncio.sleep(PAUSE_S)
 
 

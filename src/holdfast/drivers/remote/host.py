@@ -118,12 +118,23 @@ class Host:
         self._stack = AsyncExitStack()
         self._alone = asyncio.Lock()
         self._refused: tuple[float, WorldError] | None = None
+        self._told_of: WorldError | None = None  # the last failure that somebody heard of
 
     @property
     def way(self) -> Way:
         if self._found is None:
             self._found = self._way()
         return self._found
+
+    def is_at(self, address: str) -> bool:
+        """Was it worked on there?"""
+        return self._found is not None and str(self._found.address) == address
+
+    def retrying(self, error: WorldError, attempt: int, delay_s: float) -> None:
+        """What failed is tried again. While it is known that nobody is there, nothing was tried."""
+        if self._refused is None or error is not self._told_of:
+            self._told_of = error
+            self._hosts.retrying(self, error.code, attempt, delay_s)
 
     def label(self, run: str) -> str:
         """What a run is called there: two targets of one plan may be the same machine."""

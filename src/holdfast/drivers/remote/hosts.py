@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from holdfast.core.events import Event
 from holdfast.drivers.remote.host import Host, Way
 
 if TYPE_CHECKING:
     from holdfast.ssh.configuration import ExecutorConfig
     from holdfast.ssh.executor import Executor
     from holdfast.ssh.pool import Pool, Statistics
+    from holdfast.ssh.trying import Attempt
+
+Tell = Callable[[Event], None]
 
 
 class Hosts:
@@ -22,9 +27,10 @@ class Hosts:
         self._pools: dict[bool, Pool] = {}
         self._executor: Executor | None = None
         self._users: dict[str, list[Host]] = {}  # by what was declared: the host, once for every driver
+        self._told: list[tuple[str, Tell]] = []  # by what was declared: who keeps a journal of what is tried there
 
     def enter(self, name: str, declared: Mapping[str, Any], way: Callable[[], Way]) -> Host:
-        users = self._users.setdefault(repr((name, sorted(declared.items()))), [])
+        users = self._users.setdefault(_key(name, declared), [])
         users.append(users[0] if users else Host(name, way, self))
         return users[0]
 
@@ -54,8 +60,34 @@ class Hosts:
         if self._executor is None:
             from holdfast.ssh.executor import Executor
 
-            self._executor = Executor(self.config, pool=self.pool(), **self.watched)
+            self._executor = Executor(self.config, pool=self.pool(), attempted=self._attempted, **self.watched)
         return self._executor
+
+    # -- what was tried in vain, and is tried again
+
+    @contextmanager
+    def telling(self, targets: Mapping[str, Mapping[str, Any]], tell: Tell) -> Iterator[None]:
+        """Meanwhile this one hears of every attempt on these targets that failed and is made again."""
+        added = [(_key(name, declared), tell) for name, declared in targets.items()]
+        self._told += added
+        try:
+            yield
+        finally:
+            for each in added:
+                self._told.remove(each)
+
+    def retrying(self, host: Host, code: str, attempt: int, delay_s: float) -> None:
+        fact = {"host": host.name, "code": code, "attempt": attempt, "delay_s": round(delay_s, 3)}
+        for key, tell in self._told:
+            if host in self._users.get(key, ()):
+                tell(Event("host.retrying", fact))
+
+    def _attempted(self, attempt: Attempt) -> None:
+        if attempt.failure is None or attempt.pause_s is None:
+            return
+        for host in {users[0] for users in self._users.values()}:
+            if host.is_at(attempt.host):
+                self.retrying(host, attempt.failure.code, attempt.number, attempt.pause_s)
 
     def circuits(self) -> dict[str, str]:
         """By host: the state of its circuit breaker, for every host in use."""
@@ -67,3 +99,7 @@ class Hosts:
         """Of the connections that are shared; None while there are none."""
         pool = self._pools.get(False)
         return None if pool is None else pool.statistics()
+
+
+def _key(name: str, declared: Mapping[str, Any]) -> str:
+    return repr((name, sorted(declared.items())))
