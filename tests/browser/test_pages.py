@@ -155,7 +155,7 @@ PAGES = {
     "runs": ("runs", "trunk-settings"),
     "run": ("run/{failed}", "web2-restart"),
     "run-changes": ("run/{failed}/changes", "release=2.5.0"),
-    "run-events": ("run/{failed}/events", "step.failed"),
+    "run-events": ("run/{failed}/events", "run.created"),
     "run-tenants": ("run/{rollout}", "deploy@hooli"),
     "plan": ("plan", "No preview yet"),
     "tenants": ("tenants", "umbrella"),

@@ -226,3 +226,13 @@ def test_hostile_strings_are_text_in_which_nothing_is_hidden(screen: Screen, hou
     screen.see("<img src=x onerror=alert(1)>")
     assert screen.page.locator("main img").count() == 0
     assert "\u202e" not in screen.page.content()
+
+
+def test_a_person_lets_an_agent_apply_what_cannot_be_undone(screen: Screen, house: House) -> None:
+    with house.client() as client:
+        plan = house.plan({"command": ["true"], "irreversible": True}, name="of-an-agent")
+        preview = client.post("/api/v1/plans", json={"plan": plan}).json()
+    screen.go("plan", preview["id"])
+    screen.press("Approve for an agent")
+    assert "Nothing is applied now" in screen.answer("Approve")
+    screen.see("An agent may apply it once.")
