@@ -13,7 +13,8 @@ from holdfast.core.errors import Failure, WorldError
 from holdfast.drivers.http.door import Unheard, Unsent
 from holdfast.drivers.opnsense.answers import Meaning, Reply, of_activation
 from holdfast.drivers.opnsense.client import Client
-from holdfast.drivers.opnsense.verifying import SERVICES, dismiss_notice, flaw_of, haproxy_flaw
+from holdfast.drivers.opnsense.services import haproxy_flaw
+from holdfast.drivers.opnsense.verifying import SERVICES, dismiss_notice, flaw_of
 from holdfast.kinds.opnsense.resources import Type, type_of
 
 TRIES: Final = 3

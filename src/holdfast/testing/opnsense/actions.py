@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable
 from typing import Any, Final
 
+from holdfast.testing.opnsense import looking
 from holdfast.testing.opnsense.api import address
 from holdfast.testing.opnsense.call import Call, Refused
 from holdfast.testing.opnsense.collection import FAILED, Answer, Handler
@@ -53,6 +54,10 @@ class Actions:
             "routing/group_settings": {} if old else {"reconfigure": (self.activation(self.taking("gateway")), 0)},
             **services,
             "haproxy/service": {**services["haproxy/service"], "configtest": (self.configtest, 0)},
+            "haproxy/export": {"diff": (lambda call: {"response": looking.staged_difference(self.runtime)}, 0)},
+            "haproxy/statistics": {"counters": (lambda call: looking.proxy_parts(self.runtime), 0)},
+            "unbound/diagnostics": {"listlocaldata": (lambda call: looking.local_data(self.runtime), 0)},
+            "diagnostics/interface": {"get_routes": (lambda call: looking.routes(self.runtime), 0)},
             **{f"{name}/settings": self._settings(name) for name in ("haproxy",)},
             "kea/dhcpv4": self._settings("kea", "dhcpv4"),
             "firewall/filter_util": {"rule_stats": (self.rule_stats, 0)},
@@ -74,10 +79,13 @@ class Actions:
 
     # Activation.
 
-    def activation(self, load: Callable[[Config], None]) -> Handler:
+    def activation(self, load: Callable[[Config], None], stage: Callable[[Config], None] = lambda config: None) -> Handler:
+        """`stage` is what happens in any case, before it turns out whether something else does."""
+
         def activate(call: Call) -> Answer:
             if not call.is_post:
                 return _STATUS_FAILED
+            stage(call.config)
             problem = self.through_backend(call, load)
             return {"status": "ok"} if problem is None else {"status": problem}
 
@@ -129,12 +137,13 @@ class Actions:
 
             return change
 
+        stage = {"stage": self.runtime.stage} if name == "haproxy" else {}
         return {
             "status": (lambda call: {"status": self.runtime.service_status(name), "widget": {}}, 0),
             "start": (become("running"), 0),
             "stop": (become("stopped"), 0),
             "restart": (become("running"), 0),
-            "reconfigure": (self.activation(lambda config: self.runtime.restart(name, config)), 0),
+            "reconfigure": (self.activation(lambda config: self.runtime.restart(name, config), **stage), 0),
         }
 
     def configtest(self, call: Call) -> Answer:
@@ -216,10 +225,8 @@ class Actions:
         return list(self.runtime.loaded["routing.gateway"].values())
 
     def interfaces(self, call: Call) -> Answer:
-        vlans = [{"device": item["vlanif"], "identifier": ""} for item in self.runtime.loaded["interfaces.vlan"].values()]
-        assigned = self.runtime.loaded["interfaces.assignment"].items()
-        rows = [{"device": item["if"], "identifier": key, "description": item["descr"]} for key, item in assigned]
-        return {"rows": [*rows, *vlans], "total": len(rows) + len(vlans), "rowCount": len(rows) + len(vlans), "current": 1}
+        rows = looking.devices(self.runtime)
+        return {"rows": rows, "total": len(rows), "rowCount": len(rows), "current": 1}
 
     def system_status(self, call: Call) -> Answer:
         noticed = self.runtime.notices.get("firewall")

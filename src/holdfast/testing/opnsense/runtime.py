@@ -55,6 +55,7 @@ class Runtime:
         self.ports = {443}
         self._restarted: dict[str, float] = {}
         self.loaded: dict[str, Listing] = {}
+        self.staged: dict[str, Listing] = {}  # what lies ready for HAProxy
         self.reboot(config)
 
     def reboot(self, config: Config) -> None:
@@ -63,8 +64,13 @@ class Runtime:
         for group in GROUPS:
             self.take(group, config)
 
+    def stage(self, config: Config) -> None:
+        self.staged = {path: config.get(path, NOTHING) for path in GROUPS["haproxy"]}
+
     def take(self, group: str, config: Config) -> None:
         self.loaded = {**self.loaded, **{path: config.get(path, NOTHING) for path in GROUPS[group]}}
+        if group == "haproxy":
+            self.stage(config)
 
     def objects(self, group: str) -> dict[str, Item]:
         """What runs of a group, by uuid, but for what the appliance brought along."""
