@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from holdfast.app.cautions import warnings
 from holdfast.app.folding import heading_of
+from holdfast.app.locks import locked_by
 from holdfast.app.parts import Parts
 from holdfast.app.preview import SavedPlan, no_step, read_sources, seal
+from holdfast.app.reading import RESTING
 from holdfast.core.control import refusal, task_number
 from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
 from holdfast.core.events import Event
@@ -18,7 +20,9 @@ from holdfast.core.result import Result, result_of
 from holdfast.core.run import Run, evolve, outline_of
 from holdfast.core.shares import together
 from holdfast.core.stimuli import Asked, Began, Recovered, Stimulus
+from holdfast.journal import queue
 from holdfast.journal.contract import Journal, LockRow, RunRow
+from holdfast.journal.queue import Waiter
 from holdfast.kinds.states import parse_state
 from holdfast.runtime.book import Book, entries_from, entries_of, prepared_events, rows_in
 from holdfast.runtime.collecting import undisturbed
@@ -30,7 +34,8 @@ from holdfast.runtime.prepare import Prepared, prepare
 from holdfast.runtime.switches import Switches, guarded_events
 
 LOCK_POLL_S = 0.2
-Waiting = Callable[[LockRow], None]  # told whose lock a run waits for
+FINISHING: Final = {"resume": True, "rollback": False, "cancel": False}  # an orphaned run goes on with it, or is undone
+Waiting = Callable[[LockRow | Waiter], None]  # told whom a run waits for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +58,12 @@ class Session:
         self.on_loop = on_loop
         self.fleet: Fleet = parts.wiring.fleet(plan, on_loop=on_loop)
         self.asked: list[tuple[str, dict[str, Any]]] = []  # from this process: signals
+        self._run: Run | None = None  # the one that is worked for
 
     @property
     def together(self) -> Together:
         return _gather if self.on_loop else one_after_the_other
 
-        self._run: Run | None = None  # the one that is worked for
     async def prepare(self) -> tuple[str, Prepared]:
         sources = await read_sources(self.plan, self.fleet, self.together)
         return seal(self.plan, sources), await prepare(self.plan, self.fleet, self.together, sources)
@@ -79,9 +84,11 @@ class Session:
         sources = await read_sources(plan, self.fleet, self.together)
         digest = seal(plan, sources)
         run = self._create(wishes, digest)
-        problems = self._refusals(wishes, digest) or await self._lock(run.id, wishes, waiting)
+        problems = self._refusals(wishes, digest) or await self._lock(run, wishes, waiting)
         if problems:
             return self._refuse(run, problems), None, ()
+        if run.over:
+            return run, None, ()
         try:
             prepared = await prepare(plan, self.fleet, self.together, sources)
         except StorageFailed:
@@ -112,6 +119,7 @@ class Session:
             **({"warnings": found} if (found := warnings(plan)) else {}),
         }
         self._tell(run, Event("run.created", created), durable=False)
+        self._run = run
         return run
 
     def _refusals(self, wishes: Wishes, digest: str) -> list[Problem]:
@@ -119,28 +127,44 @@ class Session:
         if not self.plan.steps:
             return no_step(self.plan)
         expected = wishes.saved.digest if wishes.saved else wishes.expect
-        self._run = run
         if expected is not None and expected not in (digest, digest.removeprefix("sha256:")):
             return [Problem(code="stale_plan", message=f"the digest is {digest}, not the {expected} that was reviewed")]
         return []
 
-    async def _lock(self, run: str, wishes: Wishes, waiting: Waiting | None) -> list[Problem]:
-        parts = self.parts
-        keys = lock_keys(self.plan)
-        told = None
-        while True:
-            holder = parts.journal.lock(run, parts.owner.name, keys, at=parts.clock.now(), dead=self._dead_owners(run))
-            if holder is None:
-                return []
-            if self.asked:
-                return [Problem(code="cancelled", message="the run was cancelled while it waited for a lock")]
-            if not wishes.wait:
-                message = f"the run {holder.run} holds a lock on {holder.keys[0] if holder.keys else 'the same resources'}"
-                return [Problem(code="locked", message=message)]
-            if told != holder.id and waiting is not None:
+    async def _lock(self, run: Run, wishes: Wishes, waiting: Waiting | None) -> list[Problem]:
+        """Take everything together, in turn. A run that need not wait leaves no place in the queue behind."""
+        journal, keys = self.parts.journal, lock_keys(self.plan)
+        holder = self._in_the_way(run.id, keys)
+        if holder is None:
+            return []
+        if not wishes.wait:
+            return [Problem(code="locked", message=locked_by(holder))]
+        since = self.parts.clock.now()
+        queue.enter(journal, Waiter(run=run.id, owner=self.parts.owner.name, keys=tuple(keys), since=since))
+        try:
+            await self._wait(run, keys, waiting)
+        finally:
+            queue.leave(journal, run.id)
+        return []
+
+    async def _wait(self, run: Run, keys: Sequence[str], waiting: Waiting | None) -> None:
+        """Until the locks are taken, or the run is over because somebody cancelled it."""
+        asks, told = self._asks(run.id), None
+        while (holder := self._in_the_way(run.id, keys)) is not None:
+            if told != holder.run and waiting is not None:
                 waiting(holder)
-                told = holder.id
+                told = holder.run
+            for _, data in asks():
+                return await self._drive(run, Book(run.id, ()), Asked(self.parts.clock.now(), "cancel", data))
             await self._rest()
+
+    def _in_the_way(self, run: str, keys: Sequence[str]) -> LockRow | Waiter | None:
+        """Whom a run must wait for; where there is nobody, it has its locks now."""
+        parts = self.parts
+        earlier = queue.before(queue.line(parts.journal, parts.owner.is_alive), run, keys)
+        if earlier is not None:
+            return earlier
+        return parts.journal.lock(run, parts.owner.name, keys, at=parts.clock.now(), dead=self._dead_owners(run))
 
     async def _rest(self) -> None:
         """On an event loop the run that holds the lock may be one of this process: let it go on."""
@@ -172,6 +196,8 @@ class Session:
 
     async def command(self, row: RunRow, verb: str, data: Mapping[str, Any]) -> Result:
         """Something is asked of a run that no living process drives: this one does, until the run rests again."""
+        if is_orphan(row) and verb in FINISHING and "task" not in data:
+            return await self.recover(row, resume=FINISHING[verb])
         parts = self.parts
         run, book = reopen(parts.journal, row, self.plan)
         if verb == "rollback" and row.ending == "unchanged":
@@ -207,7 +233,7 @@ class Session:
         keys = lock_keys(self.plan)
         holder = parts.journal.lock(row.id, parts.owner.name, keys, at=parts.clock.now(), dead=self._dead_owners(row.id))
         if holder is not None:
-            raise Refused(f"the run {holder.run} holds a lock on the same resources", code="locked")
+            raise Refused(locked_by(holder), code="locked")
 
     def _dead_owners(self, run: str) -> set[str]:
         """Whose locks are free to be taken. A paused run keeps its locks, whether or not its process lives."""
@@ -223,7 +249,7 @@ class Session:
     async def _drive(
         self, run: Run, book: Book, stimulus: Stimulus, first: Sequence[Event] = (), *, rests: bool = False
     ) -> None:
-        parts = self.parts
+        parts, self._run = self.parts, run
         keep_going = run.policy.on_failure == "continue" or run.policy.scope == "task"
         switches = Switches(self.plan, book, self.fleet, run) if run.guarded else None
         performer = Performer(self.plan, book, self.fleet, keep_going=keep_going, switches=switches, together=self.together)
@@ -266,6 +292,11 @@ class Session:
 
         return asks
 
+    def hear(self, event: Event) -> None:
+        """What a driver has to tell, once there is a run that it can belong to."""
+        if self._run is not None:
+            self._tell(self._run, event, durable=False)
+
     def _tell(self, run: Run, event: Event, *, durable: bool = True) -> None:
         evolve(run, event)
         self.parts.journal.append(run.id, [event], at=self.parts.clock.now(), durable=durable)
@@ -273,7 +304,7 @@ class Session:
 
     async def _close(self, run: Run, book: Book) -> Result:
         """The run has an ending: free its locks, and drop what only undo needed where nothing can be undone any more."""
-        parts, self._run = self.parts, run
+        parts = self.parts
         parts.journal.unlock(run.id, at=parts.clock.now())
         if run.ending == "rolled_back":
             await self.settle(run, book)
@@ -292,11 +323,6 @@ class Session:
         row = self.parts.journal.run(run.id)
         assert row is not None
         return result_of(run, heading_of(row))
-    def hear(self, event: Event) -> None:
-        """What a driver has to tell, once there is a run that it can belong to."""
-        if self._run is not None:
-            self._tell(self._run, event, durable=False)
-
 
 
 async def _gather(waiting: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
@@ -341,6 +367,19 @@ def place_of(plan: Plan, target: str) -> str:
     """What a target is, whatever plans call it: what is locked where only one run at a time may work."""
     declared = plan.targets.get(target, {})
     return next((f"{kind}:{place}" for kind, place in declared.items() if isinstance(place, str)), target)
+
+
+def is_orphan(row: RunRow) -> bool:
+    """Of a run that no process drives: was it left in the middle? A paused one rests."""
+    return row.ending is None and row.state not in RESTING
+
+
+def refuse_orphan(row: RunRow, verb: str, data: Mapping[str, Any]) -> None:
+    """Raise where a run whose process died cannot be asked this."""
+    finishes = verb in FINISHING and "task" not in data
+    if not finishes and (verb, row.state) != ("confirm", "confirming"):
+        message = f"`{verb}` cannot be done to the run {row.id}: it is interrupted"
+        raise Refused(message, code="wrong_state", hint="its process died: `resume` it, or roll it back")
 
 
 def refuse(run: Run, verb: str, data: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from holdfast.app.wiring import Wiring, needs_loop
 from holdfast.core.errors import Refused
 from holdfast.core.plan import Plan
 from holdfast.core.result import Result
+from holdfast.journal import queue
 from holdfast.journal.contract import Journal, RunRow
 from holdfast.runtime.crew import run_to_end
 
@@ -144,8 +145,12 @@ class Desk(Reading):
         from holdfast.app.folding import read
 
         row = self.run_row(run)
+        driven = row.ending is None and row.owner is not None and self.parts.owner.is_alive(row.owner)
+        if apply.is_orphan(row) and not driven:
+            apply.refuse_orphan(row, verb, data)
+            return None
         apply.refuse(read(self.journal, row), verb, data)
-        if row.ending is not None or row.owner is None or not self.parts.owner.is_alive(row.owner):
+        if not driven:
             return None
         self.journal.ask(row.id, verb, data, at=self.parts.clock.now())
         return row
@@ -172,6 +177,7 @@ class Desk(Reading):
             row = self.journal.run(lock.run)
             if row is not None and row.ending is not None and not self.parts.owner.is_alive(lock.owner):
                 self.journal.unlock(lock.run, at=self.clock.now())
+        queue.clear(self.journal, self.parts.owner.is_alive)
 
     def due(self, all_runs: bool) -> list[RunRow]:
         """Runs that hold what undoing them would need, and are not among the newest any more."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from holdfast.core.errors import Refused
 from holdfast.core.times import iso
 from holdfast.journal.contract import Journal, LockRow
+from holdfast.journal.queue import Waiter
+
+KEYS_SAID_MAX: Final = 3
 
 
 def documents(rows: Sequence[LockRow]) -> list[dict[str, Any]]:
@@ -17,6 +20,24 @@ def documents(rows: Sequence[LockRow]) -> list[dict[str, Any]]:
         for row in rows
         for key in row.keys
     ]
+
+
+def waiting_documents(waiting: Sequence[tuple[Waiter, LockRow | Waiter | None]]) -> list[dict[str, Any]]:
+    """Who waits, in order, and for whom; `behind` is empty for whoever is about to go on."""
+    return [
+        {"run": waiter.run, "owner": waiter.owner, "keys": list(waiter.keys), "since": iso(waiter.since), **_behind(other)}
+        for waiter, other in waiting
+    ]
+
+
+def _behind(other: LockRow | Waiter | None) -> dict[str, Any]:
+    return {"behind": None if other is None else other.run}
+
+
+def locked_by(other: LockRow | Waiter) -> str:
+    """Who stands in the way, in words."""
+    keys = ", ".join(other.keys[:KEYS_SAID_MAX]) or "the same resources"
+    return f"the run {other.run} {'holds a lock on' if isinstance(other, LockRow) else 'waits already for'} {keys}"
 
 
 def find(journal: Journal, lock: str) -> LockRow:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from holdfast.app import runs
 from holdfast.app.home import Home
-from holdfast.journal.contract import Journal, RunRow
+from holdfast.app.locks import waiting_documents
+from holdfast.journal import queue
+from holdfast.journal.contract import Journal, LockRow, RunRow
+from holdfast.journal.queue import Waiter
 from holdfast.runtime.clock import Clock, SystemClock
 from holdfast.runtime.owner import is_alive
 
@@ -56,7 +59,9 @@ class Reading:
     def show(self, run: str) -> Result:
         from holdfast.app.folding import show
 
-        return show(self.journal, self.as_it_is(self.run_row(run)))
+        row = self.as_it_is(self.run_row(run))
+        place = self._place(row.id) if row.state == "queued" else None
+        return replace(show(self.journal, row), waits=waiting_documents([place])[0] if place else None)
 
     def runs(
         self, *, limit: int = 100, ending: str | None = None, plan: str | None = None, before: str | None = None
@@ -67,8 +72,16 @@ class Reading:
     def as_it_is(self, row: RunRow) -> RunRow:
         """A run whose process died says so, though nobody was left to write it down."""
         if row.ending is not None or row.state in RESTING or (row.owner and is_alive(self._owners, row.owner)):
-            return row
+            return replace(row, state="queued") if row.state == "created" and self._place(row.id) else row
         return replace(row, state="interrupted")
+
+    def waiting(self) -> list[tuple[Waiter, LockRow | Waiter | None]]:
+        """Who waits for locks, in order, and for whom."""
+        line = queue.line(self.journal, lambda owner: is_alive(self._owners, owner))
+        return [(waiter, queue.in_the_way(self.journal, line, waiter)) for waiter in line]
+
+    def _place(self, run: str) -> tuple[Waiter, LockRow | Waiter | None] | None:
+        return next((place for place in self.waiting() if place[0].run == run), None)
 
     def event_documents(self, run: str | None = None, *, since: int = 0, limit: int | None = None) -> Iterator[dict[str, Any]]:
         return runs.event_documents(self.journal, None if run is None else self.run_row(run).id, since=since, limit=limit)

@@ -30,6 +30,7 @@ class Result:
     errors: Sequence[Mapping[str, Any]] = ()
     tasks: Sequence[Mapping[str, Any]] = ()
     warnings: Sequence[str] = ()
+    waits: Mapping[str, Any] | None = None  # for its locks: since when, and behind whom
 
     @property
     def success(self) -> bool:
@@ -52,6 +53,8 @@ class Result:
         }
         for name in ("executed", "unchanged", "failed", "rolled_back", "skipped", "residue", "errors", "tasks", "warnings"):
             document[name] = list(getattr(self, name))
+        if self.waits is not None:
+            document["waits"] = dict(self.waits)
         return document
 
 
@@ -169,8 +172,13 @@ _UNTRIED = frozenset({"pending", "skipped", "unchanged"})
 
 
 def _step_state(run: Run, step: int) -> str:
-    """A step that failed and left nothing is still shown as failed; one that was never begun, at the end, as skipped."""
+    """A step that failed and left nothing is still shown as failed; one that was never begun, at the end, as skipped.
+
+    One that was begun and asks a person is shown as waiting.
+    """
     state = run.steps[step]
+    if state == "applying" and step in run.questions:
+        return "waiting"
     if state == "undone" and step not in run.executed:
         return "failed" if step in run.failures else "skipped"
     if state == "pending" and run.over:

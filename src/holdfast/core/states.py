@@ -107,7 +107,12 @@ TASK: Final[Table] = {
 _RUN_BACK: Final = {"run.rolling_back": "rolling_back", "run.interrupted": "interrupted"}
 
 RUN: Final[Table] = {
-    "created": {"run.prepared": "queued", "run.refused": "refused", "run.interrupted": "interrupted"},
+    "created": {
+        "run.prepared": "queued",
+        "run.refused": "refused",
+        "run.cancelling": "cancelling",  # while it waited for its locks
+        "run.interrupted": "interrupted",
+    },
     "queued": {
         "run.started": "running",
         "run.refused": "refused",
@@ -158,7 +163,7 @@ OVER: Final = frozenset({"committed", "partial", "refused", "rolled_back", "stuc
 COMMANDS: Final[Mapping[str, frozenset[str]]] = {
     "pause": frozenset({"running"}),
     "resume": frozenset({"pausing", "paused"}),
-    "cancel": frozenset({"queued", "running", "pausing", "paused", "confirming"}),
+    "cancel": frozenset({"created", "queued", "running", "pausing", "paused", "confirming"}),
     "confirm": frozenset({"confirming"}),
     "approve": frozenset({"running", "pausing"}),
     "rollback": frozenset({"committed", "partial", "stuck", "paused", "interrupted"}),

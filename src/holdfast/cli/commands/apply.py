@@ -64,10 +64,10 @@ def _reviewed(invocation: Invocation, hf: Holdfast, wanted: Plan, saved: SavedPl
 
 def _options(invocation: Invocation, *, no_wait: bool, **given: Any) -> Options:
     from holdfast.app.engine import Options
+    from holdfast.app.locks import locked_by
 
     def waiting(holder: Any) -> None:
-        keys = ", ".join(holder.keys[:3])
-        invocation.screen.note(line(Span(f"{'waiting':<{COLUMN}}", "cyan"), f"for the run {holder.run}, which holds {keys}"))
+        invocation.screen.note(line(Span(f"{'waiting':<{COLUMN}}", "cyan"), locked_by(holder)))
 
     return Options(wait=not no_wait, waiting=waiting, **given)
 

@@ -8,7 +8,7 @@ import click
 
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import line
-from holdfast.cli.options import Command, yes_option
+from holdfast.cli.options import Command, yes_taken
 from holdfast.cli.root import Group
 from holdfast.cli.views import lists
 
@@ -23,29 +23,32 @@ def locks(context: click.Context) -> int | None:
 @locks.command("list", cls=Command)
 @click.pass_obj
 def list_(invocation: Invocation) -> int:
-    """Show who holds what."""
+    """Show who holds what, and who waits for it."""
     return show(invocation)
 
 
 def show(invocation: Invocation) -> int:
-    from holdfast.app.locks import documents
+    from holdfast.app.locks import documents, waiting_documents
 
     with invocation.reading() as desk:
-        found = documents(desk.journal.locks())
-    return invocation.answer({"locks": found}, *lists.locks(found, time.time()))
+        found, waiting = documents(desk.journal.locks()), waiting_documents(desk.waiting())
+    document = {"locks": found, **({"waiting": waiting} if waiting else {})}
+    now = time.time()
+    return invocation.answer(document, *lists.locks(found, now), *lists.waiting(waiting, now))
 
 
 @locks.command("break", cls=Command)
 @click.argument("lock", metavar="ID")
-@yes_option
+@yes_taken
 @click.pass_obj
-def break_(invocation: Invocation, lock: str, yes: bool) -> int:
-    """Take a lock from its holder, whose next write is refused. The lock of a dead process needs no breaking."""
+def break_(invocation: Invocation, lock: str) -> int:
+    """Take a lock from its holder, whose next write is refused. The lock of a dead process needs no breaking.
+
+    Its exact ID says that it is meant; nothing is asked.
+    """
     from holdfast.app.locks import break_lock, documents, find
 
-    invocation.screen.needs_answer(yes=yes)
     with invocation.engine() as hf:
         held = find(hf.journal, lock)
-        invocation.screen.confirm(f"Take the lock {held.id} from the run {held.run}?", yes=yes)
         broken = break_lock(hf.journal, held.id, at=hf.clock.now())
     return invocation.answer({"locks": documents([broken])}, line(f"the lock {broken.id} was taken from the run {broken.run}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from holdfast.cli.lines import Line, Span, line, shortened, table
+from holdfast.cli.lines import EMPTY, Line, Span, line, shortened, table
 from holdfast.cli.views import marks
 from holdfast.cli.words import ago, counted, local, took
 from holdfast.core.times import seconds_of
@@ -158,6 +158,18 @@ def locks(found: Documents, now: float) -> Iterator[Line]:
         for each in found
     ]
     return table(("lock", "key", "run", "owner", "since", "fence"), rows, right=(4, 5))
+
+
+def waiting(found: Documents, now: float) -> Iterator[Line]:
+    """Nothing where nobody waits."""
+    if not found:
+        return
+    yield EMPTY
+    rows = [
+        (each["run"], Span(", ".join(each["keys"][:3]), "bold"), each["behind"] or "", ago(seconds_of(each["since"]), now))
+        for each in found
+    ]
+    yield from table(("waiting run", "keys", "behind the run", "since"), rows, right=(3,))
 
 
 def tenants(found: Documents, now: float) -> Iterator[Line]:
