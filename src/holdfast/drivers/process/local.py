@@ -9,31 +9,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
-from time import perf_counter
 from typing import Final
 
-from holdfast.core.change import Effect, Look, State
-from holdfast.core.errors import Bug, Failure, WorldError
-from holdfast.drivers.contract import SKIPPED, UNCHANGED, Batch, Ending, Move, Outcome
+from holdfast.core.errors import Failure, WorldError
+from holdfast.drivers.contract import UNCHANGED, Batch, Ending, Move, Outcome
 from holdfast.drivers.one_by_one import one_by_one
 from holdfast.drivers.output import OUTPUT_BYTES_MAX
 from holdfast.drivers.process import delivery, leftovers
 from holdfast.drivers.process.failures import INTERRUPTED, cannot_undo, ended_badly, name_of, not_started
+from holdfast.drivers.process.programs import CHECK_TIMEOUT_S, Programs
 from holdfast.drivers.process.starting import Starter, other_user
 from holdfast.drivers.secrets import Secrets
 from holdfast.drivers.spawn import Ended, Limits, Stopped, run
 from holdfast.kinds.command import Command
-from holdfast.kinds.running import CHECK, Invocation, Running
+from holdfast.kinds.running import Invocation, Running
 from holdfast.kinds.script import Script
 
-CHECK_TIMEOUT_S: Final = 30.0
-CHECKS_AT_ONCE: Final = 8
 GRACE_S: Final = 5.0
 
 
-class LocalProcesses:
+class LocalProcesses(Programs):
     """`work` is a private directory for what scripts need while they run; it is made when it is missing."""
 
     def __init__(
@@ -55,20 +51,6 @@ class LocalProcesses:
 
     # -- the driver's page
 
-    async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
-        """Only a check can tell whether an effect was made; of any other key nobody can tell."""
-        gate = asyncio.Semaphore(CHECKS_AT_ONCE)
-
-        async def answer(key: str) -> Effect:
-            if not key.startswith(CHECK):
-                return Effect(None)
-            async with gate:
-                found = await self._ask(Invocation.asked(key), None)
-            return Effect(None if isinstance(found, Failure) else found)
-
-        keys = [look.key for look in looks]
-        return dict(zip(keys, await asyncio.gather(*map(answer, keys)), strict=True))
-
     async def apply(self, batch: Batch) -> Sequence[Outcome]:
         return await one_by_one(batch, self._make)
 
@@ -81,30 +63,15 @@ class LocalProcesses:
 
     # -- one move
 
-    async def _make(self, move: Move) -> Outcome:
-        started = perf_counter()
-        operation = move.change.means
-        if not isinstance(operation, Running):
-            raise Bug(f"{move.change.key} is not for the process driver")
-        try:
-            outcome = await (self._take_back(move, operation) if move.undo else self._do(move, operation))
-        except WorldError as error:
-            outcome = Outcome(Ending.FAILED, error.as_failure())
-        except asyncio.CancelledError:  # while it was being started
-            await leftovers.stop(move.id, self._grace_s)
-            outcome = Outcome(Ending.IN_DOUBT, INTERRUPTED)
-        return replace(outcome, duration_s=perf_counter() - started)
+    async def _interrupted(self, move: Move) -> None:
+        await leftovers.stop(move.id, self._grace_s)
 
     async def _do(self, move: Move, operation: Running) -> Outcome:
         if move.id in self._orphans:
             await self._clear(move)
-        if operation.asks is not None:
-            try:
-                so = await self._ask(operation.asks, move.timeout)
-            except asyncio.CancelledError:
-                return SKIPPED
-            if so:
-                return UNCHANGED if so is True else Outcome(Ending.FAILED, so)
+        spared = await self._spared(move, operation)
+        if spared is not None:
+            return spared
         if isinstance(operation, Script):
             return await self._run_script(move, operation)
         assert isinstance(operation, Command)
@@ -152,7 +119,6 @@ class LocalProcesses:
         return Outcome(Ending.FAILED, ended_badly(name, ended, self._secrets, move.timeout), output=output)
 
     async def _ask(self, check: Invocation, timeout: float | None) -> bool | Failure:
-        """Is it so? A check that cannot answer is a failure, never a no."""
         limit = self._check_timeout_s if timeout is None else min(timeout, self._check_timeout_s)
         try:
             ended = await self._spawn(check, limit)

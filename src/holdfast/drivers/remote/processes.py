@@ -9,32 +9,29 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.core.change import Effect, Look, State
-from holdfast.core.errors import Bug, Failure, WorldError
-from holdfast.drivers.contract import SKIPPED, UNCHANGED, Batch, Ending, Move, Outcome
+from holdfast.core.errors import Failure, WorldError
+from holdfast.drivers.contract import UNCHANGED, Batch, Ending, Move, Outcome
 from holdfast.drivers.one_by_one import one_by_one
 from holdfast.drivers.output import OUTPUT_BYTES_MAX, Capture
-from holdfast.drivers.process.failures import INTERRUPTED, cannot_undo, ended_badly, name_of
+from holdfast.drivers.process.failures import cannot_undo, ended_badly, name_of
 from holdfast.drivers.process.leftovers import MARK
+from holdfast.drivers.process.programs import CHECK_TIMEOUT_S, Programs
 from holdfast.drivers.remote.guard import Guarding, run_of
 from holdfast.drivers.remote.host import Host
 from holdfast.drivers.remote.hosts import Hosts
 from holdfast.drivers.secrets import Secrets
 from holdfast.drivers.spawn import Ended, Stopped
-from holdfast.kinds.running import CHECK, SHELL, Invocation, Running
+from holdfast.kinds.running import SHELL, Invocation, Running
 from holdfast.kinds.script import Script
 
 if TYPE_CHECKING:
     from holdfast.ssh.values import Result, Sudo
 
-CHECK_TIMEOUT_S: Final = 30.0
-CHECKS_AT_ONCE: Final = 8
 STOP_S: Final = 15.0
 
 # Ends what carries a mark in its environment: politely once, after five seconds by force. The mark comes in two pieces,
@@ -46,7 +43,7 @@ _STOP: Final = (
 _SENT: Final = frozenset({"timeout", "in_doubt"})  # what may have happened all the same
 
 
-class RemoteProcesses(Guarding):
+class RemoteProcesses(Programs, Guarding):
     """Programs on one host."""
 
     def __init__(self, host: Host, hosts: Hosts, secrets: Secrets) -> None:
@@ -58,22 +55,6 @@ class RemoteProcesses(Guarding):
         self._clearing = asyncio.Lock()
 
     # -- the driver's page
-
-    async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
-        """Only a check can tell whether an effect was made; of any other key nobody can tell."""
-        gate = asyncio.Semaphore(CHECKS_AT_ONCE)
-
-        async def answer(key: str) -> Effect:
-            if not key.startswith(CHECK):
-                return Effect(None)
-            async with gate:
-                found = await self._ask(Invocation.asked(key), None)
-            if isinstance(found, Failure) and found.code in ("unreachable", "auth_failed", "host_key_mismatch"):
-                raise WorldError(found.message, code=found.code, hint=found.hint)
-            return Effect(None if isinstance(found, Failure) else found)
-
-        keys = [look.key for look in looks]
-        return dict(zip(keys, await asyncio.gather(*map(answer, keys)), strict=True))
 
     async def apply(self, batch: Batch) -> Sequence[Outcome]:
         await self.hold(sorted({run_of(move.id) for move in batch.moves}), undo=any(move.undo for move in batch.moves))
@@ -89,33 +70,19 @@ class RemoteProcesses(Guarding):
 
     # -- one move
 
-    async def _make(self, move: Move) -> Outcome:
-        started = perf_counter()
-        operation = move.change.means
-        if not isinstance(operation, Running):
-            raise Bug(f"{move.change.key} is not for the process driver")
-        try:
-            outcome = await (self._take_back(move, operation) if move.undo else self._do(move, operation))
-        except WorldError as error:
-            outcome = Outcome(Ending.FAILED, error.as_failure())
-        except asyncio.CancelledError:
-            outcome = Outcome(Ending.IN_DOUBT, INTERRUPTED)
-        return replace(outcome, duration_s=perf_counter() - started)
-
     async def _do(self, move: Move, operation: Running) -> Outcome:
         await self._clear_once(move, operation)
-        if operation.asks is not None:
-            try:
-                so = await self._ask(operation.asks, move.timeout)
-            except asyncio.CancelledError:
-                return SKIPPED
-            if so:
-                return UNCHANGED if so is True else Outcome(Ending.FAILED, so)
+        spared = await self._spared(move, operation)
+        if spared is not None:
+            return spared
         await self.note(move, begun=True)
         self._begun.add(move.id)
         if isinstance(operation, Script):
             return await self._run_script(move, operation)
         return await self._run(move, operation.does)  # type: ignore[attr-defined]  # a Command
+
+    async def _interrupted(self, move: Move) -> None:
+        """What was sent is ended by who stops waiting for it."""
 
     async def _take_back(self, move: Move, operation: Running) -> Outcome:
         if move.id in self._host.undone:
@@ -164,7 +131,6 @@ class RemoteProcesses(Guarding):
         return self._outcome(result, invocation, name_of(invocation.argv), move.timeout)
 
     async def _ask(self, check: Invocation, timeout: float | None) -> bool | Failure:
-        """Is it so? A check that cannot answer is a failure, never a no."""
         limit = CHECK_TIMEOUT_S if timeout is None else min(timeout, CHECK_TIMEOUT_S)
         try:
             result = await self._send(check, limit)
