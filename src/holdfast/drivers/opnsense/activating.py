@@ -18,6 +18,7 @@ from holdfast.drivers.opnsense.verifying import SERVICES, dismiss_notice, flaw_o
 from holdfast.kinds.opnsense.resources import Type, type_of
 
 TRIES: Final = 3
+OVERHEAD: Final = 10  # requests by which a group is looked at, activated and verified, beside its writes
 NOBODY: Final = "00000000-0000-4000-8000-000000000000"
 
 
@@ -52,11 +53,11 @@ async def activate(client: Client, changes: Sequence[Change]) -> dict[str, Failu
     """Activate the groups of these changes; by group, what went wrong. After the first failure the rest is left alone."""
     touched = {type_.group for change in changes if (type_ := type_of(change.key)) is not None}
     wanted = [name for name in GROUPS if name in touched]
-    cuts = any(GROUPS[name].cuts for name in wanted)
+    cuts = [name for name in wanted if GROUPS[name].cuts]
     failed: dict[str, Failure] = {}
-    if cuts:
-        await _hold_line(client)
     for name in wanted:
+        if name in cuts:
+            await client.hold_line(len(changes) + OVERHEAD * len(wanted))
         failure = await _activate(client, name, changes)
         if failure is not None:
             failed[name] = failure
@@ -64,13 +65,6 @@ async def activate(client: Client, changes: Sequence[Change]) -> dict[str, Failu
     if cuts and not failed:
         await client.drop_line()
     return failed
-
-
-async def _hold_line(client: Client) -> None:
-    try:
-        await client.hold_line()
-    except (Unsent, Unheard):
-        await client.drop_line()  # without it there is only less to fall back on
 
 
 async def _activate(client: Client, name: str, changes: Sequence[Change]) -> Failure | None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from holdfast.core.errors import Failure, WorldError
 from holdfast.drivers.http.door import Answer, Door, Unheard, Unsent
 from holdfast.drivers.opnsense.answers import FAILURES, Meaning, Reply, of_write
+from holdfast.drivers.opnsense.lifeline import Lifeline
 from holdfast.drivers.opnsense.rows import is_managed, is_uuid, of_get, of_row, options_in, tied_in
 from holdfast.drivers.opnsense.veil import Veil
 from holdfast.kinds.opnsense.field import NEWEST, OLDEST, number
@@ -55,7 +56,7 @@ class Client:
         self._sleep = sleep
         self.limits = limits
         self._appliance: Appliance | None = None
-        self._lifeline: Door | None = None  # a connection from before an activation
+        self._lifeline = Lifeline(door.line)
         self._cut_off = False  # new connections fail: what is left is the lifeline
 
     @property
@@ -242,15 +243,14 @@ class Client:
 
     async def _ask(self, method: str, path: str, body: Any, timeout_s: float, *, fresh: bool) -> Answer:
         url = f"{self._url}/api/{path}"
-        if self._cut_off and self._lifeline is not None:
+        if self._cut_off and self._lifeline.is_held:
             return await self._lifeline.ask(method, url, json_body=body, timeout_s=timeout_s)
         return await self._door.ask(method, url, json_body=body, timeout_s=timeout_s, fresh=fresh)
 
-    async def hold_line(self) -> None:
-        """Open a connection that outlives what an activation does to new ones."""
-        if self._lifeline is None:
-            self._lifeline = self._door.line()
-            await self._lifeline.ask("GET", f"{self._url}/api/core/system/status", timeout_s=self.limits.read_s)
+    async def hold_line(self, requests: int) -> None:
+        """Have connections that outlive what an activation does to new ones, good for so many requests."""
+        if not self._cut_off:
+            await self._lifeline.hold(f"{self._url}/api/core/system/status", requests, self.limits.read_s)
 
     async def answers_anew(self) -> bool:
         """Is a new connection answered? One that breaks at once is no proof that it is not."""
@@ -269,9 +269,7 @@ class Client:
         return False
 
     async def drop_line(self) -> None:
-        line, self._lifeline = self._lifeline, None
-        if line is not None:
-            await line.close()
+        await self._lifeline.drop()
 
     async def close(self) -> None:
         self._appliance = None  # it may be another version by the next time
