@@ -74,7 +74,7 @@ def test_a_run_that_waits_for_a_lock_can_be_interrupted(shell: Shell) -> None:
     assert "waiting" in second.stderr.readline()
     second.send_signal(signal.SIGINT)
     stopped = ended(second)
-    assert stopped.code == 130 and "nothing was touched" in stopped.out
+    assert stopped.code == 130 and "everything is as it was before" in stopped.out
     assert let_go(shell, first).code == 0
 
 
@@ -96,3 +96,42 @@ def _reader_of(pipe: Path) -> int | None:
         return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     except OSError:
         return None
+
+
+def killed(shell: Shell) -> None:
+    process = holding(shell)
+    process.kill()
+    process.communicate()
+    (shell.home / "go").touch()
+
+
+@pytest.mark.parametrize("verb", ["cancel", "rollback"])
+def test_a_run_whose_process_was_killed_can_be_undone_by_name(shell: Shell, verb: str) -> None:
+    killed(shell)
+    asked = shell.run(verb, "last", "--json", *(["--yes"] if verb == "rollback" else []))
+    assert (asked.code, asked.document["ending"]) == (0, "rolled_back")
+    assert not (shell.home / "a").exists()
+
+
+def test_a_run_whose_process_was_killed_can_be_resumed_by_name(shell: Shell) -> None:
+    shell.write(
+        "plan.yaml",
+        """
+        holdfast: 1
+        name: staged
+        stages:
+          - name: one
+            steps: [{file: a, content: x}]
+          - name: two
+            steps: [{wait: 1s}]
+        """,
+    )
+    process = shell.start("apply", "plan.yaml", "--yes")
+    shell.until(lambda: (shell.home / "a").exists())
+    process.kill()
+    process.communicate()
+    assert shell.json("pause", "last")["error"]["code"] == "wrong_state"
+    resumed = shell.run("resume", "last", "--json")
+    assert (resumed.code, resumed.document["ending"]) == (0, "committed")
+    events = [event["type"] for event in shell.json("events", "last")["events"]]
+    assert "run.interrupted" in events and events.count("stage.completed") == 2

@@ -133,6 +133,11 @@ def yes_option(function: F) -> F:
     return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(function)
 
 
+def yes_taken(function: F) -> F:
+    """Of a command that never asks: scripts may say `--yes` to it all the same."""
+    return click.option("--yes", "-y", is_flag=True, hidden=True, expose_value=False)(function)
+
+
 def limit_option(default: int) -> Callable[[F], F]:
     return click.option(
         "--limit", type=COUNT, default=default, show_default=True, metavar="N", help="At most so many, newest first."

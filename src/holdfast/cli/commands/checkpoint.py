@@ -80,8 +80,9 @@ def restore(invocation: Invocation, name: str, yes: bool) -> int:
     from holdfast.cli.views import changes
 
     screen = invocation.screen
-    screen.needs_answer(yes=yes)
     with invocation.engine() as hf:
+        hf.checkpoint(name)
+        screen.needs_answer(yes=yes)
         recovered(invocation, hf)
         if not yes:
             preview = hf.checkpoint_diff(name)

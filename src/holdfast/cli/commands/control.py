@@ -24,7 +24,6 @@ def rollback(invocation: Invocation, run: str, task: str | None, yes: bool) -> i
 
     RUN is an id, a unique beginning of one, or `last`. What somebody changed since then is left alone and reported.
     """
-    invocation.screen.needs_answer(yes=yes)
     with invocation.engine() as hf:
         found = hf.show(run)
         steps = counted(len(found.executed), "step")

@@ -7,7 +7,7 @@ import click
 from holdfast.cli import codes
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import Span, line
-from holdfast.cli.options import Command, yes_option
+from holdfast.cli.options import Command, yes_taken
 from holdfast.cli.root import Group
 from holdfast.cli.words import counted
 
@@ -33,13 +33,11 @@ def verify(invocation: Invocation) -> int:
 @click.option(
     "--keep-runs", type=click.IntRange(min=0), default=1000, show_default=True, metavar="N", help="Keep the newest N runs."
 )
-@yes_option
+@yes_taken
 @click.pass_obj
-def compact(invocation: Invocation, keep_runs: int, yes: bool) -> int:
+def compact(invocation: Invocation, keep_runs: int) -> int:
     """Drop the records of old runs. Counts, history and whatever can still be undone stay."""
-    invocation.screen.needs_answer(yes=yes)
     with invocation.engine() as hf:
-        invocation.screen.confirm(f"Drop the records of all but the newest {counted(keep_runs, 'run')}?", yes=yes)
         found = dict(hf.compact(keep_runs=keep_runs))
     kept = f"{counted(found['kept'], 'record')} kept, {counted(found['bytes_reclaimed'], 'byte')} given back"
     return invocation.answer(found, line(f"{counted(found['runs'], 'run')} dropped, {kept}"))
