@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from holdfast.app.extras import brought
 from holdfast.app.home import Home
 from holdfast.app.references import references_of
 from holdfast.core.change import Look, State
@@ -147,7 +148,11 @@ def _bringing(inner: Make, fleet: DriverFleet, home: Home) -> Make:
 
 
 def _bound(make: Maker, wiring: Wiring, target: Target, on_loop: bool) -> Make:
-    return lambda: make(wiring, target, on_loop)
+    def made() -> Driver:
+        with brought():
+            return make(wiring, target, on_loop)
+
+    return made
 
 
 def _type_of(plan: Plan, target: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from holdfast.app.extras import absent
 from holdfast.cli import codes
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import line
@@ -52,6 +53,8 @@ def failed(invocation: Invocation, error: BaseException, words: Sequence[str]) -
 
 def _known(error: BaseException) -> HoldfastError:
     """What an unforeseen exception is to a person: the world's fault when the operating system said so, else ours."""
+    if isinstance(error, ImportError) and (refusal := absent(error)):
+        return refusal
     if isinstance(error, OSError):
         code = _OS_CODES.get(error.errno or 0, "io_error")
         place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
