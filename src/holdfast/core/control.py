@@ -67,7 +67,30 @@ def _no_approval(run: Run, data: Mapping[str, Any]) -> str | None:
     return None if step in waiting else f"the step `{step}` of the run {run.id} does not wait for an approval"
 
 
-_REFUSALS: Final[Mapping[str, Callable[[Run, Mapping[str, Any]], str | None]]] = {"retry": _no_retry, "approve": _no_approval}
+def _no_rollback(run: Run, data: Mapping[str, Any]) -> str | None:
+    """A task is not taken from under others that were built on it."""
+    name = data.get("task")
+    number = None if name is None else task_number(run, name)
+    if number is None:
+        return None
+    standing = [run.outline.tasks[other].name for other in sorted(forward.dependents(run, number)) if _stands(run, other)]
+    named = ", ".join(f"`{other}`" for other in standing)
+    return f"the task `{name}` is needed by {named}: roll back first what was built on it" if standing else None
+
+
+def _stands(run: Run, number: int) -> bool:
+    """Is the task in place or under way, or did it leave something behind?"""
+    task = run.tasks[number]
+    return task.state in _STANDING or any(unwind.needs_undo(run, step) for step in task.steps)
+
+
+_STANDING: Final = frozenset({"running", "pausing", "paused", "cancelling", "completed"})
+
+_REFUSALS: Final[Mapping[str, Callable[[Run, Mapping[str, Any]], str | None]]] = {
+    "retry": _no_retry,
+    "approve": _no_approval,
+    "rollback": _no_rollback,
+}
 
 
 def failed_tasks(run: Run, name: Any = None) -> list[int]:

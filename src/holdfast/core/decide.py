@@ -165,9 +165,16 @@ def _recovered(draft: Draft, stimulus: Recovered) -> None:
         elif was == "pausing" and task.state in ("pausing", "paused"):
             draft.emit("task.resumed", task=number)
             forward.open_next(draft, number)
-    doubtful = [step for step, state in enumerate(run.steps) if state in ("applying", "in_doubt") and run.is_open(step)]
-    if doubtful:
+    if doubtful := [step for step, state in enumerate(run.steps) if state in _IN_FLIGHT and not _goes_back(run, step)]:
         draft.ask(doubtful)
+
+
+_IN_FLIGHT: Final = frozenset({"applying", "in_doubt"})
+
+
+def _goes_back(run: Run, step: int) -> bool:
+    """Undoing asks the world by itself."""
+    return run.tasks[run.graph.task_of[step]].state == "rolling_back"
 
 
 def _disarmed(draft: Draft, stimulus: Disarmed) -> None:

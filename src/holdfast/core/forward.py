@@ -41,7 +41,11 @@ def _stand_still(draft: Draft) -> None:
             if task.state == "pausing":
                 draft.emit("task.paused", task=number)
     paused = any(task.state == "paused" for task in run.tasks)
-    if run.state == "pausing" and (paused or any(task.state in ("pending", "waiting") for task in run.tasks)):
+    if (
+        run.state == "pausing"
+        and not failing(run)
+        and (paused or any(task.state in ("pending", "waiting") for task in run.tasks))
+    ):
         draft.emit("run.paused")
     elif (paused or run.questions or run.gate_waits) and not failing(run):
         return
@@ -305,17 +309,18 @@ def fail_task(draft: Draft, number: int, error: Mapping[str, Any]) -> None:
         for step in task.steps:
             if run.steps[step] == "pending":
                 _skip_dependents(draft, step)
-    leaning = _leaning(run, number) if run.policy.scope == "task" else ()
-    for follower in dict.fromkeys((*run.task_feeds[number], *leaning)):
+    followers = dependents(run, number) if run.policy.scope == "task" else run.task_feeds[number]
+    for follower in followers:
         if run.tasks[follower].state in ALIVE:
             name = run.outline.tasks[number].name
             fail_task(draft, follower, {**error_of("cancelled", f"the task `{name}` that it needs failed"), "skipped": True})
 
 
-def _leaning(run: Run, number: int) -> list[int]:
-    """Tasks with steps that need steps of this one, which will never come or are taken back."""
+def dependents(run: Run, number: int) -> list[int]:
+    """Tasks that need this one, or with steps that need steps of it, which will never come or are taken back."""
     feeds, task_of = run.graph.feeds, run.graph.task_of
-    return [task_of[follower] for step in run.tasks[number].steps for follower in feeds[step] if task_of[follower] != number]
+    leaning = (task_of[follower] for step in run.tasks[number].steps for follower in feeds[step])
+    return list(dict.fromkeys((*run.task_feeds[number], *(task for task in leaning if task != number))))
 
 
 def _take_back_failed_tasks(draft: Draft) -> None:
@@ -325,7 +330,7 @@ def _take_back_failed_tasks(draft: Draft) -> None:
         return
     flying = draft.flights.tasks(run)
     for number in run.unmet:
-        if run.tasks[number].state == "failed" and number not in flying and run.tasks[number].stage >= 0:
+        if run.tasks[number].state == "failed" and number not in flying and run.tasks[number].begun:
             unwind.begin_task(draft, number)
 
 
@@ -339,7 +344,7 @@ def call_off(draft: Draft) -> None:
         task = run.tasks[number]
         if task.state != "cancelling" or number in flying:
             continue
-        if task.stage >= 0:
+        if task.begun:
             unwind.begin_task(draft, number)
         else:
             unwind.call_off(draft, number)

@@ -51,6 +51,11 @@ class TaskRun:
         return range(start, start + self.sizes[stage])
 
     @property
+    def begun(self) -> bool:
+        """Something of it may have been done, also where it only waits to be tried again."""
+        return self.stage >= 0 or any(state not in ("pending", "skipped") for state in self.stages)
+
+    @property
     def steps(self) -> range:
         return range(self.first, self.first + sum(self.sizes))
 

@@ -24,7 +24,7 @@ def begin(draft: Draft, error: Mapping[str, Any] | None, *, by: str | None = Non
     run = draft.run
     draft.emit("run.rolling_back", error=error, by=by, owner=owner)
     for number, task in enumerate(run.tasks):
-        if task.stage >= 0 and (task.state not in _BACK or any(needs_undo(run, step) for step in task.steps)):
+        if task.begun and (task.state not in _BACK or any(needs_undo(run, step) for step in task.steps)):
             begin_task(draft, number)
 
 
