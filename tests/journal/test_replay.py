@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +18,7 @@ from holdfast.core.errors import HoldfastError
 from holdfast.core.events import Event
 from holdfast.journal.contract import Journal
 from holdfast.journal.memory import MemoryJournal
-from holdfast.journal.records import pack_steps, unpack_steps
+from holdfast.journal.records import decode_small, encode_small, pack_steps, unpack_steps
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.testing.journal_suite.builders import ENDED, created, executed, plain, state_of
 
@@ -112,6 +117,55 @@ def test_any_value_comes_back_as_it_was_given(data: dict[str, Any], at: float) -
         ((_, _, _, _, _, when, (event,)),) = plain(journal.records())
         assert (when, event[1]) == (at, data)
         journal.close()
+
+
+@settings(max_examples=100, deadline=None)
+@given(JSON)
+def test_a_program_that_has_not_loaded_the_faster_parser_reads_and_writes_the_same(value: Any) -> None:
+    with_it = encode_small(value)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(sys.modules, "msgspec")
+        without = encode_small(value)
+        assert decode_small(with_it) == value
+    assert decode_small(without) == decode_small(with_it) == value
+
+
+def long_history(directory: Path, executions: int = 400) -> SqliteJournal:
+    journal = SqliteJournal.open(directory)
+    for number in range(executions):
+        journal.append(None, [executed(f"a{number % 7}", number)], at=float(number), durable=False)
+    return journal
+
+
+def change(directory: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(directory / "journal.db")) as connection:
+        for statement in (*statements, "PRAGMA wal_checkpoint(TRUNCATE)"):
+            connection.execute(statement)
+            connection.commit()
+
+
+def test_a_replay_mends_rows_that_are_not_what_the_records_say(tmp_path: Path) -> None:
+    journal = long_history(tmp_path / "state")
+    before = state_of(journal)
+    change(
+        tmp_path / "state",
+        "DELETE FROM rows WHERE sheet = 'execution' AND key = 7",
+        "UPDATE rows SET body = replace(body, '1', '2') WHERE sheet = 'stats'",
+        "UPDATE rows SET seal = x'00' WHERE sheet = 'execution' AND key = 9",
+        "INSERT INTO rows VALUES ('run', 1, CAST('{}' AS BLOB), x'00'), ('unheard-of', 'x', CAST('{}' AS BLOB), x'00')",
+    )
+    journal.replay()
+    assert journal.verify().problems == ()
+    assert state_of(journal) == before
+    journal.close()
+
+
+def test_a_replay_that_finds_all_rows_right_writes_none_of_them_again(tmp_path: Path) -> None:
+    journal = long_history(tmp_path / "state")
+    change(tmp_path / "state")
+    journal.replay()
+    assert (tmp_path / "state" / "journal.db-wal").stat().st_size < 32 * 1024  # all rows are more than 100 KiB
+    journal.close()
 
 
 def test_a_body_that_lacks_newer_fields_is_read_with_their_defaults() -> None:

@@ -268,7 +268,7 @@ def _begin(sheets: Sheets, values: Row, at: int, ring: int) -> None:
     number = _next(sheets, "executions")
     sheets.put("execution_id", row["id"], number)
     _put_execution(sheets, number, None, row)
-    oldest = sheets.get("execution", number - ring)
+    oldest = sheets.get("execution", number - ring) if number > ring else None
     if oldest is not None:
         sheets.drop("execution", number - ring)
         _note_flight(sheets, oldest["id"], None)

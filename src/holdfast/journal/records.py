@@ -101,12 +101,13 @@ def _event_out(event: Event) -> dict[str, Any]:
 
 def decode(seq: int, body: bytes) -> Record:
     fields = decode_small(body)
+    tasks = fields.get("tasks")
     return Record(
         seq,
         fields["count"],
         fields.get("run"),
         fields.get("plan_seq", 0),
-        {int(task): first for task, first in fields["tasks"].items()} if "tasks" in fields else {},
+        {int(task): first for task, first in tasks.items()} if tasks else {},
         fields["at"],
         tuple([_event_in(event) for event in fields["events"]]),
     )
@@ -115,14 +116,14 @@ def decode(seq: int, body: bytes) -> Record:
 def decode_small(body: bytes) -> Any:
     if "msgspec" in sys.modules:
         try:
-            return _parse_fast()(body)
+            return _quick_parser()(body)
         except ValueError:  # a lone surrogate, which it does not read
             return _parse_slowly(body.decode())
     return _parse_slowly(body.decode())
 
 
 @lru_cache(maxsize=1)
-def _parse_fast() -> Callable[[bytes], Any]:
+def _quick_parser() -> Callable[[bytes], Any]:
     import msgspec
 
     return msgspec.json.Decoder().decode

@@ -86,4 +86,6 @@ def _count_duration(sheets: Sheets, action: str, duration_ms: float, by: int) ->
     bucket, digit = written[:3] + written[4:], written[3]
     digits: Mapping[str, int] = sheets.get(f"duration:{action}", bucket) or {}
     changed = {**digits, digit: digits.get(digit, 0) + by}
-    sheets.put(f"duration:{action}", bucket, {digit: number for digit, number in changed.items() if number})
+    if not changed[digit]:
+        del changed[digit]
+    sheets.put(f"duration:{action}", bucket, changed)
