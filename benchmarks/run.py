@@ -179,7 +179,7 @@ def start_up(rounds: int) -> list[Row]:
     with Place() as place:
         state = place.fresh("state")
         plan = place.plan("one", [{"dir": f"{place.fresh('root')}/a"}])
-        subprocess.run(holdfast(state, "apply", "--yes", "--quiet", plan), check=True)
+        subprocess.run(holdfast(state, "apply", "--yes", "--quiet", plan), check=True, capture_output=True)
         contenders = [Contender("bare", lambda: [sys.executable, "-c", "pass"])]
         for words in (["--help"], ["show", "last"], ["runs"]):
             contenders.append(Contender(" ".join(words), lambda words=words: holdfast(state, *words)))

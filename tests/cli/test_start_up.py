@@ -10,6 +10,7 @@ import pytest
 from tests.cli.conftest import SOURCE, Shell
 
 SLOW = {"asyncio", "rich", "opentelemetry", "asyncssh", "httpx2", "yaml", "jinja2", "msgspec", "logging", "subprocess"}
+HEAVY = {"asyncio", "rich", "opentelemetry", "asyncssh", "httpx2", "jinja2", "starlette", "uvicorn", "mcp"}
 LOOKING = [
     ("--help",),
     ("--version",),
@@ -22,7 +23,13 @@ LOOKING = [
     ("events", "last"),
     ("journal", "verify"),
     ("completion", "zsh"),
+    ("apply", "--help"),
+    ("serve", "--help"),
+    ("mcp", "--help"),
+    ("ssh", "exec", "--help"),
+    ("trigger", "run", "--help"),
 ]
+COMPARING = [("tenants",), ("checkpoint", "list"), ("drift",), ("recover",), ("token", "list"), ("schema",)]
 
 
 def _imported(shell: Shell, *words: str) -> set[str]:
@@ -37,7 +44,7 @@ def _imported(shell: Shell, *words: str) -> set[str]:
 @pytest.mark.parametrize("words", LOOKING, ids=" ".join)
 def test_looking_imports_nothing_slow(shell: Shell, words: tuple[str, ...]) -> None:
     shell.run("apply", shell.steps("file: a\ncontent: x"), "--yes")
-    assert _imported(shell, *words) & SLOW == set()
+    assert _imported(shell, *words) & (SLOW | HEAVY) == set()
 
 
 def test_help_imports_no_command_and_no_engine(shell: Shell) -> None:
@@ -47,4 +54,10 @@ def test_help_imports_no_command_and_no_engine(shell: Shell) -> None:
 
 def test_planning_files_needs_no_event_loop_and_no_terminal_library(shell: Shell) -> None:
     imported = _imported(shell, "plan", shell.steps("file: a\ncontent: x"))
-    assert imported & {"asyncio", "rich", "opentelemetry", "asyncssh", "httpx2", "jinja2"} == set()
+    assert imported & HEAVY == set()
+
+
+@pytest.mark.parametrize("words", COMPARING, ids=" ".join)
+def test_comparing_local_things_needs_no_event_loop_and_no_server(shell: Shell, words: tuple[str, ...]) -> None:
+    shell.run("apply", shell.steps("file: a\ncontent: x"), "--yes")
+    assert _imported(shell, *words) & HEAVY == set()
