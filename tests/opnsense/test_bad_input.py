@@ -10,7 +10,7 @@ import pytest
 import holdfast
 from holdfast import Holdfast, PlanError
 from holdfast.testing.opnsense import Simulator
-from tests.opnsense.conftest import PlanOf, absent, alias, named, plans_for, rule, writes
+from tests.opnsense.conftest import PlanOf, absent, alias, named, plans_for, ports, rule, writes
 
 
 def wrong(values: dict[str, Any], kind: str = "firewall.rule", name: str = "it") -> list[tuple[str, str, str]]:
@@ -162,3 +162,23 @@ def test_a_reference_to_nothing_is_told(plan_of: PlanOf) -> None:
     with pytest.raises(PlanError) as caught:
         plan_of({"opnsense.haproxy.backend": "pool", "values": {"linkedServers": [{"ref": "nobody"}]}})
     assert "nobody" in caught.value.problems[0].message
+
+
+@pytest.mark.parametrize("call", ["firewall/alias/reconfigure", "firewall/filter/apply"])
+def test_a_call_that_activates_and_is_not_allowed_is_missed_before_anything_changes(
+    call: str, hf: Holdfast, sim: Simulator, plan_of: PlanOf
+) -> None:
+    """Read instead of written, it does nothing, and is forbidden all the same."""
+    sim.arm("forbidden_403_on_undo", path=call, method="", times=0)
+    result = hf.apply(plan_of(alias("web", "10.0.0.8"), rule("ssh", 22)))
+    assert (result.ending, {error["code"] for error in result.errors}) == ("refused", {"permission_denied"})
+    assert (call in result.errors[0]["message"], writes(sim)) == (True, [])
+
+
+def test_an_activation_that_is_forbidden_after_all_is_told_and_taken_back(
+    hf: Holdfast, sim: Simulator, plan_of: PlanOf
+) -> None:
+    sim.arm("forbidden_403_on_undo", path="firewall/filter/apply", times=0)
+    result = hf.apply(plan_of(rule("ssh", 22)))
+    assert (result.ending, result.errors[0]["code"], result.residue) == ("rolled_back", "permission_denied", [])
+    assert (ports(sim), sim.pending) == ({}, [])

@@ -14,7 +14,7 @@ from holdfast.drivers.http.door import Unheard, Unsent
 from holdfast.drivers.opnsense.answers import Meaning, Reply, of_activation
 from holdfast.drivers.opnsense.client import Client
 from holdfast.drivers.opnsense.services import haproxy_flaw
-from holdfast.drivers.opnsense.verifying import SERVICES, dismiss_notice, flaw_of
+from holdfast.drivers.opnsense.verifying import dismiss_notice, flaw_of
 from holdfast.kinds.opnsense.resources import Type, type_of
 
 TRIES: Final = 3
@@ -42,11 +42,10 @@ GROUPS: Final[Mapping[str, Group]] = {  # in the order in which they are activat
 
 
 def calls_of(type_: Type, version: str) -> list[str]:
-    """What changing an object of this type and taking it back calls, of no object in particular; activation is allowed
-    together with them, or with looking at the service."""
+    """What changing an object of this type, taking it back and making either effective calls, of no object in particular."""
     verbs = ("del",) if type_.name == "interfaces.vlan" else ("set", "del")  # without a body its `set` fails, allowed or not
     calls = [f"{type_.action(verb, version)}/{NOBODY}" for verb in verbs]
-    return [*calls, f"{type_.group}/service/status"] if type_.group in SERVICES else calls
+    return [*calls, GROUPS[type_.group].call] if type_.group is not None else calls
 
 
 async def activate(client: Client, changes: Sequence[Change]) -> dict[str, Failure]:

@@ -28,20 +28,25 @@ Every = dict[str, dict[str, str]]
 
 
 class Marks(NamedTuple):
-    """Runs that this process has begun, and those of which something may have reached the appliance."""
+    """Runs that this process has begun, those of which something may have reached the appliance, and groups of theirs
+    that may have been made effective."""
 
     begun: set[str]
     wrote: set[str]
+    effective: set[tuple[str, str]]
 
     def is_untouched(self, run: str) -> bool:
         return run in self.begun and run not in self.wrote
+
+    def was_never_effective(self, run: str, group: str) -> bool:
+        return run in self.begun and (run, group) not in self.effective
 
 
 class ApplianceDriver:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._made: dict[str, Values] = {}  # by uuid: an object right after this process made it
-        self._marks = Marks(set(), set())
+        self._marks = Marks(set(), set(), set())
         self._lane = asyncio.Lock()
 
     # -- looking
@@ -262,13 +267,25 @@ class _Turn:
             if outcome.ending is Ending.DONE
             or (outcome.ending is Ending.UNCHANGED and undoing and not self._marks.is_untouched(_run(moves[place])))
         ]
-        changes = [moves[place].change for place in active]
-        failures = await activate(self._client, changes)
+        failures = await self._made_effective([moves[place] for place in active], undoing)
         for place in active:
             failure = failures.get(_type(moves[place]).group or "")
             if failure is not None or (failures and self._outcomes[place].ending is Ending.DONE and _type(moves[place]).group):
                 why = failure or next(iter(failures.values()))
                 self._outcomes[place] = Outcome(Ending.FAILED, why, self._outcomes[place].duration_s)
+
+    async def _made_effective(self, active: Sequence[Move], undoing: bool) -> dict[str, Failure]:
+        """What a key may not make effective, and never did, is as it was all along: taking it back does not fail by that."""
+        groups = {(_run(move), _type(move).group or "") for move in active}
+        fresh = set() if undoing else groups - self._marks.effective
+        self._marks.effective.update(fresh)
+        failures = await activate(self._client, [move.change for move in active])
+        forbidden = {name for name, failure in failures.items() if failure.code == "permission_denied"}
+        self._marks.effective.difference_update(group for group in fresh if group[1] in forbidden)
+        never = {
+            name for name in forbidden if all(self._marks.was_never_effective(*group) for group in groups if group[1] == name)
+        }
+        return {name: failure for name, failure in failures.items() if not (undoing and name in never)}
 
 
 def _run(move: Move) -> str:
