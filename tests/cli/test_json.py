@@ -38,7 +38,7 @@ def test_a_failed_run_names_step_code_message_and_hint(shell: Shell) -> None:
 
 def test_a_plan_lists_its_changes(shell: Shell) -> None:
     document = shell.json("plan", shell.steps(FILE, "command: 'true'\nid: c"))
-    assert set(document) == {"plan", "digest", "changes", "problems", "irreversible"}
+    assert set(document) == {"plan", "digest", "changes", "problems", "irreversible", "warnings"}
     first, second = document["changes"]
     assert set(first) == set(second) == CHANGE
     assert (first["resource"], first["action"], first["before"]) == (f"local:{shell.home}/a", "create", None)
