@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from holdfast import Holdfast
+from holdfast.testing.crash_opnsense import Bench
 from holdfast.testing.opnsense import Simulator
 from tests.opnsense.conftest import PlanOf, ports, rule
 
@@ -29,3 +32,18 @@ def test_a_plan_that_needs_more_requests_than_one_connection_has_is_taken_back_a
     result = hf.apply(plan_of(*(rule(f"rule {n}", n + 1) for n in range(60)), SHUT, name="mistake"))
     assert (result.ending, result.residue) == ("rolled_back", [])
     assert (ports(sim), sim.pending) == ({"ssh": "22"}, [])
+
+
+def test_a_route_that_cuts_every_connection_ends_stuck_and_is_finished_when_somebody_has_helped(tmp_path: Path) -> None:
+    """Answers do not find their way back, on no connection: what could not be undone is named, and undone later."""
+    bench = Bench(str(tmp_path), "26.1")
+    bench.keep_secrets()
+    swallow = {"opnsense.routes.route": "192.168.1.8/29", "values": {"gateway": "Null4"}}
+    with bench.running():
+        bench.renew()
+        with bench.engine() as engine:
+            result = engine.apply(bench.plan([swallow]))
+            assert (result.ending, result.residue[0]["resource"]) == ("stuck", "edge:routes.route/192.168.1.8/29")
+            bench.simulator.running.take("route", bench.simulator.revisions[-1].config)  # by the console, until it reboots
+            assert engine.rollback(result.run).ending == "rolled_back"
+        assert (bench.world(), bench.simulator.pending) == (bench.found, [])

@@ -171,3 +171,37 @@ def test_writers_with_the_lock_take_nothing_away(appliance: Simulator, client: C
     for writer in writers:
         writer.join()
     assert len(appliance.objects("firewall.category")) == 20
+
+
+def test_a_route_that_swallows_answers_cuts_open_connections_as_well(appliance: Simulator) -> None:
+    """Unlike a rule, which lets go on what is open."""
+    client = Client(appliance, timeout=0.3)
+    client.post(f"routes/routes/setroute/{uuid(1)}", {"route": {"network": "192.168.1.8/29", "gateway": "Null4"}})
+    assert appliance.admits("127.0.0.1")
+    with pytest.raises(TimeoutError):
+        client.post("routes/routes/reconfigure")
+    assert not appliance.admits("127.0.0.1")
+    appliance.foreign("del", "routes.route", uuid(1))
+    appliance.activate()
+    assert client.post("routes/routes/reconfigure") == {"status": "ok"}
+
+
+def test_clients_behind_a_gateway_are_cut_off_with_it(appliance: Simulator) -> None:
+    appliance.running.client_addresses = {"198.51.100.7"}
+    gateway = next(iter(appliance.objects("routing.gateway")))
+    appliance.foreign("set", "routing.gateway", gateway, {"disabled": "1"})
+    assert appliance.running.reaches_clients
+    appliance.activate()
+    assert not appliance.running.reaches_clients
+
+
+def test_a_management_interface_on_a_vlan_is_lost_with_its_tag(appliance: Simulator) -> None:
+    appliance.begin_with({"interfaces.vlan": [{"if": "igc1", "tag": "10", "vlanif": "vlan01"}]})
+    appliance.foreign("set", "interfaces.assignment", "lan", {"if": "vlan01"})
+    appliance.running.client_tag = "10"
+    appliance.activate()
+    assert appliance.admits("127.0.0.1")
+    vlan = next(iter(appliance.objects("interfaces.vlan")))
+    appliance.foreign("set", "interfaces.vlan", vlan, {"tag": "20"})
+    appliance.activate()
+    assert not appliance.admits("127.0.0.1")

@@ -80,6 +80,11 @@ async def _activate(client: Client, name: str, changes: Sequence[Change]) -> Fai
         return error.as_failure()
 
 
+async def _is_cut_off(client: Client, name: str) -> bool:
+    """An answer that found no way back is not waited for again."""
+    return GROUPS[name].cuts and not await client.answers_anew()
+
+
 async def _called(client: Client, name: str) -> Reply:
     """The call, again while nobody knows what became of it."""
     for attempt in range(1, TRIES + 1):
@@ -87,7 +92,7 @@ async def _called(client: Client, name: str) -> Reply:
             reply = of_activation(await client.activation(GROUPS[name].call))
         except (Unsent, Unheard) as error:
             reply = Reply(Meaning.UNKNOWN, None, Failure(code="unreachable", message=f"{GROUPS[name].call}: {error}"))
-        if reply.meaning is not Meaning.UNKNOWN or attempt == TRIES:
+        if reply.meaning is not Meaning.UNKNOWN or attempt == TRIES or await _is_cut_off(client, name):
             return reply
         await client.sleep(0.2 * attempt)
     raise AssertionError("unreachable")

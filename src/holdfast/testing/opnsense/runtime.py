@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from holdfast.testing.opnsense import addresses, words
+from holdfast.testing.opnsense import addresses, ways, words
 from holdfast.testing.opnsense.behaviours.rules import place, priority
 from holdfast.testing.opnsense.clock import Clock
 from holdfast.testing.opnsense.fixture import GENERAL, LEGACY_RULES, SETTINGS, settings
@@ -52,6 +52,7 @@ class Runtime:
         self.notices: dict[str, float] = {}
         self.management = "lan"
         self.client_addresses = {"192.168.1.10"}
+        self.client_tag = ""  # of the VLAN that the clients are in, where the management interface is one
         self.ports = {443}
         self._restarted: dict[str, float] = {}
         self.loaded: dict[str, Listing] = {}
@@ -126,6 +127,10 @@ class Runtime:
         if service in self.flapping and self.status[service] in ("running", "stopped"):
             self.status[service] = "stopped" if self.status[service] == "running" else "running"
         return self.status[service]
+
+    @property
+    def reaches_clients(self) -> bool:
+        return ways.leads_back(self.loaded, self.management, self.client_addresses, self.client_tag)
 
     # What the packet filter lets through.
 

@@ -23,7 +23,8 @@ LARGEST: Final = 64 * 1024 * 1024
 
 
 class Server:
-    """`admits` is asked for each new connection; one that is not admitted is never answered."""
+    """`admits` is asked for each new connection; one that is not admitted is never answered. `reaches` is asked for
+    every answer: one that finds no way back is lost, also on a connection that was open before."""
 
     def __init__(
         self,
@@ -31,11 +32,13 @@ class Server:
         *,
         tls: ssl.SSLContext | None = None,
         admits: Callable[[str], bool] = lambda peer: True,
+        reaches: Callable[[], bool] = lambda: True,
         requests_per_connection: int = REQUESTS_PER_CONNECTION,
     ) -> None:
         self.handler = handler
         self.tls = tls
         self.admits = admits
+        self.reaches = reaches
         self.requests_per_connection = requests_per_connection
         self.port = 0
         self._stopped = threading.Event()
@@ -109,6 +112,9 @@ class Server:
                 if request is None or self._stopped.is_set():
                     return
                 response = self.handler(request)
+                if not self.reaches():
+                    self._hang(connection)
+                    return
                 last = served == self.requests_per_connection or wants_close(request)
                 self._deliver(connection, response, last)
                 if last or response.delivery.end:

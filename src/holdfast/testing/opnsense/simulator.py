@@ -83,7 +83,8 @@ class Simulator:
 
     def start(self, port: int = 0, control_port: int = 0, host: str = "127.0.0.1") -> str:
         """Serve, and the control port as well; the URL to come in."""
-        server = Server(self.handle, tls=self.tls.server if self.tls else None, admits=self.admits)
+        tls = self.tls.server if self.tls else None
+        server = Server(self.handle, tls=tls, admits=self.admits, reaches=lambda: self.running.reaches_clients)
         control = Server(Control(self).handle, requests_per_connection=1_000_000)
         self.host, self._servers = host, [server, control]
         self.port = server.start(host, port)
@@ -146,8 +147,8 @@ class Simulator:
         return self.store.revisions
 
     def admits(self, peer: str) -> bool:
-        """Whether the rules that run let a new connection of this client in."""
-        return self.running.verdict(peer) == "pass"
+        """Whether the rules that run let a new connection of this client in, and answers find their way back."""
+        return self.running.reaches_clients and self.running.verdict(peer) == "pass"
 
     # Making trouble.
 
