@@ -23,7 +23,7 @@ from holdfast.journal.contract import Journal, RunRow
 from holdfast.planfile import parse
 
 _TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PLAN: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+_PLAN: Final = re.compile(r"(?!.*(--|-_))[A-Za-z0-9_-]{1,64}")  # so that `--` can stand for `_` in the name of the plan
 ENDPOINTS_MANY: Final = 10
 RUNS_SEARCHED_MAX: Final = 10_000
 
@@ -222,7 +222,7 @@ class Rollouts:
     def _of_plan(self, configs: Sequence[TenantDeployConfig], plan_id: str) -> Iterator[Finding]:
         for index, config in enumerate(configs):
             if str(config.plan_id) != plan_id or _PLAN.fullmatch(plan_id) is None:
-                message = "all configurations name the same plan, with letters, digits and `-`"
+                message = "all configurations name the same plan, with letters, digits, `_` and `-`"
                 yield Finding(index=index, tenant_id=config.tenant_id, field="plan_id", message=message)
         if self._hf.journal.runs(limit=1, plan=_plan_name(plan_id)):
             yield Finding(index=0, tenant_id=None, field="plan_id", message=f"the plan `{plan_id}` was rolled out already")
@@ -251,34 +251,34 @@ class Rollouts:
 
     # -- control: of a plan, of a task, or of a tenant, whose newest roll-out counts
 
-    def pause(self, **of: str) -> TaskOperationResult:
+    def pause(self, **of: str | int) -> TaskOperationResult:
         return self._control("pause", of)
 
-    def resume(self, **of: str) -> TaskOperationResult:
+    def resume(self, **of: str | int) -> TaskOperationResult:
         return self._control("resume", of)
 
-    def cancel(self, **of: str) -> TaskOperationResult:
+    def cancel(self, **of: str | int) -> TaskOperationResult:
         return self._control("cancel", of)
 
-    def rollback(self, **of: str) -> TaskOperationResult:
+    def rollback(self, **of: str | int) -> TaskOperationResult:
         return self._control("rollback", of)
 
-    def retry(self, *, from_checkpoint: bool = True, **of: str) -> TaskOperationResult:
+    def retry(self, *, from_checkpoint: bool = True, **of: str | int) -> TaskOperationResult:
         return self._control("retry", of, **{"from": "checkpoint" if from_checkpoint else "scratch"})
 
-    def query(self, **of: str) -> Sequence[TaskStatusInfo]:
+    def query(self, **of: str | int) -> Sequence[TaskStatusInfo]:
         row, tenant = self._find(of)
         run = read(self._hf.journal, row)
         times = _times(self._hf.journal, row)
         found = enumerate(run.outline.tasks)
         return [_status(run, number, row, times) for number, task in found if tenant in (None, task.key)]
 
-    def has_checkpoint(self, **of: str) -> bool:
+    def has_checkpoint(self, **of: str | int) -> bool:
         """Has a task come to rest behind a finished stage, so that it could go on from there?"""
         resting = ("paused", "pausing", "failed")
         return any(task.status in resting and 0 < task.completed_stages < task.total_stages for task in self.query(**of))
 
-    def _control(self, verb: str, of: Mapping[str, str], **data: Any) -> TaskOperationResult:
+    def _control(self, verb: str, of: Mapping[str, str | int], **data: Any) -> TaskOperationResult:
         row, tenant = self._find(of)
         if tenant is not None:
             data["task"] = tenant
@@ -312,9 +312,12 @@ class Rollouts:
             failure_info=refusal.plain() if refusal is not None else next(iter(result.errors if result else ()), None),
         )
 
-    def _find(self, of: Mapping[str, str]) -> tuple[RunRow, str | None]:
-        """The run, and the tenant where it is about one; `plan`, `task` and `tenant` are the ways to say it."""
-        (way, name), *more = of.items() or [("", "")]
+    def _find(self, of: Mapping[str, str | int]) -> tuple[RunRow, str | None]:
+        """The run, and the tenant where it is about one; `plan`, `task` and `tenant` are the ways to say it.
+
+        They may be called as in the results, too: `plan_id`, `task_id`, `tenant_id`.
+        """
+        (way, name), *more = ((said.removesuffix("_id"), str(id_)) for said, id_ in (of or {"": ""}).items())
         if more or way not in ("plan", "task", "tenant"):
             raise TypeError("say one of `plan`, `task` and `tenant`")
         plan_id, _, tenant = name.rpartition("/") if way == "task" else (name, "", "") if way == "plan" else ("", "", name)
@@ -332,11 +335,11 @@ _PREFIX: Final = "rollout-"
 
 
 def _plan_name(plan_id: str) -> str:
-    return f"{_PREFIX}{plan_id}".lower()
+    return f"{_PREFIX}{plan_id}".lower().replace("_", "--")
 
 
 def _plan_id(row: RunRow) -> str:
-    return row.plan.removeprefix(_PREFIX)
+    return row.plan.removeprefix(_PREFIX).replace("--", "_")
 
 
 def _task_id(plan_id: str, tenant: str) -> str:

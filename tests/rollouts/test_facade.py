@@ -171,3 +171,12 @@ def test_x12_x13_k06_k07_a_plan_is_paused_resumed_and_cancelled_while_it_runs(se
     assert facade.create([tenant("acme", at(service))]).status == "committed"
     assert said == [True, (True, None, True), True]
     assert service.log.count("PUT 5") == 1
+
+
+def test_what_a_roll_out_is_called_in_results_is_how_it_is_found(serve: Serve, hf: Holdfast) -> None:
+    facade = rollouts(hf)
+    created = facade.create([replace(tenant("acme", at(serve({"version": "4"}))), plan_id="spring_26")])
+    assert (created.status, created.plan_id, created.task_ids) == ("committed", "spring_26", ["spring_26/acme"])
+    for named in ({"plan_id": created.plan_id}, {"task_id": created.task_ids[0]}, {"tenant_id": "acme"}):
+        (status,) = facade.query(**named)
+        assert (status.task_id, status.status) == ("spring_26/acme", "completed")

@@ -147,7 +147,7 @@ class TestMetrics:
         found = Observed("a", "b", "c").apply(failing("c")).metrics()
         assert (found["executor.executions.total"], found["executor.executions.failed"]) == (1, 1)
         assert (found["executor.operations.executed"], found["executor.operations.failed"]) == (2, 1)
-        assert found["executor.operations.rolled_back"] == 3  # what failed half-way is taken back as well
+        assert found["executor.operations.rolled_back"] == 2  # what failed half-way is taken back too, and counts as failed
         assert (found["task_failed"], found["rollback_count"], found["task_active"]) == (1, 1, 0)
         assert "rollback_failed" not in found
 
@@ -188,6 +188,14 @@ class TestMetrics:
             observed._watch([Event("task.heartbeat", {"done": done, "total": 3}, task=0)])
             assert observed.metrics()["heartbeat_lag"] == lag
 
+    @pytest.mark.parametrize("answers", [{}, failing("c")])
+    def test_a_task_that_is_over_lags_no_more(self, answers):
+        observed = Observed("a", "b", "c")
+        observed.prepare()
+        observed._watch([Event("task.heartbeat", {"done": 0, "total": 3}, task=0)])
+        observed.drive(Began(observed.clock.now()), answers)
+        assert observed.metrics()["heartbeat_lag"] == 0
+
 
 class TestSpans:
     def test_a_run_is_a_span_with_its_preparation_and_operations_beneath(self):
@@ -213,10 +221,10 @@ class TestSpans:
         observed = Observed("a", "b").apply(failing("b"))
         (execute,) = observed.named("executor.Execute")
         assert execute.attributes["failure_phase"] == "commit"
-        assert (execute.attributes["executed"], execute.attributes["failed"], execute.attributes["rolled_back"]) == (1, 1, 2)
+        assert (execute.attributes["executed"], execute.attributes["failed"], execute.attributes["rolled_back"]) == (1, 1, 1)
         assert execute.status.description == "command_failed: it said no"
         (rollback,) = observed.named("executor.Rollback")
-        assert dict(rollback.attributes) == {"operations_to_rollback": 2, "rolled_back": 2, "failed_rollback": 0}
+        assert dict(rollback.attributes) == {"operations_to_rollback": 1, "rolled_back": 1, "failed_rollback": 0}
         failed = [span for span in observed.named("operation.Execute") if not span.status.is_ok]
         assert [span.attributes["error.code"] for span in failed] == ["command_failed"]
 
@@ -225,7 +233,7 @@ class TestSpans:
         (execute,) = observed.named("executor.Execute")
         assert execute.attributes["failure_phase"] == "rollback"
         (rollback,) = observed.named("executor.Rollback")
-        assert (rollback.attributes["rolled_back"], rollback.attributes["failed_rollback"]) == (1, 1)
+        assert (rollback.attributes["rolled_back"], rollback.attributes["failed_rollback"]) == (0, 1)
 
     def test_a_refused_run_failed_in_preparing(self):
         observed = Observed("a")
@@ -236,7 +244,7 @@ class TestSpans:
         assert execute.status.description == "conflict: in the way"
 
     def test_a_task_that_goes_back_alone_is_a_rollback_of_its_own(self):
-        observed = Observed("a", "b", tasks=2, policy=Policy(scope="task")).apply(failing("b"))
+        observed = Observed("a", "b", "c", "d", tasks=2, policy=Policy(scope="task")).apply(failing("d"))
         (rollback,) = observed.named("executor.Rollback")
         assert rollback.attributes["operations_to_rollback"] == 1
 

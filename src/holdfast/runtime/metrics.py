@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from holdfast.core.events import Event
 from holdfast.core.run import Run
 from holdfast.runtime.clock import Clock
+from holdfast.runtime.spans import taken_back
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
@@ -40,7 +41,6 @@ LAG: Final = "heartbeat_lag"
 COUNTED: Final = {  # one for each fact of these types
     "step.applied": "executor.operations.executed",
     "step.failed": "executor.operations.failed",
-    "step.undone": "executor.operations.rolled_back",
     "task.completed": "task_completed",
     "task.failed": "task_failed",
     "task.paused": "task_paused",
@@ -140,9 +140,16 @@ class Metrics:
         steps = {problem["step"] for problem in event.data["problems"] if problem.get("step")}
         self._counters["executor.operations.failed"].add(len(steps))
 
+    def _undone(self, levels: _Levels, run: Run, event: Event) -> None:
+        self._counters["executor.operations.rolled_back"].add(taken_back(run, event))
+
     def _heartbeat(self, levels: _Levels, run: Run, event: Event) -> None:
         assert event.task is not None
         self._lag.set(event.data["total"] - event.data["done"], {"task": run.outline.tasks[event.task].name})
+
+    def _no_lag(self, levels: _Levels, run: Run, event: Event) -> None:
+        assert event.task is not None
+        self._lag.set(0, {"task": run.outline.tasks[event.task].name})
 
 
 _HEARD: Final[Mapping[str, Callable[[Metrics, _Levels, Run, Event], None]]] = {
@@ -150,5 +157,11 @@ _HEARD: Final[Mapping[str, Callable[[Metrics, _Levels, Run, Event], None]]] = {
     "run.refused": Metrics._refused,
     "step.applying": Metrics._applying,
     "step.skipped": Metrics._dequeued,
+    "step.undone": Metrics._undone,
+    "task.completed": Metrics._no_lag,
+    "task.failed": Metrics._no_lag,
+    "task.cancelled": Metrics._no_lag,
+    "task.rolled_back": Metrics._no_lag,
+    "task.rollback_failed": Metrics._no_lag,
     "task.heartbeat": Metrics._heartbeat,
 }

@@ -127,13 +127,14 @@ class Spans:
             made.rollback = self._child(made, "executor.Rollback", {})
 
     def _undoing(self, made: _Trace, run: Run, event: Event) -> None:
-        made.to_undo.update(event.steps or ())
+        made.to_undo.update(step for step in event.steps or () if step in run.executed)
 
     def _undone(self, made: _Trace, run: Run, event: Event) -> None:
-        made.undone += event.count
+        made.undone += taken_back(run, event)
 
     def _undo_failed(self, made: _Trace, run: Run, event: Event) -> None:
         made.undo_failed += event.count
+        made.to_undo.update(event.steps or ())
 
     def _rolled_back(self, made: _Trace, run: Run, event: Event) -> None:
         """A task went back alone: its rollback is over when no other one is under way."""
@@ -149,6 +150,11 @@ class Spans:
             made.rollback.set_status(self._api.StatusCode.ERROR)
         made.rollback.end(self._now())
         made.rollback = None
+
+
+def taken_back(run: Run, event: Event) -> int:
+    """How many steps of an event were executed before: what only failed half-way is undone as well, but counts as failed."""
+    return sum(step in run.executed for step in event.steps or ())
 
 
 def _phase(run: Run) -> str:
