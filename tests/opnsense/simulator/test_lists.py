@@ -217,3 +217,31 @@ def test_a_search_of_rules_can_be_narrowed_to_a_category(client: Client) -> None
         client.post(f"firewall/filter/set_rule/{uuid(number)}", {"rule": RULE | {"categories": categories}})
     assert managed(client.post("firewall/filter/search_rule", {"interface": "lan", "category": [uuid(9)]})) == [uuid(1)]
     assert client.status("POST", f"firewall/category/del_item/{uuid(9)}", {}) == 500
+
+
+def test_rules_come_down_as_lines_and_go_up_as_far_as_they_are_valid(appliance: Simulator, client: Client) -> None:
+    client.post(f"firewall/filter/set_rule/{uuid(1)}", {"rule": RULE})
+    head, line = client.ask("GET", "firewall/filter/download_rules")[1].decode().splitlines()
+    assert (head.split(",")[0], line.split(",")[0]) == ("@uuid", uuid(1))
+    lines = [
+        head,
+        line.replace(",ssh", ",shell"),
+        line.replace(uuid(1), uuid(2)),
+        line.replace(uuid(1), uuid(3)).replace("TCP", "?"),
+    ]
+    saved = client.post("firewall/filter/upload_rules", {"payload": "\n".join(lines)})
+    assert (saved["inserted"], saved["updated"], saved["uuids"]) == (1, 1, [uuid(1), uuid(2)])
+    assert [wrong["sequence"] for wrong in saved["validations"]] == [3]
+    assert {key: rule["description"] for key, rule in appliance.objects("firewall.rule").items()} == {
+        uuid(1): "shell",
+        uuid(2): "ssh",
+    }
+
+
+def test_a_line_of_a_reservation_is_the_one_of_its_address_in_its_subnet(appliance: Simulator, client: Client) -> None:
+    client.post(f"kea/dhcpv4/set_subnet/{uuid(1)}", {"subnet4": {"subnet": "10.9.0.0/24"}})
+    lines = f"subnet,ip_address,hw_address\n{uuid(1)},10.9.0.5,aa:bb:cc:dd:ee:ff\n"
+    assert client.post("kea/dhcpv4/upload_reservations", {"payload": lines})["inserted"] == 1
+    again = client.post("kea/dhcpv4/upload_reservations", {"payload": lines.replace("0.5", "0.6")})
+    assert (again["inserted"], again["updated"]) == (0, 1)
+    assert [item["ip_address"] for item in appliance.objects("kea.reservation").values()] == ["10.9.0.6"]

@@ -31,7 +31,7 @@ COLLECTIONS: Final[tuple[tuple[Resource, type[Collection]], ...]] = (
     (names.HOST, lists.UnboundHosts),
     (names.HOST_ALIAS, Collection),
     (names.SUBNET, lists.Referred),
-    (names.RESERVATION, Collection),
+    (names.RESERVATION, lists.Reservations),
     (names.DNSMASQ_TAG, lists.Referred),
     (names.DNSMASQ_HOST, lists.Referred),
     (names.DNSMASQ_RANGE, Collection),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from holdfast.testing.opnsense import references
+from holdfast.testing.opnsense.behaviours.sheets import sheet
 from holdfast.testing.opnsense.call import Call
 from holdfast.testing.opnsense.collection import Answer, Collection, Handler, Row
 from holdfast.testing.opnsense.profile import Profile
@@ -119,6 +120,11 @@ class Referred(Collection):
 
     def in_use(self, uuid: str, item: Item, world: World) -> str:
         return references.by_uuid(world.config, uuid)
+
+
+class Reservations(Collection):
+    def actions(self, profile: Profile) -> dict[str, tuple[Handler, int]]:
+        return super().actions(profile) | sheet(self, "reservations", "hw_address", "subnet")
 
 
 class HaproxyItems(Referred):

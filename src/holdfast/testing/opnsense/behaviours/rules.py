@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from holdfast.testing.opnsense.behaviours.sheets import sheet
 from holdfast.testing.opnsense.call import Call
 from holdfast.testing.opnsense.collection import UUID4, Answer, Collection, Handler, Row
 from holdfast.testing.opnsense.fixture import GENERAL, LEGACY_RULES, settings
@@ -105,7 +106,7 @@ class FilterRules(Rules):
             "list_network_select_options": (self.networks, 0),
             "list_port_select_options": (self.ports, 0),
         }
-        return super().actions(profile) | own
+        return super().actions(profile) | own | sheet(self, "rules")
 
     def rows(self, call: Call) -> Iterable[tuple[str, Item]]:
         world = call.world
