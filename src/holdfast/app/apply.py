@@ -322,7 +322,8 @@ class Session:
     def _result(self, run: Run) -> Result:
         row = self.parts.journal.run(run.id)
         assert row is not None
-        return result_of(run, heading_of(row))
+        with undisturbed():
+            return result_of(run, heading_of(row))
 
 
 async def _gather(waiting: Sequence[Any]) -> Sequence[Mapping[str, Any]]:

@@ -93,10 +93,10 @@ class Owned(Files, frozen=True, kw_only=True):
     def revised(self, view: View, path: str, found: Node) -> Node:
         """What is there, with the permissions and owners that are asked for."""
         mode = found.mode if self.mode is None or found.type == "link" else int(self.mode)
-        node = found._replace(mode=mode, uid=self.uid(view, found.uid), gid=self.gid(view, found.gid))
-        if (node.mode, node.uid, node.gid) == (found.mode, found.uid, found.gid):
+        uid, gid = self.uid(view, found.uid), self.gid(view, found.gid)
+        if (mode, uid, gid) == (found.mode, found.uid, found.gid):
             return found
-        facts = ground_of(view).facts()
+        facts, node = ground_of(view).facts(), found._replace(mode=mode, uid=uid, gid=gid)
         check_own(facts, path, found)
         check_owner(facts, path, found, node)
         return node._replace(writable=may_write(facts, node))
