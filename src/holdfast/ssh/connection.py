@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import asyncssh
 
@@ -22,6 +22,7 @@ from holdfast.ssh.address import Address
 from holdfast.ssh.dialogue import Dialogue, Hear, Kept, Note, Process, Ran
 from holdfast.ssh.host_keys import Judge
 from holdfast.ssh.quoting import Words, joined, line_of
+from holdfast.ssh.standing import START, Shell, Shells
 from holdfast.ssh.troubles import Crowded, in_doubt, translated
 
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
@@ -32,6 +33,8 @@ CROWDED_S: Final = (0.01, 0.02, 0.05, 0.1, 0.2)
 DRAIN_S: Final = 0.5  # a daemon left behind may hold the streams open for ever
 _OPENSSH: Final = re.compile(r"SSH-2\.0-OpenSSH_(\d+)\.(\d+)")
 _SIGNALS_SINCE: Final = (7, 9)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class Connection:
         self.address = address
         self.raw = raw  # asyncssh's own; only this package touches it
         self.output_bytes_max = output_bytes_max
+        self.shells = Shells()
         self._judge = judge
         self._signals = _passes_signals_on(raw)
         self._mark = "" if self._signals else f"hf-{token_hex(8)}"
@@ -76,28 +80,39 @@ class Connection:
 
         A time limit is an answer (`timed_out`); a connection that is lost meanwhile is raised, as `in_doubt`.
         """
-        limit = output_bytes_max or self.output_bytes_max
-        out, err = Kept(limit), Kept(limit)
-        began = perf_counter()
+        listener = _Listener(output_bytes_max or self.output_bytes_max, watch)
         launch = command if isinstance(command, Launch) else Launch(line=command)
-
-        def hear(error: bool, data: bytes) -> None:
-            (err if error else out).feed(data)
-            if watch is not None:
-                watch(error, data)
-
-        dialogue = await self.start(launch, hear)
+        dialogue = await self.start(launch, listener.hear)
         timed_out = await self.finish(dialogue, launch, input or b"", timeout, grace_s)
-        return Ran(
-            exit_code=dialogue.exit_code,
-            signal=dialogue.signal,
-            stdout=bytes(out.data),
-            stderr=bytes(err.data),
-            truncated=out.truncated or err.truncated,
-            timed_out=timed_out,
-            ended=dialogue.answered,
-            duration_s=perf_counter() - began,
-        )
+        return listener.ran(dialogue.exit_code, dialogue.signal, timed_out=timed_out, ended=dialogue.answered)
+
+    async def run_brief(
+        self,
+        said: bytes,
+        noted: Note,
+        *,
+        timeout: float | None = None,
+        grace_s: float = GRACE_S,
+        output_bytes_max: int = 0,
+        watch: Hear | None = None,
+    ) -> Ran:
+        """The same for what `standing.brief` made, in a shell that stays open."""
+        listener = _Listener(output_bytes_max or self.output_bytes_max, watch)
+        shell = self.shells.take() or await self._open_shell()
+        work = shell.run(said, listener.hear, noted)
+        code, timed_out = await self._limited(work, shell.dialogue, shell.launch, timeout, grace_s)
+        self.shells.give_back(shell)
+        if code is not None:
+            return listener.ran(code)
+        dialogue = shell.dialogue
+        if not timed_out and not dialogue.answered:
+            raise in_doubt(self.address)
+        return listener.ran(dialogue.exit_code, dialogue.signal, timed_out=timed_out, ended=dialogue.answered)
+
+    async def _open_shell(self) -> Shell:
+        shell = Shell(Launch(line=START), f"hf-{token_hex(12)}")
+        await self._start(shell.dialogue, shell.launch)
+        return shell
 
     async def open_process(self, command: Words) -> Process:
         """Start something that is talked to through its streams."""
@@ -115,19 +130,24 @@ class Connection:
 
     async def finish(self, dialogue: Dialogue, launch: Launch, input: bytes, timeout: float | None, grace_s: float) -> bool:
         """Say what is to be said and wait for the end, or end it: was the time limit reached?"""
+        _, timed_out = await self._limited(_heard_out(dialogue, launch, input), dialogue, launch, timeout, grace_s)
+        if not timed_out and not dialogue.answered:
+            raise in_doubt(self.address)
+        return timed_out
+
+    async def _limited(
+        self, work: Coroutine[Any, Any, T], dialogue: Dialogue, launch: Launch, timeout: float | None, grace_s: float
+    ) -> tuple[T | None, bool]:
+        """What came of it, or that the time limit was reached. Whoever stops waiting ends what runs there."""
         try:
             async with asyncio.timeout(timeout):
-                await _told(dialogue, launch, input)
-                await dialogue.over.wait()
+                return await work, False
         except TimeoutError:
             await self._stop(dialogue, launch, grace_s)
-            return True
+            return None, True
         except BaseException:
             await self._stop(dialogue, launch, min(grace_s, HASTE_S))
             raise
-        if not dialogue.answered:
-            raise in_doubt(self.address)
-        return False
 
     async def _start(self, dialogue: Dialogue, launch: Launch) -> None:
         mark = launch.mark or self._mark
@@ -156,11 +176,13 @@ class Connection:
                 return
             if not self.alive or dialogue.channel is not None:
                 break
+            self.shells.give_up()
             await asyncio.sleep(pause_s)
         raise Crowded(f"{self.address}: it opens no further session", code="unreachable")
 
     async def _stop(self, dialogue: Dialogue, launch: Launch, grace_s: float) -> None:
         """Politely, then by force. Cancelled while it waits, it goes on with force at once."""
+        self.shells.give_up()  # telling it may take a session
         patience = {"TERM": grace_s, "KILL": KILL_S} if grace_s > 0 else {"KILL": KILL_S}
         for name, seconds in patience.items():
             if dialogue.exited.is_set():
@@ -209,6 +231,37 @@ class Connection:
     async def closed(self) -> None:
         with suppress(asyncssh.Error, OSError):
             await self.raw.wait_closed()
+
+
+class _Listener:
+    """Hears both streams of one command, and keeps the first bytes of each."""
+
+    def __init__(self, limit: int, watch: Hear | None) -> None:
+        self._out, self._err = Kept(limit), Kept(limit)
+        self._watch = watch
+        self._began = perf_counter()
+
+    def hear(self, error: bool, data: bytes) -> None:
+        (self._err if error else self._out).feed(data)
+        if self._watch is not None:
+            self._watch(error, data)
+
+    def ran(self, exit_code: int | None, signal: str = "", *, timed_out: bool = False, ended: bool = True) -> Ran:
+        return Ran(
+            exit_code=exit_code,
+            signal=signal,
+            stdout=bytes(self._out.data),
+            stderr=bytes(self._err.data),
+            truncated=self._out.truncated or self._err.truncated,
+            timed_out=timed_out,
+            ended=ended,
+            duration_s=perf_counter() - self._began,
+        )
+
+
+async def _heard_out(dialogue: Dialogue, launch: Launch, input: bytes) -> None:
+    await _told(dialogue, launch, input)
+    await dialogue.over.wait()
 
 
 async def _told(dialogue: Dialogue, launch: Launch, input: bytes) -> None:

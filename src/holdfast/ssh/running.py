@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from holdfast.core.errors import Failure, WorldError
 from holdfast.ssh.configuration import ExecutorConfig
@@ -15,7 +15,7 @@ from holdfast.ssh.lines import Lines
 from holdfast.ssh.scripts import removal, runner
 from holdfast.ssh.trying import Tried
 from holdfast.ssh.values import CONFIGURED, Command, Heard, Result, Running, Script, Sudo
-from holdfast.ssh.wrapping import Wrapped, wrapped
+from holdfast.ssh.wrapping import Wrapped, wrapped, wrapped_brief
 
 REMOVE_S: Final = 10.0
 
@@ -32,6 +32,8 @@ class Done:
 
 def prepared(asked: Command) -> Wrapped:
     sudo = Sudo.of(asked.sudo)
+    if asked.brief and sudo is None and asked.stdin is None:
+        return wrapped_brief(asked.run, env=asked.env, cwd=asked.cwd)
     return wrapped(asked.run, env=asked.env, cwd=asked.cwd, sudo=sudo, payload=asked.input, attended=True)
 
 
@@ -51,15 +53,12 @@ async def carry_out(
     """Raises WorldError when the host was lost; everything else is an answer."""
     watch, end = _watch(heard, str(connection.address))
     timeout, limit = limit_s(asked, config), asked.output_bytes_max or config.output_bytes_max
+    around: dict[str, Any] = {"timeout": timeout, "grace_s": config.grace_s, "output_bytes_max": limit, "watch": watch}
     try:
-        ran = await connection.run(
-            wrap.launch,
-            input=wrap.payload,
-            timeout=timeout,
-            grace_s=config.grace_s,
-            output_bytes_max=limit,
-            watch=watch,
-        )
+        if wrap.brief:
+            ran = await connection.run_brief(wrap.brief, wrap.note, **around)
+        else:
+            ran = await connection.run(wrap.launch, input=wrap.payload, **around)
     finally:
         end()
         await _tidy(connection, wrap)

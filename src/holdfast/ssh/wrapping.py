@@ -21,6 +21,7 @@ from holdfast.ssh.attending import watcher
 from holdfast.ssh.connection import Launch
 from holdfast.ssh.dialogue import Dialogue
 from holdfast.ssh.quoting import Words, assignments, joined, line_of, quote, quote_for_any
+from holdfast.ssh.standing import brief
 from holdfast.ssh.values import Sudo
 
 SHELL: Final = "/bin/sh"
@@ -54,6 +55,7 @@ class Wrapped:
     env: bytes = field(default=b"", repr=False)
     sudo: Sudo | None = None
     payload: bytes = field(default=b"", repr=False)
+    brief: bytes = field(default=b"", repr=False)  # what a shell that stays open is told instead
     held: bool = False  # its input stays open as long as its client is there
     pour: Callable[[Dialogue], Awaitable[None]] | None = field(default=None, repr=False)  # says what is not known before
     notes: dict[str, str] = field(default_factory=dict)
@@ -66,7 +68,7 @@ class Wrapped:
         if not self.mark:
             return Launch(line=self.line, held=self.held)
         killer, said = self._killer()
-        return Launch(line=self.line, mark=self.mark, note=self._note, feed=self._feed, killer=killer, killer_input=said)
+        return Launch(line=self.line, mark=self.mark, note=self.note, feed=self._feed, killer=killer, killer_input=said)
 
     def _killer(self) -> tuple[Sequence[str], bytes]:
         """What another user runs only that user may end."""
@@ -101,7 +103,7 @@ class Wrapped:
         if "ask" in self.notes and not self._begun.is_set():
             self._answer()
 
-    def _note(self, word: str, value: str) -> None:
+    def note(self, word: str, value: str) -> None:
         word = "again" if word == "ask" and "ask" in self.notes else word
         self.notes[word] = value
         self._news.set()
@@ -158,6 +160,12 @@ def wrapped(
         parts += [_ENTER.format(cwd=quote(cwd), mark=mark)] if cwd is not None else []
         parts.append(_its_own(words))
     return Wrapped(_in_sh("".join(parts)), mark=mark, env=said, sudo=sudo, payload=payload, held=held)
+
+
+def wrapped_brief(words: Words, *, env: Mapping[str, str], cwd: str | None) -> Wrapped:
+    """For a command without an input, of the user who logs in."""
+    line = line_of(_its_own(words)).decode("utf-8", "surrogateescape").removeprefix("exec ")
+    return Wrapped(line, brief=brief(line, assignments(env), cwd))
 
 
 async def first_of(*events: asyncio.Event, within_s: float | None = None) -> None:

@@ -123,7 +123,7 @@ def test_a_check_says_that_it_is_done_already(hf, server, root):
 
 
 def test_a_program_that_takes_too_long_is_ended_on_the_host(hf, server, root):
-    step = {"command": ["sh", "-c", f"sleep 60; touch {root}/late"], "timeout": "300ms", "undo": "true"}
+    step = {"command": ["sh", "-c", f"sleep 60; touch {root}/late"], "timeout": "3s", "undo": "true"}
     result = hf.apply(plan_on(server, [step]))
     assert (result.ending, result.errors[0]["code"]) == ("rolled_back", "timeout")
 

@@ -164,7 +164,7 @@ class RemoteProcesses(Programs, Guarding):
         }
         executor = self._hosts.executor()
         if not text:
-            return await executor.run_command(Asked(self._words(invocation.argv), **around))
+            return await executor.run_command(Asked(self._words(invocation.argv), brief=True, **around))
         script = AskedScript(content=text, interpreter=invocation.argv, args=tuple(args), id=_word(id), **around)
         return await executor.run_script(script)
 

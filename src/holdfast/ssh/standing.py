@@ -1,0 +1,113 @@
+"""Shells that stay open: what is short and says nothing but its words costs one message there and one back.
+
+A connection keeps those that are not in use, and gives them up when it needs their sessions. One command runs in a
+shell at a time; whoever has to be ended takes its shell along. What a command leaves running on purpose must not hold
+on to its output: nobody waits for that, and what it says later is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from holdfast.ssh.attending import watcher
+from holdfast.ssh.dialogue import Dialogue, Hear, Note, Notes
+from holdfast.ssh.quoting import encoded, quote
+
+if TYPE_CHECKING:
+    from holdfast.ssh.connection import Launch
+
+START: Final = "exec /bin/sh"
+IDLE_MAX: Final = 4  # of one connection
+_BRIEF: Final = '({around}exec {words}\n) </dev/null;_hf_c=$?;echo "$_hf end $_hf_c";echo "$_hf end" >&2;{again}\n'
+_AGAIN: Final = '[ -z "$_hf_t" ]||exit 143'
+# Told to end, the shell ends after its command: so it is there to be told again when that withstands.
+_GREETING: Final = "_hf={mark} _hf_t=;trap _hf_t=1 TERM\n{watcher}\n"
+_ENTER: Final = 'cd -- {cwd} 2>/dev/null||{{ echo "$_hf cwd" >&2;exit 126;}}\n'
+
+
+def brief(words: str, said: bytes, cwd: str | None) -> bytes:
+    """What is said to such a shell for one command; `words` are quoted already, `said` are lines that set its variables."""
+    around = said.decode("utf-8", "surrogateescape") + (_ENTER.format(cwd=quote(cwd)) if cwd is not None else "")
+    return encoded(_BRIEF.format(around=around, words=words, again=_AGAIN), "the command")
+
+
+class Shell:
+    """One of them."""
+
+    def __init__(self, launch: Launch, mark: str) -> None:
+        self.launch = launch
+        self.dialogue = Dialogue(self._hear)
+        self.dialogue.on_eof = self._lost
+        self._greeting = encoded(_GREETING.format(mark=mark, watcher=watcher(held=False, sudo=None)), "the greeting")
+        self._streams = {error: Notes(mark, partial(self._note, error)) for error in (False, True)}
+        self._missing: set[bool] = set()  # streams on which the end of the command was not heard yet
+        self._over = asyncio.Event()
+        self._code: int | None = None
+        self._watch: Hear = _nobody
+        self._noted: Note | None = None
+
+    async def run(self, said: bytes, watch: Hear, noted: Note) -> int | None:
+        """The exit code of one command; None when the shell ended instead."""
+        self._watch, self._noted, self._missing, self._code = watch, noted, {False, True}, None
+        self._over.clear()
+        self.dialogue.write(self._greeting + said)
+        self._greeting = b""
+        await self._over.wait()
+        if self._missing:
+            await self.dialogue.over.wait()
+        return self._code
+
+    def _hear(self, error: bool, data: bytes) -> None:
+        passed = self._streams[error].feed(data)
+        if passed:
+            self._watch(error, passed)
+
+    def _note(self, error: bool, word: str, value: str) -> None:
+        if word != "end":
+            assert self._noted is not None
+            self._noted(word, value)
+            return
+        if not error:
+            self._code = int(value)
+        self._missing.discard(error)
+        if not self._missing:
+            self._over.set()
+
+    def _lost(self) -> None:
+        for error, notes in self._streams.items():
+            rest = notes.rest()
+            if rest and error in self._missing:
+                self._watch(error, rest)
+        self._over.set()
+
+
+class Shells:
+    """Those of one connection that are open and free."""
+
+    def __init__(self) -> None:
+        self._free: list[Shell] = []
+
+    def take(self) -> Shell | None:
+        while self._free:
+            shell = self._free.pop()
+            if not shell.dialogue.exited.is_set():
+                return shell
+        return None
+
+    def give_back(self, shell: Shell) -> None:
+        if len(self._free) < IDLE_MAX and not shell.dialogue.exited.is_set():
+            self._free.append(shell)
+        else:
+            shell.dialogue.close()
+
+    def give_up(self) -> None:
+        """Somebody needs their sessions."""
+        given, self._free = self._free, []
+        for shell in given:
+            shell.dialogue.close()
+
+
+def _nobody(error: bool, data: bytes) -> None:
+    """What is said between two commands is nobody's."""
