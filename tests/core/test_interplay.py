@@ -55,6 +55,16 @@ def test_what_waited_in_vain_to_be_tried_again_is_taken_back_with_the_rest() -> 
     assert driven.run.ending == "rolled_back"
 
 
+def test_a_half_done_step_is_taken_back_also_when_its_process_dies_meanwhile() -> None:
+    driven = Driven(a_plan(a_task("a", a_step("a0", Ring("a0", undo=True))), "b", on_failure="continue"))
+    driven.comes_back("b")
+    driven.comes_back("a0", "failed")
+    assert driven.run.steps[0] == "undoing"
+    (again,) = driven.die(resume=True)
+    assert isinstance(again, Apply) and again.undo and [driven.name(step) for step in again.steps] == ["a0"]
+    assert driven.finish().ending == "partial"
+
+
 @pytest.mark.parametrize("leaning", ["task", "step"])
 def test_a_task_is_not_taken_from_under_others(leaning: str) -> None:
     """Undo waits until all dependents are undone."""

@@ -167,6 +167,8 @@ def _recovered(draft: Draft, stimulus: Recovered) -> None:
             forward.open_next(draft, number)
     if doubtful := [step for step, state in enumerate(run.steps) if state in _IN_FLIGHT and not _goes_back(run, step)]:
         draft.ask(doubtful)
+    if half_undone := [step for step, state in enumerate(run.steps) if state == "undoing" and not _goes_back(run, step)]:
+        unwind.begin_steps(draft, half_undone)
 
 
 _IN_FLIGHT: Final = frozenset({"applying", "in_doubt"})
