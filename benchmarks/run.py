@@ -270,7 +270,7 @@ BENCHES: dict[str, Callable[[int], Iterable[Row]]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], help="only these")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *BENCHES], help="only these: " + ", ".join(BENCHES))
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     print(f"{machine()}; medians of {options.rounds} rounds\n")
