@@ -155,7 +155,7 @@ def test_a_subscriber_hears_the_heart_beat_between_the_events(tmp_path: Path, qu
     assert events[-1]["seq"] is not None
 
 
-def test_a_subscriber_that_fails_disturbs_neither_the_run_nor_the_others(tmp_path: Path, quick: None) -> None:
+def test_e06_a_subscriber_that_fails_disturbs_neither_the_run_nor_the_others(tmp_path: Path, quick: None) -> None:
     heard: list[str] = []
 
     def bad(run: Run, events: Sequence[Event]) -> None:

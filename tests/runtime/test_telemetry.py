@@ -181,7 +181,7 @@ class TestMetrics:
         assert "executor.executions.failed" not in found
         assert (found["executor.operations.executed"], found["executor.operations.rolled_back"]) == (2, 2)
 
-    def test_the_lag_of_a_task_is_what_it_still_has_before_it(self):
+    def test_B02_the_lag_of_a_task_is_what_it_still_has_before_it(self):
         observed = Observed("a", "b", "c")
         observed.prepare()
         for done, lag in ((0, 3), (2, 1)):
