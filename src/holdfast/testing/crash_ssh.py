@@ -127,8 +127,10 @@ class Trial:
             ending = rows[0].ending if rows else None
             if ending == "stuck" and may_stick:
                 ending = hf.rollback(rows[0].id).ending
-        problems = self._unbalanced(ending) or self._misplaced(ending)
-        left = sorted(each for each in self._site.kept - self._kept if ending != "committed" or not _before_image(each))
+            problems = self._unbalanced(ending) or self._misplaced(ending)
+            hf.parts.runs_held_max = 0
+            hf.settle(all_runs=True)  # the before-images of a committed run are kept until then
+        left = sorted(self._site.kept - self._kept)
         return f"{ending}: {problems}" if problems else f"{ending}: left on the host: {left}" if left else ""
 
     def _unbalanced(self, ending: str | None) -> str:
@@ -179,11 +181,6 @@ class Trial:
         way = {"key": str(server.key), "known_hosts": str(self._site.folder / "known_hosts"), "config": "none"}
         target = {"ssh": f"{server.user}@127.0.0.1:{link.port}", **way}
         return {"holdfast": 1, "name": "broken", "targets": {"h": target}, "on": "h", "steps": steps}
-
-
-def _before_image(kept: str) -> bool:
-    """Of the one file that was there before: with it a committed run can still be rolled back."""
-    return kept.startswith("stash/") and kept.endswith(f"%2F{FILES}.0")
 
 
 def _digest(path: Path) -> str:

@@ -230,3 +230,13 @@ def test_an_attempt_on_a_host_that_is_made_again_is_an_event_of_the_run(hf, serv
     assert {event["run"] for event in facts} == {result.run}
     assert facts[0]["data"] == {"host": "h1", "code": "unreachable", "attempt": 1, "delay_s": facts[0]["data"]["delay_s"]}
     assert facts[0]["data"]["delay_s"] > 0
+
+
+@each_flavour
+def test_the_lock_of_a_worker_that_was_killed_goes_with_the_next_one(hf, server, root, stash):
+    (stash / ".runs").mkdir(parents=True)
+    stash.chmod(0o700)
+    (stash / ".runs" / "h1@gone.lock").write_text("4194399 1 -\n")
+    result = hf.apply(plan_on(server, [{"file": f"{root}/a", "content": "x\n"}, {"command": "false", "irreversible": True}]))
+    assert result.ending in ("rolled_back", "stuck")
+    assert gone(stash)

@@ -93,13 +93,12 @@ class Held:
 
     def tidy(self) -> None:
         """Let go of everything; who is the last takes the directory away, unless something is kept in it."""
-        for run, fd in self._runs.items():
-            with suppress(OSError):
-                os.unlink(os.path.join(self._home, RUNS, f"{slot_name(run)}.lock"))
+        for fd in self._runs.values():
             os.close(fd)
         self._runs.clear()
         if self._share is None:
             return
+        _sweep(os.path.join(self._home, RUNS))
         with suppress(OSError):  # somebody else is there, or something is kept: then it stays
             fcntl.flock(self._share, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _remove(self._home)
@@ -122,6 +121,21 @@ def _locked(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _sweep(folder: str) -> None:
+    """Locks that nobody holds: ours, and those of workers that were killed."""
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        path = os.path.join(folder, name)
+        if not name.endswith(".lock"):
+            continue
+        with suppress(OSError):
+            fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if _locked(fd) and _is_at(path, fd):
+                    os.unlink(path)
+            finally:
+                os.close(fd)
 
 
 def _end_holder(fd: int) -> None:

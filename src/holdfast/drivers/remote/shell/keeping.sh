@@ -162,7 +162,8 @@ take() {
 		kill -KILL "$who" 2>/dev/null
 		pause
 	done
-	printf '%s %s %s\n' $$ "${ME#*-}" "$GROUP" >"$lock.new" && mv -f -- "$lock.new" "$lock"
+	new=$H/.runs/$ME.new
+	{ printf '%s %s %s\n' $$ "${ME#*-}" "$GROUP" >"$new" && mv -f -- "$new" "$lock"; } 2>/dev/null || rm -f -- "$new"
 	TAKEN="$TAKEN$1$NL"
 }
 
@@ -174,9 +175,14 @@ leave() {
 	cd /
 	printf %s "$TAKEN" | while read -r run; do rm -f -- "$H/.runs/$run.lock"; done
 	rm -f -- "$H/.runs/$ME.here"
-	for here in "$H"/.runs/*.here; do
-		who=${here##*/} who=${who%.here}
+	for here in "$H"/.runs/*.here "$H"/.runs/*.new; do
+		who=${here##*/} who=${who%.*}
 		[ "$(number_in 20 "${who%-*}")" = "${who#*-}" ] || rm -f -- "$here"
+	done
+	for lock in "$H"/.runs/*.lock; do
+		who='' since=''
+		read -r who since group <"$lock"
+		[ "$(number_in 20 "${who:-none}")" = "${since:-nothing}" ] || rm -f -- "$lock"
 	done
 	[ -z "$(kept)" ] || return 0
 	rmdir -- "$H/.runs" 2>/dev/null || return 0
