@@ -63,6 +63,14 @@ def test_copy_goes_both_ways(hosts: Hosts, tmp_path: Path) -> None:
     assert run(hosts, "copy", str(tmp_path / "f"), there, "--on-conflict", "fail").returncode == 1
 
 
+def test_a_port_may_stand_between_the_host_and_the_path(hosts: Hosts, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("content")
+    there = f"{hosts.plain}@127.0.0.1:{hosts.server.port}:by-port"
+    assert run(hosts, "copy", str(tmp_path / "f"), there, "--port", "1").returncode == 0
+    assert run(hosts, "copy", f"{hosts.plain}@127.0.0.1:by-port", str(tmp_path / "back")).returncode == 0
+    assert (tmp_path / "back").read_text() == "content"
+
+
 def test_check_says_who_we_are_there(hosts: Hosts) -> None:
     code, (entry,) = document(hosts, "check", f"{hosts.plain}@127.0.0.1")
     assert (code, entry["ok"], entry["user"]) == (0, True, hosts.plain)

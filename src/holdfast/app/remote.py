@@ -25,7 +25,9 @@ from holdfast.ssh.values import CONFIGURED, Heard, Progress
 A = TypeVar("A", Command, Script)
 
 # `HOST:PATH`; with a slash before the colon it is a local path.
-_FAR: Final = re.compile(r"(?P<host>(?:[^/:@\[\]]+@)?(?:\[[^\]]+\]|[^/:\[\]]+)):(?P<path>.*)", re.DOTALL)
+_FAR: Final = re.compile(
+    r"(?P<host>(?:[^/:@\[\]]+@)?(?:\[[^\]]+\]|[^/:\[\]]+)(?::\d{1,5}(?=:))?):(?P<path>.*)", re.DOTALL
+)  # digits between two colons are a port
 _WRITTEN: Final = {"user": re.compile(".+@.+", re.DOTALL), "port": re.compile(r".*(\]|[^:\]]):\d+", re.DOTALL)}
 _LOOK: Final = "id -un; uname -sr; command -v python3 || echo; command -v sudo || echo"
 
