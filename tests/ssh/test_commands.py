@@ -230,3 +230,13 @@ def test_a_user_may_have_a_shell_of_another_kind(ssh: Front) -> None:
         words = Command(["printf", "%s|", "a b", "it's", "\\"], env={"A": "b"}, host=server.address())
         line = Command("set x 5; echo $x", host=server.address())
         assert [ssh.run_command(asked).stdout for asked in (words, line)] == ["a b|it's|\\|", "5\n"]
+
+
+@pytest.mark.parametrize("brief", [False, True])
+def test_a_user_may_have_a_csh_and_an_environment(ssh: Front, brief: bool) -> None:
+    with account(f"hfc{os.getpid()}", shell="/bin/csh") as user, Sshd(user=user) as server:
+        env = {"A": "two\nlines 'and' $HOME!"}
+        asked = Command(["printenv", "A"], env=env, cwd="/tmp", host=server.address(), brief=brief)
+        assert ssh.run_command(asked).stdout == f"{env['A']}\n"
+        line = Command("set x = 5; echo $x", env=env, host=server.address(), brief=brief)
+        assert ssh.run_command(line).stdout == "5\n"

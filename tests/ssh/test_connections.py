@@ -57,7 +57,7 @@ def test_a_wrong_key_and_an_unknown_user_fail_to_authenticate(hosts: Hosts, tmp_
 
 def test_an_account_that_is_locked_is_not_let_in() -> None:
     with account(f"hfl{os.getpid()}") as locked, Sshd(user=locked) as server:
-        subprocess.run(["usermod", "--password", "!", locked], check=True)
+        subprocess.run(["passwd", "--quiet", "--lock", locked], check=True)
         assert refused(server.address()).code == "auth_failed"
 
 

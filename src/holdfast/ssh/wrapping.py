@@ -38,12 +38,12 @@ NOTES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 _READ_ENV: Final = (
-    "_hf_n={lines};_hf_e=;while [ $_hf_n -gt 0 ];do IFS= read -r _hf_l||exit 126;_hf_e=$_hf_e$_hf_l'\n'"
-    ';_hf_n=$((_hf_n-1));done;eval "$_hf_e";unset _hf_n _hf_e _hf_l\n'
+    "_hf_n={lines};_hf_e=;_hf_b=$(printf '\\nx');while [ $_hf_n -gt 0 ];do IFS= read -r _hf_l||exit 126"
+    ';_hf_e=$_hf_e$_hf_l${{_hf_b%x}};_hf_n=$((_hf_n-1));done;eval "$_hf_e";unset _hf_n _hf_e _hf_l _hf_b;'
 )
-_ENTER: Final = "cd -- {cwd} 2>/dev/null||{{ echo {mark} cwd >&2;exit 126;}}\n"
+_ENTER: Final = "cd -- {cwd} 2>/dev/null||{{ echo {mark} cwd >&2;exit 126;}};"
 _ENTER_INSIDE: Final = 'cd -- "$1" 2>/dev/null||{ echo "$2" cwd >&2;exit 126;};shift 2;exec "$@"'
-_FIND_SUDO: Final = "command -v sudo >/dev/null||{{ echo {mark} nosudo >&2;exit 127;}}\n"
+_FIND_SUDO: Final = "command -v sudo >/dev/null||{{ echo {mark} nosudo >&2;exit 127;}};"
 
 
 @dataclass(slots=True)
@@ -150,7 +150,7 @@ def wrapped(
         line = words if isinstance(words, str) else joined(words)
         return Wrapped(_in_sh(f"{watch}{_its_own(words)}") if watch else line, payload=payload, held=held)
     mark = mark or new_mark()
-    parts = [f"echo {mark} group $$ >&2\n"]
+    parts = [f"echo {mark} group $$ >&2;"]  # no newlines: a csh takes none between quotes
     if said:
         parts.append(_READ_ENV.format(lines=said.count(b"\n")))
     parts.append(watch)
@@ -205,4 +205,4 @@ def _as_user(sudo: Sudo, mark: str, names: Sequence[str], argv: Sequence[str]) -
     if not sudo.password:
         return quiet
     asking = f"exec sudo -S -k -p {quote(f'{mark} ask')}'\n' {rest}"
-    return f"if sudo -n -v 2>/dev/null;then echo {mark} go >&2;{quiet}\nelse {asking}\nfi"
+    return f"if sudo -n -v 2>/dev/null;then echo {mark} go >&2;{quiet};else {asking};fi"

@@ -168,7 +168,8 @@ def test_a_file_that_changes_while_it_is_sent_is_refused(hf, server, root, tmp_p
 
 def test_a_locked_account_is_not_let_in(hf, root):
     needs_root()
-    with account(f"hf-{os.getpid()}-l") as user, Sshd(user=user, DenyUsers=user) as server:
+    with account(f"hf-{os.getpid()}-l") as user, Sshd(user=user) as server:
+        subprocess.run(["passwd", "--quiet", "--lock", user], check=True)
         result = hf.apply(plan_on(server, [{"file": f"{root}/a", "content": "x"}]))
     assert first_error(result) == ("refused", "auth_failed")
     assert "h1" in result.errors[0]["message"] or user in result.errors[0]["message"]
