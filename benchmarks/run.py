@@ -234,10 +234,11 @@ def ssh(rounds: int) -> Iterator[Row]:
             yield Row(found.work, f"{found.value:.3g} x {found.against}", target, met)
 
 
-def serve(rounds: int) -> list[Row]:
+def serve(rounds: int) -> Iterator[Row]:
     from serve import measure
 
-    return [Row(*figure) for figure in measure(rounds)]
+    for found in measure(rounds):
+        yield Row(*found)
 
 
 def triggers(rounds: int) -> Iterator[Row]:
