@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -122,3 +123,10 @@ def test_names_that_are_no_text_still_make_a_document(shell: Shell) -> None:
     assert ended.code == 0, ended
     assert ended.out.isascii() and "\x1b" not in ended.out
     assert ended.document["changes"]
+
+
+def test_times_within_events_are_written_like_all_times(shell: Shell) -> None:
+    shell.run("apply", shell.steps("file: a\ncontent: x"), "--yes", "--confirm-within", "10ms")
+    events = {event["type"]: event for event in shell.json("events", "last")["events"]}
+    moments = events["run.started"]["data"]["at"], events["run.confirming"]["data"]["until"]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", moment) for moment in moments)

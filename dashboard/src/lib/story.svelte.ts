@@ -139,7 +139,7 @@ export class Story {
     if (event.step !== undefined) this.#foldStep(event, inPlace);
     else if (event.type === "run.gate_waiting") this.gate = Number(event.data["number"]);
     else if (event.type === "run.confirming")
-      this.confirmWithin = Number(event.data["until"]) - Date.parse(event.at) / 1000;
+      this.confirmWithin = (Date.parse(String(event.data["until"])) - Date.parse(event.at)) / 1000;
   }
 
   #foldStep(event: Event, inPlace: boolean): void {

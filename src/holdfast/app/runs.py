@@ -127,7 +127,13 @@ def published(run: Run, event: Event, at: float) -> dict[str, Any]:
 # Bulk that only recovery needs; people see it through `show` and `plan`.
 _BULK = {"run.created": ("outline",), "run.prepared": ("changes", "guarantees", "idle", "accepted")}
 
+_MOMENTS = frozenset({"at", "until"})  # the journal counts seconds, documents hold times
+
 
 def _public(type_: str, values: Mapping[str, Any]) -> dict[str, Any]:
     hidden = _BULK.get(type_, ())
-    return {name: value for name, value in values.items() if name not in hidden}
+    return {name: _said(name, value) for name, value in values.items() if name not in hidden}
+
+
+def _said(name: str, value: Any) -> Any:
+    return iso(value) if name in _MOMENTS and isinstance(value, float) else value
