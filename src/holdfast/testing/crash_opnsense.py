@@ -94,6 +94,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "activate a site": _activated("haproxy.frontend", "web", "/haproxy/service/", bind="10.0.0.1:80"),
     "activate a subnet": _activated("kea.subnet", "10.9.0.0/24", "/kea/service/"),
 }
+SINGLE: Final = [name for name in OPERATIONS if name.startswith("activate a")]
 SIX: Final = (
     _alias("web", "10.0.0.8"),
     _FIRST,
@@ -342,9 +343,10 @@ def to_the_end(bench: Bench, engine: Holdfast, result: Result) -> End:
     return End(row.ending if row else None)
 
 
-def faults_at_operations(bench: Bench, tally: Tally, faults: Sequence[str]) -> None:
+def faults_at_operations(bench: Bench, tally: Tally, faults: Sequence[str], names: Sequence[str]) -> None:
     """Every fault at every sort of operation, and at the undo of each."""
-    for name, operation in OPERATIONS.items():
+    for name in names:
+        operation = OPERATIONS[name]
         new = new_world(bench, operation.steps)
         for fault in faults:
             bench.renew()
@@ -410,10 +412,14 @@ def run(base: str, profile: str, *, small: bool) -> Tally:
     bench = Bench(base, profile)
     bench.keep_secrets()
     with bench.running():
-        faults_at_operations(bench, tally, faults[::6] if small else faults)
-        faults_at_requests(bench, tally, faults, 17 if small else 1)
+        if small:
+            faults_at_operations(bench, tally, faults[::8], [name for name in OPERATIONS if name not in SINGLE])
+            faults_at_operations(bench, tally, ["ok_without_activating"], SINGLE)
+        else:
+            faults_at_operations(bench, tally, faults, list(OPERATIONS))
+        faults_at_requests(bench, tally, faults, 41 if small else 1)
         for resume in (False, True):
-            kills(bench, tally, 9 if small else 1, resume=resume)
+            kills(bench, tally, 17 if small else 1, resume=resume)
     return tally
 
 
