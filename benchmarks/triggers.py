@@ -13,8 +13,8 @@ from measure import Contender, alternate
 from places import Place, holdfast
 
 from holdfast.app.engine import Engine
-from holdfast.app.trigger_loop import TriggerLoop
-from holdfast.app.triggers import Triggers
+from holdfast.app.triggering.loop import TriggerLoop
+from holdfast.app.triggering.triggers import Triggers
 from holdfast.core.events import Event
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.triggers.file import parse

@@ -126,7 +126,7 @@ MUTANTS: Sequence[Mutant] = (
     ),
     Mutant(
         "what a checkpoint keeps is not synced",
-        "app/objects.py",
+        "app/keeping/objects.py",
         "            for part in self._parts.values():\n                _sync_file(part)\n            return",
         "            return",
         "tests/app/test_objects.py",

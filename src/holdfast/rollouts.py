@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from typing import Any, Final, Literal, NamedTuple
 
 from holdfast.app.engine import Holdfast, Options
-from holdfast.app.folding import read
+from holdfast.app.looking.folding import read
 from holdfast.core.change import Guarantee
 from holdfast.core.errors import PlanError, Problem, Refused
 from holdfast.core.plan import Plan

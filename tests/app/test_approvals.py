@@ -8,8 +8,8 @@ import pytest
 
 import holdfast
 from holdfast import Holdfast, Refused
-from holdfast.app import approvals
-from holdfast.app.approvals import AGE_MAX_S, Approval
+from holdfast.app.plans import approvals
+from holdfast.app.plans.approvals import AGE_MAX_S, Approval
 
 DIGEST = "sha256:" + "a" * 64
 NOW = 1_800_000_000.0

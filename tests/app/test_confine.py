@@ -10,8 +10,8 @@ import pytest
 
 import holdfast
 from holdfast import PlanError
-from holdfast.app.confine import Bounds
 from holdfast.app.engine import Holdfast
+from holdfast.app.plans.confine import Bounds
 
 OUTSIDE = "outside_root"
 SSH = {"web": {"ssh": "web.example"}}
@@ -141,7 +141,7 @@ def test_a_plan_that_was_read_before_the_bounds_became_narrower_is_out_of_them(r
 
 
 def test_a_checkpoint_within_the_roots_can_be_restored_and_one_beyond_cannot(root: Path, tmp_path: Path, state: str) -> None:
-    from holdfast.app.checkpoints import plan_back
+    from holdfast.app.keeping.checkpoints import plan_back
 
     plan = Bounds.of().read(document({"file": f"{root}/a", "content": "1"}))
     with Holdfast.open(state) as hf:

@@ -8,7 +8,7 @@ import pytest
 
 import holdfast
 from holdfast import Plan
-from holdfast.app.limits import Extent, Limits
+from holdfast.app.plans.limits import Extent, Limits
 
 TARGETS = {name: {"ssh": f"{name}.example"} for name in ("a", "b")}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.app.objects import Objects
+from holdfast.app.keeping.objects import Objects
 from holdfast.core.errors import WorldError
 from holdfast.drivers.contract import Fetched
 from holdfast.drivers.files.calls import Calls

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, ViewportSize, sync_playwright
 
-from holdfast.app.tokens import OWNER, Caller
+from holdfast.app.serving.tokens import OWNER, Caller
 from tests.web.conftest import House
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from holdfast.app.tokens import Caller
+from holdfast.app.serving.tokens import Caller
 from tests.browser.conftest import OpenScreen, Screen
 from tests.web.conftest import House, gate
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import holdfast
-from holdfast.app import approvals
-from holdfast.app.kept import KeptPlan, KeptPlans
+from holdfast.app.plans import approvals
+from holdfast.app.plans.kept import KeptPlan, KeptPlans
 from tests.cli.conftest import Shell
 
 

@@ -114,7 +114,7 @@ def test_an_unexpected_error_is_one_clean_sentence_without_debug(shell: Shell, m
     def broken(*arguments: object, **options: object) -> None:
         raise RuntimeError("boom \x1b[31m")
 
-    monkeypatch.setattr("holdfast.app.reading.Reading.runs", broken)
+    monkeypatch.setattr("holdfast.app.looking.reading.Reading.runs", broken)
     ended = shell.run("runs")
     assert ended.code == 1
     assert ended.err.startswith("error: RuntimeError: boom \\x1b[31m") and "please report" in ended.err

@@ -16,8 +16,8 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 
 import holdfast
 from holdfast import Holdfast
-from holdfast.app import approvals
-from holdfast.app.workshop import Workshop
+from holdfast.app.plans import approvals
+from holdfast.app.serving.workshop import Workshop
 from holdfast.mcp.agent import Agent, Mandate
 from holdfast.mcp.server import server_for
 from holdfast.runtime.clock import SystemClock

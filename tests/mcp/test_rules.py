@@ -9,7 +9,7 @@ import pytest
 from mcp.client import Client
 
 import holdfast
-from holdfast.app.limits import Limits
+from holdfast.app.plans.limits import Limits
 from holdfast.mcp.server import server_for
 from holdfast.mcp.tools import TOOLS
 from tests.mcp.conftest import Asking, Place

@@ -10,7 +10,7 @@ import pytest
 
 import holdfast
 from holdfast.app.engine import Holdfast
-from holdfast.app.tenants import ledger
+from holdfast.app.looking.tenants import ledger
 from holdfast.rollouts import NetworkEndpoint, Rollouts, TenantDeployConfig, validate
 from tests.rollouts.services import Service
 

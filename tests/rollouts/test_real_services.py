@@ -15,7 +15,7 @@ import pytest
 
 import holdfast
 from holdfast.app.engine import Holdfast
-from holdfast.app.tenants import ledger
+from holdfast.app.looking.tenants import ledger
 from holdfast.testing.tenant_service import TenantService
 
 Start = Callable[..., TenantService]

@@ -11,7 +11,7 @@ import pytest
 
 import holdfast
 from holdfast.app.engine import Holdfast
-from holdfast.app.tenants import ledger
+from holdfast.app.looking.tenants import ledger
 from holdfast.cli import main
 from tests.rollouts.services import Service
 

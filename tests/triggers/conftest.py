@@ -15,8 +15,8 @@ import pytest
 from holdfast.app.engine import Engine
 from holdfast.app.home import Home
 from holdfast.app.parts import Parts
-from holdfast.app.trigger_loop import TriggerLoop
-from holdfast.app.triggers import Triggers
+from holdfast.app.triggering.loop import TriggerLoop
+from holdfast.app.triggering.triggers import Triggers
 from holdfast.app.wiring import Wiring
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.testing.builders import VirtualClock

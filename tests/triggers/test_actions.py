@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.app.firing import Rejected
+from holdfast.app.triggering.firing import Rejected
 from holdfast.core.errors import Refused
 from holdfast.triggers.actions import chosen, filled, script_of
 from holdfast.triggers.definitions import Command, Rule, Rules
@@ -319,7 +319,7 @@ async def test_a_variable_that_the_plan_does_not_declare_is_a_failure_that_names
 KILLED = """
 import asyncio, os, sys
 from holdfast.app.engine import Engine
-from holdfast.app.triggers import Triggers
+from holdfast.app.triggering.triggers import Triggers
 engine = Engine.open(sys.argv[1])
 asyncio.run(Triggers.load(engine, sys.argv[2]).fire("slow", source="manual:alice"))
 """

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from holdfast.app.tokens import Tokens
+from holdfast.app.serving.tokens import Tokens
 from holdfast.web.server import Server, Settings
 
 PATIENCE_S = 20.0

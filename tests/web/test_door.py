@@ -12,7 +12,7 @@ from typing import NamedTuple
 import httpx2
 import pytest
 
-from holdfast.app.tokens import ROLES
+from holdfast.app.serving.tokens import ROLES
 from holdfast.web.routes import ROUTES, Route
 from tests.web.conftest import House
 
@@ -216,7 +216,7 @@ def test_the_owners_token_is_private_and_the_others_are_kept_as_digests(house: H
 
 
 def test_a_token_that_is_made_or_taken_back_elsewhere_counts_at_once(house: House) -> None:
-    from holdfast.app.tokens import Tokens
+    from holdfast.app.serving.tokens import Tokens
     from holdfast.runtime.clock import SystemClock
 
     elsewhere = Tokens(house.server.home, SystemClock())

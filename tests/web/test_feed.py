@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.app.tail import Told
+from holdfast.app.looking.tail import Told
 from holdfast.web.feed import LISTENERS_MAX, RESET, Feed
 from holdfast.web.refusals import Denied
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from holdfast.app.cautions import warnings
-from holdfast.app.folding import heading_of
-from holdfast.app.locks import locked_by
+from holdfast.app.looking.folding import heading_of
+from holdfast.app.looking.locks import locked_by
+from holdfast.app.looking.reading import RESTING
 from holdfast.app.parts import Parts
-from holdfast.app.preview import SavedPlan, no_step, read_sources, seal
-from holdfast.app.reading import RESTING
+from holdfast.app.plans.cautions import warnings
+from holdfast.app.plans.preview import SavedPlan, no_step, read_sources, seal
 from holdfast.core.control import refusal, task_number
 from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
 from holdfast.core.events import Event

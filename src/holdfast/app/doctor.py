@@ -217,7 +217,7 @@ def _extras(home: Home) -> Iterator[Check]:
 
 
 def _server(home: Home) -> Iterator[Check]:
-    from holdfast.app.doctor_serve import server
+    from holdfast.app.serving.soundness import server
 
     yield from server(home, os.environ)
 

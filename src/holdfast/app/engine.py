@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from holdfast.app import apply, runs
+from holdfast.app import apply
 from holdfast.app.apply import Session, Waiting, Wishes, with_policy
 from holdfast.app.home import Home
+from holdfast.app.looking import runs
+from holdfast.app.looking.reading import EVENT_POLL_S, RESTING, Reading, home_of
 from holdfast.app.parts import Parts, who
-from holdfast.app.preview import Preview, SavedPlan
-from holdfast.app.reading import EVENT_POLL_S, RESTING, Reading, home_of
+from holdfast.app.plans.preview import Preview, SavedPlan
 from holdfast.app.use import Use, Work
 from holdfast.app.wiring import Wiring, needs_loop
 from holdfast.core.errors import Refused
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
     from opentelemetry.trace import Tracer
 
-    from holdfast.app.checkpoints import Checkpoint
-    from holdfast.app.following import Following
-    from holdfast.app.rehearse import Rehearsal
+    from holdfast.app.keeping.checkpoints import Checkpoint
+    from holdfast.app.looking.following import Following
+    from holdfast.app.plans.rehearse import Rehearsal
 
 T = TypeVar("T")
 
@@ -142,7 +143,7 @@ class Desk(Reading):
 
         None when no process drives the run: then it is to be done here. A command the run cannot take is refused.
         """
-        from holdfast.app.folding import read
+        from holdfast.app.looking.folding import read
 
         row = self.run_row(run)
         driven = row.ending is None and row.owner is not None and self.parts.owner.is_alive(row.owner)
@@ -156,12 +157,12 @@ class Desk(Reading):
         return row
 
     def following(self, run: str, since: int) -> Following:
-        from holdfast.app.following import Following
+        from holdfast.app.looking.following import Following
 
         return Following(self.journal, self.run_row(run).id, since=since, clock=self.clock, alive=self.parts.owner.is_alive)
 
     def plan_of(self, row: RunRow) -> Plan:
-        from holdfast.app.recorded import plan_of
+        from holdfast.app.keeping.recorded import plan_of
 
         return plan_of(self.parts, row)
 
@@ -183,7 +184,7 @@ class Desk(Reading):
         """Runs that hold what undoing them would need, and are not among the newest any more."""
         if not all_runs:
             return runs.fallen_out(self.journal, self.parts.runs_held_max)
-        from holdfast.app import retention
+        from holdfast.app.keeping import retention
 
         return list(retention.all_due(self.parts))
 
@@ -205,7 +206,7 @@ class Desk(Reading):
         """The plan with what its policy adds: the removal of what it left out."""
         if not plan.policy.prune:
             return plan
-        from holdfast.app.prune import pruned
+        from holdfast.app.keeping.prune import pruned
 
         return pruned(self.journal, plan)
 
@@ -216,7 +217,7 @@ class Desk(Reading):
         return Wishes(source=options.source or who(), policy=policy, expect=options.expect, saved=saved, wait=options.wait)
 
     def checkpoint_delete(self, name: str) -> None:
-        from holdfast.app import checkpoints
+        from holdfast.app.keeping import checkpoints
 
         checkpoints.delete(self.journal, name, at=self.parts.clock.now())
 
@@ -314,39 +315,39 @@ class Engine(Desk):
         due = self.due(all_runs)
         if not due:
             return 0
-        from holdfast.app import retention
+        from holdfast.app.keeping import retention
 
         return sum([await self.use(retention.letting_go(self.parts, row)) for row in due])
 
     async def compact(self, *, keep_runs: int) -> Mapping[str, int]:
-        from holdfast.app import retention
+        from holdfast.app.keeping import retention
 
         await self.settle(all_runs=True)
         return retention.compact(self.parts, keep_runs)
 
     async def drift(self, plan: str | None = None) -> list[dict[str, Any]]:
-        from holdfast.app.drift import drifting
+        from holdfast.app.keeping.drift import drifting
 
         return await self.use(drifting(self.parts, plan))
 
     async def rehearse(self, plan: Plan, **limits: int) -> Rehearsal:
-        from holdfast.app.rehearse import rehearsing
+        from holdfast.app.plans.rehearse import rehearsing
 
         return await self.use(rehearsing(plan, **limits))
 
     async def checkpoint_create(self, name: str, plan: str | None = None) -> Checkpoint:
-        from holdfast.app import checkpoints
+        from holdfast.app.keeping import checkpoints
 
         return await self.use(checkpoints.creating(self.parts, name, plan))
 
     async def checkpoint_diff(self, name: str) -> Preview:
         """What going back to it would do."""
-        from holdfast.app import checkpoints
+        from holdfast.app.keeping import checkpoints
 
         return await self.plan(checkpoints.plan_back(self.parts, name))
 
     async def checkpoint_restore(self, name: str, options: Options = DEFAULTS) -> Result:
-        from holdfast.app import checkpoints
+        from holdfast.app.keeping import checkpoints
 
         result = await self.apply(checkpoints.plan_back(self.parts, name), options)
         checkpoints.restored(self.journal, name, result, at=self.parts.clock.now())
@@ -414,43 +415,43 @@ class Holdfast(Desk):
         due = self.due(all_runs)
         if not due:
             return 0
-        from holdfast.app import retention
+        from holdfast.app.keeping import retention
 
         return sum([self.run_work(*retention.letting_go(self.parts, row)) for row in due])
 
     def compact(self, *, keep_runs: int) -> Mapping[str, int]:
         """Drop the records of old runs, and whatever nobody needs any more."""
-        from holdfast.app import retention
+        from holdfast.app.keeping import retention
 
         self.settle(all_runs=True)
         return retention.compact(self.parts, keep_runs)
 
     def drift(self, plan: str | None = None) -> list[dict[str, Any]]:
         """What is not as the newest run left it; of one plan, or of everything managed."""
-        from holdfast.app.drift import drifting
+        from holdfast.app.keeping.drift import drifting
 
         return self.run_work(*drifting(self.parts, plan))
 
     def rehearse(self, plan: Plan, **limits: int) -> Rehearsal:
         """Fail at every step of the plan, in memory."""
-        from holdfast.app.rehearse import rehearsing
+        from holdfast.app.plans.rehearse import rehearsing
 
         return self.run_work(*rehearsing(plan, **limits))
 
     def checkpoint_create(self, name: str, plan: str | None = None) -> Checkpoint:
-        from holdfast.app import checkpoints
+        from holdfast.app.keeping import checkpoints
 
         return self.run_work(*checkpoints.creating(self.parts, name, plan))
 
     def checkpoint_diff(self, name: str) -> Preview:
         """What going back to it would do."""
-        from holdfast.app import checkpoints
+        from holdfast.app.keeping import checkpoints
 
         return self.plan(checkpoints.plan_back(self.parts, name))
 
     def checkpoint_restore(self, name: str, options: Options = DEFAULTS, **changes: Any) -> Result:
         """Go back to it, by a run of its own."""
-        from holdfast.app import checkpoints
+        from holdfast.app.keeping import checkpoints
 
         result = self.apply(checkpoints.plan_back(self.parts, name), options, **changes)
         checkpoints.restored(self.journal, name, result, at=self.parts.clock.now())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from holdfast.app.engine import Desk, Holdfast
-    from holdfast.app.reading import Reading
+    from holdfast.app.looking.reading import Reading
     from holdfast.cli.signals import Stop
 
 
@@ -51,7 +51,7 @@ class Invocation:
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """Only the journal, only to look."""
-        from holdfast.app.reading import Reading
+        from holdfast.app.looking.reading import Reading
 
         with Reading.of(self.state, environment=self.environment) as desk:
             yield desk

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Final
 
-from holdfast.app import approvals, tracking
-from holdfast.app.confine import Bounds
 from holdfast.app.engine import Holdfast, Options
-from holdfast.app.kept import KeptPlan, KeptPlans
-from holdfast.app.limits import Extent, Limits
-from holdfast.app.reading import Reading, home_of
-from holdfast.app.workshop import Workshop
+from holdfast.app.looking import tracking
+from holdfast.app.looking.reading import Reading, home_of
+from holdfast.app.plans import approvals
+from holdfast.app.plans.confine import Bounds
+from holdfast.app.plans.kept import KeptPlan, KeptPlans
+from holdfast.app.plans.limits import Extent, Limits
+from holdfast.app.serving.workshop import Workshop
 from holdfast.core.errors import Problem, Refused
 from holdfast.core.plan import Plan
 from holdfast.journal.contract import RunRow
@@ -146,7 +147,7 @@ class Agent:
         return self._begin(kept, exact.plan, lambda options: self.workshop.start(exact, options))
 
     def restore_checkpoint(self, name: str) -> str:
-        from holdfast.app.checkpoints import plan_back
+        from holdfast.app.keeping.checkpoints import plan_back
 
         with self.looking() as desk:
             back = plan_back(desk.parts, name)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.app.runs import event_documents
+from holdfast.app.looking.runs import event_documents
 from holdfast.core.control import refusal
 from holdfast.core.errors import Failure
 from holdfast.core.plan import Plan, Retry, Step, Task

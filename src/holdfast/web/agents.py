@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 
-from holdfast.app.limits import Limits
-from holdfast.app.tokens import Caller
-from holdfast.app.workshop import Workshop
+from holdfast.app.plans.limits import Limits
+from holdfast.app.serving.tokens import Caller
+from holdfast.app.serving.workshop import Workshop
 from holdfast.mcp.agent import UNLIMITED, Agent, Mandate
 from holdfast.web.door import BODY_BYTES_MAX, SAFETY, refuse
 from holdfast.web.gate import Gate, check_role

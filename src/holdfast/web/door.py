@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from starlette.requests import Request
 
-from holdfast.app.tokens import Caller
+from holdfast.app.serving.tokens import Caller
 from holdfast.core.errors import Bug, HoldfastError, Problem
 from holdfast.web import streams
 from holdfast.web.gate import Gate, check_role

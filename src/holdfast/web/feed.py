@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from holdfast.app.tail import Told
+from holdfast.app.looking.tail import Told
 from holdfast.web.refusals import Denied
 
 FRAMES_MAX: Final = 20_000

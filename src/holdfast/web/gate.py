@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from holdfast.app.tokens import Caller, Tokens
+from holdfast.app.serving.tokens import Caller, Tokens
 from holdfast.web.refusals import Denied
 from holdfast.web.sessions import Session, Sessions
 

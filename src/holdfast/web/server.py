@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from holdfast.app.attending import Attending
-from holdfast.app.confine import Bounds
 from holdfast.app.engine import Engine, Holdfast
-from holdfast.app.reading import Reading, home_of
-from holdfast.app.tail import Tail
-from holdfast.app.tokens import OWNER, Tokens
-from holdfast.app.triggers import default_file
-from holdfast.app.workshop import Workshop
+from holdfast.app.looking.reading import Reading, home_of
+from holdfast.app.looking.tail import Tail
+from holdfast.app.plans.confine import Bounds
+from holdfast.app.serving.tokens import OWNER, Tokens
+from holdfast.app.serving.workshop import Workshop
+from holdfast.app.triggering.attending import Attending
+from holdfast.app.triggering.triggers import default_file
 from holdfast.core.errors import Refused, WorldError
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.runtime.clock import SystemClock

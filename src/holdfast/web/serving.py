@@ -9,16 +9,16 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from holdfast.app import picture, runs
-from holdfast.app.attending import Attending
-from holdfast.app.confine import Bounds
 from holdfast.app.engine import Holdfast
 from holdfast.app.home import Home
-from holdfast.app.kept import KeptPlans
-from holdfast.app.reading import Reading
-from holdfast.app.tail import tenants_of
-from holdfast.app.tokens import Caller
-from holdfast.app.workshop import Workshop
+from holdfast.app.looking import picture, runs
+from holdfast.app.looking.reading import Reading
+from holdfast.app.looking.tail import tenants_of
+from holdfast.app.plans.confine import Bounds
+from holdfast.app.plans.kept import KeptPlans
+from holdfast.app.serving.tokens import Caller
+from holdfast.app.serving.workshop import Workshop
+from holdfast.app.triggering.attending import Attending
 from holdfast.core.errors import Refused
 from holdfast.core.plan import Plan
 from holdfast.journal.contract import RunRow

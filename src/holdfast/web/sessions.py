@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from holdfast.app.tokens import TOKEN_BYTES, Caller, digest_of
+from holdfast.app.serving.tokens import TOKEN_BYTES, Caller, digest_of
 from holdfast.runtime.clock import Clock
 
 CODE_S: Final = 300.0

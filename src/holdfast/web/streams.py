@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from holdfast.app import runs
-from holdfast.app.tail import Told
+from holdfast.app.looking import runs
+from holdfast.app.looking.tail import Told
 from holdfast.journal.contract import Journal
 from holdfast.web.asked import EventsWanted
 from holdfast.web.feed import PING, RESET, Wanted, frame_of

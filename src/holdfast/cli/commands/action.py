@@ -19,7 +19,7 @@ from holdfast.cli.signals import FIRST, SIGNALS
 from holdfast.cli.views import firing
 
 if TYPE_CHECKING:
-    from holdfast.app.triggers import Triggers
+    from holdfast.app.triggering.triggers import Triggers
     from holdfast.triggers.definitions import Triggers as Definitions
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ def action() -> None:
 @click.pass_obj
 def list_(invocation: Invocation, file: str | None) -> int:
     """List actions: when each ran last, and whether it may be fired."""
-    from holdfast.app.triggers import action_documents
+    from holdfast.app.triggering.triggers import action_documents
 
     definitions = defined(invocation, file)
     with invocation.reading() as desk:
@@ -88,7 +88,7 @@ def _given(variables: Sequence[str]) -> dict[str, str]:
 
 
 def defined(invocation: Invocation, path: str | None) -> Definitions:
-    from holdfast.app.triggers import default_file
+    from holdfast.app.triggering.triggers import default_file
     from holdfast.triggers.file import load
 
     return load(path or default_file(invocation.environment), home=invocation.environment.get("HOME"))
@@ -98,7 +98,7 @@ def defined(invocation: Invocation, path: str | None) -> Definitions:
 def opened(invocation: Invocation, path: str | None) -> Iterator[Triggers]:
     """What the file defines, over an engine."""
     from holdfast.app.engine import Engine
-    from holdfast.app.triggers import Triggers
+    from holdfast.app.triggering.triggers import Triggers
 
     definitions = defined(invocation, path)
     with invocation.engine() as hf:

@@ -18,7 +18,7 @@ from holdfast.cli.words import said
 
 if TYPE_CHECKING:
     from holdfast.app.engine import Holdfast, Options
-    from holdfast.app.preview import Preview, SavedPlan
+    from holdfast.app.plans.preview import Preview, SavedPlan
     from holdfast.core.plan import Plan
     from holdfast.core.result import Result
 
@@ -64,7 +64,7 @@ def _reviewed(invocation: Invocation, hf: Holdfast, wanted: Plan, saved: SavedPl
 
 def _options(invocation: Invocation, *, no_wait: bool, **given: Any) -> Options:
     from holdfast.app.engine import Options
-    from holdfast.app.locks import locked_by
+    from holdfast.app.looking.locks import locked_by
 
     def waiting(holder: Any) -> None:
         invocation.screen.note(line(Span(f"{'waiting':<{COLUMN}}", "cyan"), locked_by(holder)))

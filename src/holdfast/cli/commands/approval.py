@@ -18,9 +18,9 @@ def approved(invocation: Invocation, name: str, *, show: bool) -> int:
     """Approve the plan with this digest; with `show`, only show it."""
     if _DIGEST.fullmatch(name) is None:
         raise click.UsageError(f"say which step of the run `{name}` is approved, or the digest of a plan instead of a run")
-    from holdfast.app import approvals
-    from holdfast.app.kept import KeptPlans
     from holdfast.app.parts import who
+    from holdfast.app.plans import approvals
+    from holdfast.app.plans.kept import KeptPlans
 
     with invocation.engine() as hf:
         kept = KeptPlans.of(hf.parts).by_digest(name)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from holdfast.core.errors import PlanError, Problem
 
 if TYPE_CHECKING:
-    from holdfast.app.preview import SavedPlan
+    from holdfast.app.plans.preview import SavedPlan
     from holdfast.core.plan import Plan
 
 
 def read(file: str) -> tuple[Plan, SavedPlan | None]:
-    from holdfast.app.preview import read_saved
+    from holdfast.app.plans.preview import read_saved
     from holdfast.planfile import load
 
     saved = read_saved(_bytes(file)) if file != "-" else None

@@ -28,7 +28,7 @@ def list_(invocation: Invocation) -> int:
 
 
 def show(invocation: Invocation) -> int:
-    from holdfast.app.locks import documents, waiting_documents
+    from holdfast.app.looking.locks import documents, waiting_documents
 
     with invocation.reading() as desk:
         found, waiting = documents(desk.journal.locks()), waiting_documents(desk.waiting())
@@ -46,7 +46,7 @@ def break_(invocation: Invocation, lock: str) -> int:
 
     Its exact ID says that it is meant; nothing is asked.
     """
-    from holdfast.app.locks import break_lock, documents, find
+    from holdfast.app.looking.locks import break_lock, documents, find
 
     with invocation.engine() as hf:
         held = find(hf.journal, lock)

@@ -17,7 +17,7 @@ PARK_S: Final = 60.0
 
 
 def limits(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> Any:
-    from holdfast.app.limits import Limits
+    from holdfast.app.plans.limits import Limits
 
     try:
         return Limits.parse(texts)
@@ -49,7 +49,7 @@ def mcp(invocation: Invocation, allow_local_commands: bool, **may: Any) -> int:
     if find_spec("mcp") is None:
         raise Refused("the library `mcp` is not installed", code="unsupported", hint="install holdfast[mcp]")
     from holdfast.app.engine import Holdfast
-    from holdfast.app.workshop import Workshop
+    from holdfast.app.serving.workshop import Workshop
     from holdfast.mcp.agent import Agent, Mandate
     from holdfast.mcp.stdio import serve
     from holdfast.runtime.clock import SystemClock

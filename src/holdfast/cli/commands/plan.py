@@ -16,7 +16,7 @@ from holdfast.cli.options import command, file_argument
 from holdfast.core.errors import HoldfastError
 
 if TYPE_CHECKING:
-    from holdfast.app.preview import Preview
+    from holdfast.app.plans.preview import Preview
     from holdfast.core.plan import Plan
 
 

@@ -52,7 +52,7 @@ def serve(invocation: Invocation, recover: str, **given: Any) -> int:
     """
     import asyncio
 
-    from holdfast.app.doctor_serve import PARTS, installed
+    from holdfast.app.serving.soundness import PARTS, installed
 
     if not all(map(installed, PARTS)):
         raise Refused("what serving needs is not installed", code="unsupported", hint="pip install 'holdfast[serve]'")

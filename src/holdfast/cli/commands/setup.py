@@ -25,7 +25,7 @@ def schema(invocation: Invocation) -> int:
 def doctor(invocation: Invocation) -> int:
     """Check this installation: what it stands on, and what it can do. Exit 1 when something is wrong."""
     from holdfast.app.doctor import examine
-    from holdfast.app.reading import home_of
+    from holdfast.app.looking.reading import home_of
 
     found = [check.plain() for check in examine(home_of(invocation.state, invocation.environment))]
     code = codes.FINE if all(each["ok"] for each in found) else codes.FAILED

@@ -15,7 +15,7 @@ from holdfast.cli.views import lists
 @click.pass_obj
 def tenants(invocation: Invocation) -> int:
     """Show what every tenant runs, and what it last ran well."""
-    from holdfast.app.tenants import ledger
+    from holdfast.app.looking.tenants import ledger
 
     with invocation.reading() as desk:
         found = [each.plain() for each in ledger(desk.journal)]

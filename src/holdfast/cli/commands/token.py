@@ -13,7 +13,7 @@ from holdfast.cli.options import DURATION, Command
 from holdfast.cli.root import Group
 
 if TYPE_CHECKING:
-    from holdfast.app.tokens import Tokens
+    from holdfast.app.serving.tokens import Tokens
 
 
 @click.group("token", cls=Group)
@@ -60,8 +60,8 @@ def revoke(invocation: Invocation, token: str) -> int:
 
 
 def _tokens(invocation: Invocation) -> Tokens:
-    from holdfast.app.reading import home_of
-    from holdfast.app.tokens import Tokens
+    from holdfast.app.looking.reading import home_of
+    from holdfast.app.serving.tokens import Tokens
     from holdfast.runtime.clock import SystemClock
 
     home = home_of(invocation.state, invocation.environment)

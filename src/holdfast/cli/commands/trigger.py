@@ -17,7 +17,7 @@ from holdfast.cli.signals import SIGNALS
 from holdfast.cli.views import firing
 
 if TYPE_CHECKING:
-    from holdfast.app.trigger_loop import TriggerLoop
+    from holdfast.app.triggering.loop import TriggerLoop
     from holdfast.journal.contract import Record
 
 
@@ -34,7 +34,7 @@ name_argument = click.argument("name", metavar="NAME")
 @click.pass_obj
 def list_(invocation: Invocation, file: str | None) -> int:
     """List triggers: whether each is enabled, when it is due, and how it stands."""
-    from holdfast.app.triggers import trigger_documents
+    from holdfast.app.triggering.triggers import trigger_documents
 
     definitions = defined(invocation, file)
     with invocation.reading() as desk:
@@ -94,7 +94,7 @@ def run(invocation: Invocation, once: bool, file: str | None) -> int:
     """
     import asyncio
 
-    from holdfast.app.trigger_loop import TriggerLoop
+    from holdfast.app.triggering.loop import TriggerLoop
 
     def tell(record: Record) -> None:
         for event in record.events:

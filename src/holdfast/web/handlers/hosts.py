@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from holdfast.app.reached import reached
+from holdfast.app.looking.reached import reached
 from holdfast.web.serving import Call, Serving, page_of
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.app import approvals
-from holdfast.app.kept import KeptPlan
+from holdfast.app.plans import approvals
+from holdfast.app.plans.kept import KeptPlan
 from holdfast.web.asked import DigestSeen
 from holdfast.web.serving import Call, Serving
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from holdfast.app import picture, runs
 from holdfast.app.engine import Options
-from holdfast.app.preview import SavedPlan
+from holdfast.app.looking import picture, runs
+from holdfast.app.plans.preview import SavedPlan
 from holdfast.core.plan import Plan
 from holdfast.journal.contract import RunRow
 from holdfast.web.asked import ChangesWanted, EventsWanted, RunsWanted, RunWanted

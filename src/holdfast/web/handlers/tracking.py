@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast import __version__
-from holdfast.app import locks, tenants, tracking
+from holdfast.app.looking import locks, tenants, tracking
 from holdfast.web.asked import HistoryWanted, OfPlan, StatsWanted
 from holdfast.web.serving import Call, Serving, page_of
 

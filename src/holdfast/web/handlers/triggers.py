@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from holdfast.app.attending import Attending
-from holdfast.app.triggers import action_documents, trigger_documents
+from holdfast.app.triggering.attending import Attending
+from holdfast.app.triggering.triggers import action_documents, trigger_documents
 from holdfast.core.errors import Refused
 from holdfast.triggers.definitions import Triggers
 from holdfast.web.asked import CheckWanted, FireWanted

@@ -8,9 +8,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from holdfast.app import runs
 from holdfast.app.home import Home
-from holdfast.app.locks import waiting_documents
+from holdfast.app.looking import runs
+from holdfast.app.looking.locks import waiting_documents
 from holdfast.journal import queue
 from holdfast.journal.contract import Journal, LockRow, RunRow
 from holdfast.journal.queue import Waiter
@@ -18,7 +18,7 @@ from holdfast.runtime.clock import Clock, SystemClock
 from holdfast.runtime.owner import is_alive
 
 if TYPE_CHECKING:
-    from holdfast.app.checkpoints import Checkpoint
+    from holdfast.app.keeping.checkpoints import Checkpoint
     from holdfast.core.result import Result
 
 EVENT_POLL_S: Final = 0.1
@@ -57,7 +57,7 @@ class Reading:
         return runs.find(self.journal, run)
 
     def show(self, run: str) -> Result:
-        from holdfast.app.folding import show
+        from holdfast.app.looking.folding import show
 
         row = self.as_it_is(self.run_row(run))
         place = self._place(row.id) if row.state == "queued" else None
@@ -88,12 +88,12 @@ class Reading:
 
     def checkpoints(self) -> list[dict[str, Any]]:
         """The newest first."""
-        from holdfast.app.checkpoints import all_of
+        from holdfast.app.keeping.checkpoints import all_of
 
         return [checkpoint.plain() for checkpoint in all_of(self.journal)]
 
     def checkpoint(self, name: str) -> Checkpoint:
-        from holdfast.app.checkpoints import find
+        from holdfast.app.keeping.checkpoints import find
 
         return find(self.journal, name)
 

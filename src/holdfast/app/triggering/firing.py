@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from holdfast.app import tracking
 from holdfast.app.engine import Engine, Options
+from holdfast.app.looking import tracking
 from holdfast.core.errors import HoldfastError, PlanError, Refused
 from holdfast.core.events import NOTHING, Event
 from holdfast.core.plan import Plan

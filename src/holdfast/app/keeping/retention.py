@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from holdfast.app import checkpoints, recorded, restoring, tenants
 from holdfast.app.apply import Session
-from holdfast.app.objects import Objects
+from holdfast.app.keeping import checkpoints, recorded, restoring
+from holdfast.app.keeping.objects import Objects
+from holdfast.app.looking import tenants
+from holdfast.app.looking.runs import HOLDING, holds
 from holdfast.app.parts import Parts
-from holdfast.app.runs import HOLDING, holds
 from holdfast.app.use import Use
 from holdfast.core.errors import StorageFailed, WorldError
 from holdfast.journal.contract import Journal, RunRow

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from holdfast.app.cautions import warnings
+from holdfast.app.plans.cautions import warnings
 from holdfast.core.change import Action, Change, Depth, Guarantee, Look, Resource, State
 from holdfast.core.errors import PlanError, Problem
 from holdfast.core.plan import Plan, Step

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.app.folding import read
+from holdfast.app.looking.folding import read
 from holdfast.core.run import Run
 from holdfast.core.times import iso
 from holdfast.journal.contract import Journal, RunRow

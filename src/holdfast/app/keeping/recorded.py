@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from holdfast.app import restoring
-from holdfast.app.folding import read
+from holdfast.app.keeping import restoring
+from holdfast.app.looking.folding import read
 from holdfast.app.parts import Parts
 from holdfast.core.change import Resource, State
 from holdfast.core.errors import Refused

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from holdfast.app.engine import DEFAULTS, Desk, Holdfast, Options, commanding, recovering
-from holdfast.app.preview import Preview, SavedPlan
+from holdfast.app.plans.preview import Preview, SavedPlan
 from holdfast.core.errors import Refused
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from holdfast.app import recorded
+from holdfast.app.keeping import recorded
 from holdfast.app.use import Use
 from holdfast.core.change import Look, Resource, State
 from holdfast.kinds.states import depth_of

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
-from holdfast.app import recorded
+from holdfast.app.keeping import recorded
 from holdfast.core.change import Resource
 from holdfast.core.plan import Plan, Stage, Step, Task
 from holdfast.journal.contract import Journal

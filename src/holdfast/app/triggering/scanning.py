@@ -13,9 +13,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from holdfast.app import retention, runs
 from holdfast.app.engine import Engine, Options
-from holdfast.app.firing import Firing
+from holdfast.app.keeping import retention
+from holdfast.app.looking import runs
+from holdfast.app.triggering.firing import Firing
 from holdfast.core.errors import HoldfastError, PlanError, Problem, WorldError
 from holdfast.core.events import Event
 from holdfast.core.times import iso

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from holdfast.app.engine import Engine
-from holdfast.app.firing import Fired, Firing, Given
-from holdfast.app.reading import Reading
-from holdfast.app.scanning import Scanning
-from holdfast.app.watching import Memory, Watching
+from holdfast.app.looking.reading import Reading
+from holdfast.app.triggering.firing import Fired, Firing, Given
+from holdfast.app.triggering.scanning import Scanning
+from holdfast.app.triggering.watching import Memory, Watching
 from holdfast.core.errors import Refused
 from holdfast.core.events import NOTHING, Event
 from holdfast.core.times import iso

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from holdfast.app.following import Alive
-from holdfast.app.runs import Names, documents_of, published
+from holdfast.app.looking.following import Alive
+from holdfast.app.looking.runs import Names, documents_of, published
 from holdfast.core.events import Event, Outline
 from holdfast.core.run import Run, evolve
 from holdfast.journal.contract import Journal, Record

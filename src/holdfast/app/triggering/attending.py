@@ -11,9 +11,9 @@ from threading import Thread
 from typing import Any, Final, TypeVar
 
 from holdfast.app.engine import Engine
-from holdfast.app.tracking import execution
-from holdfast.app.trigger_loop import TriggerLoop
-from holdfast.app.triggers import Triggers
+from holdfast.app.looking.tracking import execution
+from holdfast.app.triggering.loop import TriggerLoop
+from holdfast.app.triggering.triggers import Triggers
 from holdfast.core.errors import Refused
 from holdfast.triggers.definitions import Triggers as Definitions
 

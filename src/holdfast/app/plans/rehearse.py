@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from holdfast.app.apply import Session, reopen
-from holdfast.app.preview import Preview
+from holdfast.app.plans.preview import Preview
 from holdfast.app.use import Use
 from holdfast.core.change import Depth, Effect, Guarantee
 from holdfast.core.errors import Bug, Failure, Problem

@@ -46,7 +46,7 @@ def _owner(home: Home) -> Check:
 
 
 def _tokens(home: Home) -> Check:
-    from holdfast.app.tokens import Tokens
+    from holdfast.app.serving.tokens import Tokens
     from holdfast.runtime.clock import SystemClock
 
     try:
@@ -68,7 +68,7 @@ def _files() -> Check:
 
 
 def _triggers(environment: Mapping[str, str]) -> Iterator[Check]:
-    from holdfast.app.triggers import default_file
+    from holdfast.app.triggering.triggers import default_file
     from holdfast.triggers import file
 
     path = default_file(environment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from holdfast.app.runs import Names, documents_of, published
+from holdfast.app.looking.runs import Names, documents_of, published
 from holdfast.core.run import Run, evolve
 from holdfast.journal.contract import Journal
 from holdfast.runtime.clock import Clock

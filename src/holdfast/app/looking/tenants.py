@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.app.folding import read
-from holdfast.app.recorded import all_runs
+from holdfast.app.keeping.recorded import all_runs
+from holdfast.app.looking.folding import read
 from holdfast.core.run import FINISHED, Run
 from holdfast.core.times import iso
 from holdfast.journal.contract import Journal, RunRow

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from holdfast.app import recorded, restoring
-from holdfast.app.objects import Adding, Objects
+from holdfast.app.keeping import recorded, restoring
+from holdfast.app.keeping.objects import Adding, Objects
 from holdfast.app.use import Use
 from holdfast.core.change import Depth, Look, Resource, State
 from holdfast.core.errors import Refused, WorldError

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.app.preview import Preview, SavedPlan, encode_saved, read_saved
+from holdfast.app.plans.preview import Preview, SavedPlan, encode_saved, read_saved
 from holdfast.core.errors import Refused, StorageFailed
 from holdfast.core.times import iso
 from holdfast.runtime.clock import Clock

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from holdfast.app.engine import Engine
-from holdfast.app.firing import Firing, Rejected
+from holdfast.app.triggering.firing import Firing, Rejected
 from holdfast.core.errors import Refused
 from holdfast.core.events import Event
 from holdfast.triggers.conditions import holds

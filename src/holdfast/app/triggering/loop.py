@@ -17,8 +17,8 @@ from contextlib import asynccontextmanager, suppress
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from holdfast.app.triggers import Triggers, armed_since, is_enabled
-from holdfast.app.watching import Memory
+from holdfast.app.triggering.triggers import Triggers, armed_since, is_enabled
+from holdfast.app.triggering.watching import Memory
 from holdfast.core.errors import HoldfastError, Refused
 from holdfast.core.events import Event
 from holdfast.journal.contract import Record

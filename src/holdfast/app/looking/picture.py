@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast.app import restoring
-from holdfast.app.folding import heading_of, read
-from holdfast.app.preview import told
-from holdfast.app.runs import Names, holds
+from holdfast.app.keeping import restoring
+from holdfast.app.looking.folding import heading_of, read
+from holdfast.app.looking.runs import Names, holds
+from holdfast.app.plans.preview import told
 from holdfast.core.change import Change
 from holdfast.core.control import refusal
 from holdfast.core.plan import Plan, Step

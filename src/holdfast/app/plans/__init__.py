@@ -1,0 +1,1 @@
+"""Plans before they are applied: shown, rehearsed, kept, confined, limited, approved."""

@@ -1,0 +1,1 @@
+"""Many runs and many callers in one process."""

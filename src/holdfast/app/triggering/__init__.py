@@ -1,0 +1,1 @@
+"""Actions, cron, watchers and scanners over one engine."""
