@@ -88,6 +88,18 @@ def test_an_event_has_its_numbers_and_its_place(shell: Shell) -> None:
     assert later == events[-1:]
 
 
+def test_every_task_is_told_with_the_run_and_begins_its_own_count(shell: Shell) -> None:
+    shell.write("two.yaml", "holdfast: 1\nname: two\ntasks: [{name: a, steps: [{dir: d1}]}, {name: b, steps: [{dir: d2}]}]\n")
+    shell.run("apply", "two.yaml", "--yes")
+    events = shell.json("events", "last")["events"]
+    assert [(event["type"], event.get("task"), event.get("task_seq")) for event in events[:3]] == [
+        ("run.created", None, None),
+        ("task.created", "a", 1),
+        ("task.created", "b", 1),
+    ]
+    assert [event["plan_seq"] for event in events] == list(range(1, len(events) + 1))
+
+
 def test_following_prints_one_event_per_line_and_ends_with_the_run(shell: Shell) -> None:
     shell.run("apply", shell.steps(FILE), "--yes")
     lines = shell.run("events", "last", "--follow", "--json").out.splitlines()

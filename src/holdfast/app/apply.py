@@ -118,7 +118,8 @@ class Session:
             "owner": parts.owner.name,
             **({"warnings": found} if (found := warnings(plan)) else {}),
         }
-        self._tell(run, Event("run.created", created), durable=False)
+        tasks = [Event("task.created", task=number) for number in range(len(plan.tasks))]
+        self._tell(run, Event("run.created", created), *tasks, durable=False)
         self._run = run
         return run
 
@@ -297,10 +298,11 @@ class Session:
         if self._run is not None:
             self._tell(self._run, event, durable=False)
 
-    def _tell(self, run: Run, event: Event, *, durable: bool = True) -> None:
-        evolve(run, event)
-        self.parts.journal.append(run.id, [event], at=self.parts.clock.now(), durable=durable)
-        self.parts.watch(run, [event])
+    def _tell(self, run: Run, *events: Event, durable: bool = True) -> None:
+        for event in events:
+            evolve(run, event)
+        self.parts.journal.append(run.id, events, at=self.parts.clock.now(), durable=durable)
+        self.parts.watch(run, events)
 
     async def _close(self, run: Run, book: Book) -> Result:
         """The run has an ending: free its locks, and drop what only undo needed where nothing can be undone any more."""
