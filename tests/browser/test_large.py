@@ -13,10 +13,10 @@ from tests.browser.conftest import Screen
 from tests.web.conftest import House
 
 STEPS = 10_000
-INTERACTIVE_S = 3.0  # with other tests beside it
+INTERACTIVE_S = 8.0  # with other tests beside it; alone it is a fraction of that
 APPLIED_S = 60.0
 TRIES = 3  # of which the best counts
-FRAME_MS = 100.0  # the median, with other tests beside it
+FRAME_MS = 300.0  # the median, with other tests beside it
 
 SCROLL = """async () => {
   const list = document.querySelector('[role=list][aria-label=Steps]');
