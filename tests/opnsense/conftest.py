@@ -11,6 +11,7 @@ import pytest
 import holdfast
 from holdfast import Holdfast, Plan
 from holdfast.testing.opnsense import Simulator
+from holdfast.testing.opnsense.recorded import Recorded
 
 PlanOf = Callable[..., Plan]
 
@@ -76,4 +77,9 @@ def writes(sim: Simulator) -> list[str]:
 
 
 def calls(sim: Simulator, words: str) -> int:
-    return sum(words in call.uri for call in sim.requests)
+    """Requests to an address, without those that only asked whether the key may activate."""
+    return sum(words in call.uri and not _probes(call) for call in sim.requests)
+
+
+def _probes(call: Recorded) -> bool:
+    return not call.writes and any(verb in call.uri for verb in ("/reconfigure", "/apply"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -97,6 +98,15 @@ class House:
 
     def ended(self, run: str) -> Json:
         return self.until(run, lambda document: document["ending"] is not None)
+
+    def metrics(self, having: str) -> set[str]:
+        """Names of what is measured, once this is among them: it comes a moment after what it measures."""
+        end = time.monotonic() + PATIENCE_S
+        with self.client() as client:
+            while having not in (names := set(re.findall(r"^([a-z_]+)", client.get("/metrics").text, re.MULTILINE))):
+                assert time.monotonic() < end, names
+                time.sleep(0.02)
+        return names
 
     def in_state(self, run: str, state: str) -> Json:
         return self.until(run, lambda document: document["state"] == state)

@@ -15,10 +15,11 @@ actions:
   touch: {{command: [touch, "{home}/${{name}}"], vars: {{name: touched}}, cooldown: 1h}}
   fail: {{command: ["false"]}}
   deploy: {{plan: {home}/plan.yaml}}
+  answer: {{command: ["true"]}}
 cron:
   nightly: {{schedule: "0 3 * * *", timezone: UTC, action: fail}}
 watchers:
-  look: {{source: {{command: [echo, "200"]}}, condition: {{exceeds: 100}}, interval: 1h, respond: [{{action: deploy}}]}}
+  look: {{source: {{command: [echo, "200"]}}, condition: {{exceeds: 100}}, interval: 1h, respond: [{{action: answer}}]}}
 """
 
 
@@ -34,7 +35,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def test_an_action_is_fired_and_cools_down(house: House, tmp_path: Path) -> None:
     with house.client() as client:
-        assert [row["name"] for row in client.get("/api/v1/actions").json()["actions"]] == ["touch", "fail", "deploy"]
+        assert [row["name"] for row in client.get("/api/v1/actions").json()["actions"]] == ["touch", "fail", "deploy", "answer"]
         fired = client.post("/api/v1/actions/touch/fire", json={"vars": {"name": "mine"}})
         assert (fired.status_code, fired.json()["success"], fired.json()["source"]) == (202, True, "api")
         assert (tmp_path / "mine").exists()
