@@ -82,4 +82,4 @@ def calls(sim: Simulator, words: str) -> int:
 
 
 def _probes(call: Recorded) -> bool:
-    return not call.writes and any(verb in call.uri for verb in ("/reconfigure", "/apply"))
+    return call.action in ("apply", "reconfigure") and not call.activates

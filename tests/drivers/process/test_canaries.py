@@ -38,9 +38,10 @@ def while_it_runs(driver, operation, sign):
 
     async def scenario():
         task = asyncio.ensure_future(driver.apply(Batch((move(operation),))))
-        while not sign.exists():
-            await asyncio.sleep(0.01)
         found = processes()
+        while not sign.exists() or not any(command == b"sleep\x0061\0" for command, _ in found.values()):
+            await asyncio.sleep(0.01)
+            found = processes()
         task.cancel()
         return found, await task
 
