@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any
 
 from holdfast.core.change import Change, Effect
@@ -40,14 +40,12 @@ class Server:
         self.port = 0
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.requests.append(await reader.readuntil(b"\r\n\r\n"))
-        response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
-        writer.write(response)
-        if response:
-            writer.close()
-        else:
-            await reader.read()  # says nothing, until the other side goes
-            writer.close()
+        with closing(writer), suppress(asyncio.IncompleteReadError):  # who only knocks says nothing
+            self.requests.append(await reader.readuntil(b"\r\n\r\n"))
+            response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+            writer.write(response)
+            if not response:
+                await reader.read()  # says nothing, until the other side goes
 
     @asynccontextmanager
     async def serving(self, port: int = 0):
