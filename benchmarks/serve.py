@@ -92,7 +92,7 @@ class Asking(asyncio.Protocol):
 
     def _ask(self) -> None:
         self._asked = time.perf_counter()
-        self._transport.write(self._request)  # type: ignore[attr-defined]
+        self._transport.write(self._request)  # type: ignore[attr-defined]  # of TCP
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -168,13 +168,13 @@ class Listening(asyncio.Protocol):
         self._rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.write(self._request)  # type: ignore[attr-defined]
+        transport.write(self._request)  # type: ignore[attr-defined]  # of TCP
 
     def data_received(self, data: bytes) -> None:
         now = time.time()
         if self._up is not None and b"still here" in data:
             self._up()
-            self._up = None  # type: ignore[assignment]
+            self._up = None  # type: ignore[assignment]  # told once
         *whole, self._rest = (self._rest + data).split(b'"why":"')
         for piece in [*whole[1:], self._rest] if whole else []:
             self._lags.append(now - float(piece.partition(b'"')[0]))
@@ -189,6 +189,7 @@ journal = SqliteJournal.open(sys.argv[1])
 until = time.time() + float(sys.argv[3])
 while (now := time.time()) < until:
     journal.append(None, [Event("trigger.skipped", {"name": "bench", "why": repr(now)})], at=now, durable=False)
+    # A given number of events a second is what is measured.
     time.sleep(max(0.0, now + 1 / float(sys.argv[2]) - time.time()))
 """
 

@@ -80,7 +80,7 @@ class Threaded:
     async def untouched(self, moves: Sequence[Move]) -> set[str]:
         from asyncio import to_thread
 
-        keeper: Keeper = self._inner  # type: ignore[assignment]
+        keeper: Keeper = self._inner  # type: ignore[assignment]  # only drivers of files are asked
         found: set[str] = await to_thread(self._finish, keeper.untouched(moves))
         return found
 
