@@ -89,6 +89,12 @@ class House:
             found: Json = client.get(f"/api/v1/runs/{run}").json()
         return found
 
+    def eventually(self, so: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not so():
+            assert time.monotonic() < end, "it never happened"
+            time.sleep(0.02)
+
     def until(self, run: str, wanted: Callable[[Json], Any]) -> Json:
         end = time.monotonic() + PATIENCE_S
         while not wanted(document := self.run(run)):

@@ -28,10 +28,13 @@ def test_hosts_are_as_the_newest_run_found_them(house: House, tmp_path: Path) ->
 
         with house.client() as client:
             run = client.post("/api/v1/runs", json={"plan": plan("good")}).json()["run"]
-            working: Json = {"pools": []}
-            while not any(pool["connections"] for pool in working["pools"]):
-                working = client.get("/api/v1/hosts").json()
-            assert [(host["target"], host["circuit"]) for host in working["hosts"]] == [("good", "closed")]
+
+            def connected() -> bool:
+                now = client.get("/api/v1/hosts").json()
+                circuits = [(host["target"], host["circuit"]) for host in now["hosts"]]
+                return circuits == [("good", "closed")] and any(pool["connections"] for pool in now["pools"])
+
+            house.eventually(connected)
             door.touch()
             house.ended(run)
             house.ended(client.post("/api/v1/runs", json={"plan": plan("gone")}).json()["run"])

@@ -35,6 +35,7 @@ hello() {
 
 # ready RUNS: the private place is there, and nobody else works for these runs
 ready() {
+	MOUNTS= AT=
 	if ! enter; then refuse; HALTED=1; return 1; fi
 	for run; do take "$run"; done
 	printf ready

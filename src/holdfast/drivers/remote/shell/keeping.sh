@@ -18,8 +18,10 @@ read_mounts() {
 	done 2>/dev/null </proc/self/mountinfo
 }
 
-# mount_of REAL_DIR: MOUNT is its number, TOP where it begins, READ is rw or ro
+# mount_of REAL_DIR: MOUNT is its number, TOP where it begins, READ is rw or ro. Who comes anew forgets the mounts, for
+# others may have come: whoever asks first reads them again.
 mount_of() {
+	[ -n "$MOUNTS" ] || read_mounts
 	MOUNT=- TOP='' READ=rw
 	old_ifs=$IFS IFS=$NL
 	set -f
@@ -49,7 +51,6 @@ enter() {
 		{ : >"$H/.runs/$ME.here"; } 2>/dev/null && break
 	done
 	[ -e "$H/.runs/$ME.here" ] || { try mkdir -- "$H/.runs" || return; no os "$H: cannot be written to"; return; }
-	read_mounts
 	mount_of "$(cd -P -- "$H" && pwd -P)"
 	STASHES="$NL$MOUNT $H$NL" AT=
 	for record in "$H"/.at-*; do

@@ -151,7 +151,6 @@ glance() {
 		! there "$each" || set -- "$@" "$each"
 	done
 	show list "$@"
-	[ -n "$MOUNTS" ] || read_mounts
 	for each; do may "$each"; done
 	end
 	for each; do
