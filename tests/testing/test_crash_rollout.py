@@ -22,4 +22,4 @@ def test_wherever_it_is_killed_it_ends_well_and_what_it_did_can_be_taken_back(si
     run_matrix(site, tally, stride=13)
     assert tally.bad == []
     assert {"rolled_back", "committed", "partial"} <= set(tally.endings)
-    assert len(tally.killed_at) >= 6
+    assert {where.split()[0] for where in tally.killed_at} == {"before", "after"}

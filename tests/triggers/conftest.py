@@ -61,6 +61,12 @@ class Scene:
         path = self.folder / name
         return path.read_text().splitlines() if path.exists() else []
 
+    async def until(self, name: str, lines: list[str]) -> None:
+        """What was started goes on until a program wrote this."""
+        async with asyncio.timeout(20):
+            while self.lines(name) != lines:
+                await asyncio.sleep(0.001)
+
     def old(self, name: str, age: float, content: str = "x") -> Path:
         """A file that was last changed so long ago."""
         path = self.folder / name

@@ -298,7 +298,7 @@ async def test_while_a_response_runs_in_another_process_nothing_is_decided(scene
     with scene.opened(text) as life, scene.opened(text) as other:
         life.loop.arm()
         life.start()
-        await life.until("action.started")
+        await scene.until("responses", ["nudge"])
         await other.triggers.check("w")
         assert scene.lines("responses") == ["nudge"]
         scene.write("level", "1")

@@ -81,15 +81,17 @@ class Held:
         path = os.path.join(runs_of(self._home), f"{slot_name(run)}.lock")
         while run not in self._runs:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            while not _locked(fd):
-                _end_holder(fd)
-                time.sleep(_LOOK_S)
-            if _is_at(path, fd):
-                os.ftruncate(fd, 0)
-                os.pwrite(fd, str(os.getpid()).encode("ascii"), 0)
-                self._runs[run] = fd
-            else:
-                os.close(fd)
+            try:
+                while not _locked(fd):
+                    _end_holder(fd)
+                    time.sleep(_LOOK_S)
+                if _is_at(path, fd):
+                    os.ftruncate(fd, 0)
+                    os.pwrite(fd, str(os.getpid()).encode("ascii"), 0)
+                    self._runs[run] = fd
+            finally:
+                if run not in self._runs:  # a disk that is full has no room for our name: who asks again must find it free
+                    os.close(fd)
 
     def tidy(self) -> None:
         """Let go of everything; who is the last takes the directory away, unless something is kept in it."""
