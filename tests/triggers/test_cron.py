@@ -126,7 +126,7 @@ async def test_a_cron_fires_at_its_time_with_its_source(scene: Scene) -> None:
 async def test_what_is_due_while_the_last_one_runs_is_skipped_and_recorded(scene: Scene) -> None:
     """T02, T11"""
     os.mkfifo(scene.folder / "gate")
-    scene.program("job", "cat gate")
+    scene.program("job", "echo on >> begun; cat gate")
     with scene.opened(cron()) as life:
         life.loop.arm()
         for _ in range(3):
@@ -143,6 +143,7 @@ async def test_what_is_due_while_the_last_one_runs_is_skipped_and_recorded(scene
 
 async def open_gate(scene: Scene) -> None:
     """Let the job that waits end, and the jobs after it not wait."""
+    await scene.until("begun", ["on"])
     scene.program("job", "true")
     await asyncio.to_thread((scene.folder / "gate").write_text, "on")
 
@@ -150,7 +151,7 @@ async def open_gate(scene: Scene) -> None:
 @on_loop
 async def test_with_overlap_wait_it_is_fired_when_the_last_one_ends(scene: Scene) -> None:
     os.mkfifo(scene.folder / "gate")
-    scene.program("job", "cat gate")
+    scene.program("job", "echo on >> begun; cat gate")
     with scene.opened(cron(", overlap: wait")) as life:
         life.loop.arm()
         for _ in range(2):
@@ -183,7 +184,7 @@ async def test_a_job_that_fails_is_fired_again_at_the_next_time(scene: Scene) ->
 async def test_who_is_disabled_while_its_job_runs_stays_disabled_and_the_job_ends_well(scene: Scene) -> None:
     """T04, T08"""
     os.mkfifo(scene.folder / "gate")
-    scene.program("job", "cat gate")
+    scene.program("job", "echo on >> begun; cat gate")
     with scene.opened(cron()) as life:
         life.loop.arm()
         life.start(HOUR)
@@ -201,7 +202,7 @@ async def test_who_is_disabled_while_its_job_runs_stays_disabled_and_the_job_end
 async def test_who_is_disabled_and_enabled_while_its_job_runs_still_runs_one_at_a_time(scene: Scene) -> None:
     """T05"""
     os.mkfifo(scene.folder / "gate")
-    scene.program("job", "cat gate")
+    scene.program("job", "echo on >> begun; cat gate")
     with scene.opened(cron()) as life:
         life.loop.arm()
         life.start(HOUR)
