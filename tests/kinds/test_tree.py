@@ -220,7 +220,7 @@ def test_ten_thousand_links_are_foretold_in_an_instant():
     seen = {Resource("local", path): (Depth.TREE, node) for path, node in nodes.items()}
     seen[Resource("local", "@facts")] = (Depth.NODE, Facts())
     plan = in_order(links())
-    started = time.perf_counter()
+    started = time.process_time()
     found = predict(plan, seen)
     assert len(found.changes[0][0].after.entries) == 10_100
-    assert time.perf_counter() - started < 0.5  # thirty milliseconds on a quiet machine is the aim
+    assert time.process_time() - started < 0.5  # thirty milliseconds on a quiet machine is the aim

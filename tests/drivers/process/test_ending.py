@@ -33,7 +33,7 @@ def test_who_ignores_the_polite_signal_is_ended_by_force(make):
     started = time.perf_counter()
     (outcome,) = apply(make(grace_s=0.3), move(command([sys.executable, "-c", STUBBORN]), timeout=0.5))
     assert outcome.failure.code == "timeout"
-    assert 0.8 <= time.perf_counter() - started < 5
+    assert 0.8 <= time.perf_counter() - started < 20
 
 
 def test_children_may_end_properly_after_their_parent_did(make, tmp_path):
@@ -74,7 +74,7 @@ def test_cancelled_twice_it_does_not_wait_for_politeness(make, tmp_path):
     driver, moves = make(grace_s=30.0), [move(command([sys.executable, "-c", stubborn]))]
     outcomes = _cancelled(driver, moves, tmp_path / "begun", times=2)
     assert outcomes[0].ending is Ending.IN_DOUBT
-    assert time.perf_counter() - started < 10
+    assert time.perf_counter() - started < 25
 
 
 def test_cancelled_at_once_nothing_is_left(make):

@@ -114,8 +114,8 @@ def test_output_has_no_control_characters(make):
 
 def test_a_daemon_that_keeps_the_pipes_open_is_not_waited_for(make):
     started = time.perf_counter()
-    (outcome,) = apply(make(), move(shell("sleep 3 & echo started")))
-    assert time.perf_counter() - started < 2
+    (outcome,) = apply(make(), move(shell("sleep 30 & echo started")))
+    assert time.perf_counter() - started < 20
     assert outcome.ending is Ending.DONE
     asyncio.run(leftovers.stop(f"{OURS}run-1", 2.0))
 
@@ -199,7 +199,7 @@ def test_who_keeps_going_skips_only_what_needs_the_failed_one(make):
 
 def test_outcomes_tell_how_long_it_took(make):
     (outcome,) = apply(make(), move(command(["sleep", "0.05"])))
-    assert 0.05 <= outcome.duration_s < 2
+    assert 0.05 <= outcome.duration_s < 20
 
 
 class Sudo:
