@@ -12,8 +12,8 @@ import pytest
 
 import holdfast
 from holdfast import Holdfast, Options, Plan, Refused
-from holdfast.app.engine import open_parts
 from holdfast.app.keeping.restoring import plan_from
+from holdfast.app.opening import open_parts
 from holdfast.app.wiring import TARGETS, Target, Wiring
 from holdfast.drivers.contract import Driver
 from holdfast.testing.faulty import Died, Faulty, Moment

@@ -11,7 +11,7 @@ import pytest
 
 import holdfast
 from holdfast import Holdfast, Refused
-from holdfast.app.engine import open_parts
+from holdfast.app.opening import open_parts
 from holdfast.app.plans.kept import AGE_MAX_S, KeptPlan, KeptPlans
 from tests.app.conftest import PlanOf
 

@@ -13,7 +13,8 @@ from holdfast.cli.screen import Screen, error_lines
 if TYPE_CHECKING:
     from logging import Logger
 
-    from holdfast.app.engine import Desk, Holdfast
+    from holdfast.app.desk import Desk
+    from holdfast.app.engine import Holdfast
     from holdfast.app.looking.reading import Reading
     from holdfast.cli.signals import Stop
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdfast.cli.codes import INTERRUPTED
 
 if TYPE_CHECKING:
-    from holdfast.app.engine import Desk
+    from holdfast.app.desk import Desk
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FIRST: Final = "stopping: what is under way is finished, then everything is rolled back; once more stops at once\n"

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from holdfast.app.engine import DEFAULTS, Desk, Holdfast, Options, commanding, recovering
+from holdfast.app.desk import Desk
+from holdfast.app.engine import DEFAULTS, Holdfast, Options
 from holdfast.app.plans.preview import Preview, SavedPlan
 from holdfast.core.errors import Refused
 from holdfast.core.events import Event
@@ -89,7 +90,7 @@ class Workshop:
 
     def control(self, row: RunRow, verb: str, data: dict[str, Any]) -> None:
         """Do to a run what no living process can be asked to do; returns when it has begun."""
-        shift = self._employ(lambda desk: desk.run_work(desk.plan_of(row), commanding(row, verb, data)), creates=False)
+        shift = self._employ(lambda desk: desk.take_up(row, verb, data), creates=False)
         with suppress(StillUnderWay):  # it has to look at many hosts first
             shift.run.result(ANSWER_S)
 
@@ -165,8 +166,8 @@ def _runs_of(desk: Desk, owners: Collection[str]) -> list[RunRow]:
 
 
 def _recovering(row: RunRow, resume: bool) -> Do:
-    return lambda desk: desk.run_work(desk.plan_of(row), recovering(row, resume))
+    return lambda desk: desk.finish(row, resume=resume)
 
 
 def _resuming(row: RunRow) -> Do:
-    return lambda desk: desk.run_work(desk.plan_of(row), commanding(row, "resume", {"by": "the server, started anew"}))
+    return lambda desk: desk.take_up(row, "resume", {"by": "the server, started anew"})

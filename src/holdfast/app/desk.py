@@ -1,0 +1,122 @@
+"""Where somebody works with the engine: its parts, what can be asked of runs, and the sessions in which work is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from holdfast.app import apply
+from holdfast.app.apply import Session
+from holdfast.app.looking import runs
+from holdfast.app.looking.reading import RESTING, Reading
+from holdfast.app.opening import looking_parts, open_parts
+from holdfast.app.parts import Parts
+from holdfast.app.use import Work
+from holdfast.core.plan import Plan
+from holdfast.journal import queue
+from holdfast.journal.contract import RunRow
+
+if TYPE_CHECKING:
+    from holdfast.app.looking.following import Following
+
+T = TypeVar("T")
+
+
+class Desk(Reading):
+    """What needs no event loop, and what both fronts share: reading, and beginning sessions."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.journal, parts.clock, parts.home.owners)
+        self.parts = parts
+        self._sessions: list[Session] = []
+
+    @classmethod
+    def open(cls, state: str | None = None, **options: Any) -> Self:
+        return cls(open_parts(state, **options))
+
+    @classmethod
+    def looking(cls, state: str | None = None, **options: Any) -> Self:
+        """Nothing is kept, and no state directory is made."""
+        return cls(looking_parts(state, **options))
+
+    def interrupt(self, by: str = "signal", *, verb: str = "cancel", **data: Any) -> bool:
+        """Ask every run of this desk to stop and roll back, or to `pause`; false when nothing runs."""
+        for session in self._sessions:
+            session.asked.append((verb, {"by": by, **data}))
+        return bool(self._sessions)
+
+    def ask(self, run: str, verb: str, **data: Any) -> RunRow | None:
+        """Ask something of a run whose process lives; it hears of it at its next pause for breath.
+
+        None when no process drives the run: then it is to be done here. A command the run cannot take is refused.
+        """
+        from holdfast.app.looking.folding import read
+
+        row = self.run_row(run)
+        driven = row.ending is None and row.owner is not None and self.parts.owner.is_alive(row.owner)
+        if apply.is_orphan(row) and not driven:
+            apply.refuse_orphan(row, verb, data)
+            return None
+        apply.refuse(read(self.journal, row), verb, data)
+        if not driven:
+            return None
+        self.journal.ask(row.id, verb, data, at=self.parts.clock.now())
+        return row
+
+    def following(self, run: str, since: int) -> Following:
+        from holdfast.app.looking.following import Following
+
+        return Following(self.journal, self.run_row(run).id, since=since, clock=self.clock, alive=self.parts.owner.is_alive)
+
+    def plan_of(self, row: RunRow) -> Plan:
+        from holdfast.app.keeping.recorded import plan_of
+
+        return plan_of(self.parts, row)
+
+    def dead_runs(self) -> list[RunRow]:
+        """Runs without an ending whose owner does not live any more."""
+        rows = self.journal.runs(open_only=True, limit=10_000)
+        alive = self.parts.owner.is_alive
+        return [row for row in rows if row.state not in RESTING and (row.owner is None or not alive(row.owner))]
+
+    def free_locks(self) -> None:
+        """A process that died between the end of its run and its last word left the locks of that run behind."""
+        for lock in self.journal.locks():
+            row = self.journal.run(lock.run)
+            if row is not None and row.ending is not None and not self.parts.owner.is_alive(lock.owner):
+                self.journal.unlock(lock.run, at=self.clock.now())
+        queue.clear(self.journal, self.parts.owner.is_alive)
+
+    def due(self, all_runs: bool) -> list[RunRow]:
+        """Runs that hold what undoing them would need, and are not among the newest any more."""
+        if not all_runs:
+            return runs.fallen_out(self.journal, self.parts.runs_held_max)
+        from holdfast.app.keeping import retention
+
+        return list(retention.all_due(self.parts))
+
+    async def work(self, plan: Plan, do: Work[T], *, on_loop: bool) -> T:
+        """Do something in a session of its own, and close it whatever happens."""
+        session = Session(self.parts, plan, on_loop=on_loop)
+        self._sessions.append(session)
+        try:
+            with self.parts.wiring.telling(plan, session.hear):
+                return await do(session)
+        finally:
+            self._sessions.remove(session)
+            await session.fleet.close()
+
+    def whole(self, plan: Plan) -> Plan:
+        """The plan with what its policy adds: the removal of what it left out."""
+        if not plan.policy.prune:
+            return plan
+        from holdfast.app.keeping.prune import pruned
+
+        return pruned(self.journal, plan)
+
+    def checkpoint_delete(self, name: str) -> None:
+        from holdfast.app.keeping import checkpoints
+
+        checkpoints.delete(self.journal, name, at=self.parts.clock.now())
+
+    def close(self) -> None:
+        self.parts.close()
