@@ -13,12 +13,12 @@ from functools import cached_property, partial
 from typing import Final
 
 from holdfast.core.errors import Failure, WorldError
-from holdfast.drivers.contract import UNCHANGED, Batch, Ending, Move, Outcome
+from holdfast.drivers.contract import Batch, Ending, Move, Outcome
 from holdfast.drivers.one_by_one import one_by_one
 from holdfast.drivers.output import OUTPUT_BYTES_MAX
 from holdfast.drivers.process import delivery, leftovers
-from holdfast.drivers.process.failures import INTERRUPTED, cannot_undo, ended_badly, name_of, not_started
-from holdfast.drivers.process.programs import CHECK_TIMEOUT_S, Programs
+from holdfast.drivers.process.failures import INTERRUPTED, ended_badly, name_of, not_started
+from holdfast.drivers.process.programs import CHECK_TIMEOUT_S, Programs, text_of
 from holdfast.drivers.process.starting import Starter, other_user
 from holdfast.drivers.secrets import Secrets
 from holdfast.drivers.spawn import Ended, Limits, Stopped, run
@@ -75,15 +75,11 @@ class LocalProcesses(Programs):
         if isinstance(operation, Script):
             return await self._run_script(move, operation)
         assert isinstance(operation, Command)
-        return await self._run(move, operation.does, name_of(operation.does.argv))
+        return await self._run(move, operation.does)
 
     async def _take_back(self, move: Move, operation: Running) -> Outcome:
         await self._clear(move)
-        if operation.undoes is not None:
-            return await self._run(move, operation.undoes, name_of(operation.undoes.argv))
-        if operation.asks is not None and await self._ask(operation.asks, move.timeout) is False:
-            return UNCHANGED
-        return Outcome(Ending.FAILED, cannot_undo(operation.kind))
+        return await self._undo(move, operation)
 
     async def _clear(self, move: Move) -> None:
         """A Holdfast that was killed may have left the program running, and its script behind."""
@@ -96,16 +92,16 @@ class LocalProcesses(Programs):
         return leftovers.marked()
 
     async def _run_script(self, move: Move, script: Script) -> Outcome:
-        text = script.text if isinstance(script.text, str) else _read(script.text.source)
+        text = text_of(script)
         interpreter = script.run_by(text)
         name = "the script" if script.source is None else script.source
         if other_user(script.sudo) not in (None, "root"):
             argv, sent = delivery.received(text, interpreter, script.args)
-            return await self._run(move, script.does(argv), name, first=sent)
+            return await self._run(move, script.does(argv), name=name, first=sent)
         with delivery.private_file(self._work, move.id, text) as path:
-            return await self._run(move, script.does((*interpreter, path, *script.args)), name)
+            return await self._run(move, script.does((*interpreter, path, *script.args)), name=name)
 
-    async def _run(self, move: Move, invocation: Invocation, name: str, *, first: bytes = b"") -> Outcome:
+    async def _run(self, move: Move, invocation: Invocation, *, name: str = "", first: bytes = b"") -> Outcome:
         ended = await self._spawn(invocation, move.timeout, mark=move.id, first=first)
         if isinstance(ended, Failure):
             return Outcome(Ending.FAILED, ended)
@@ -116,7 +112,8 @@ class LocalProcesses(Programs):
             return Outcome(Ending.IN_DOUBT, INTERRUPTED, output=output)
         if ended.stopped is None and ended.code in invocation.ok_codes:
             return Outcome(Ending.DONE, output=output)
-        return Outcome(Ending.FAILED, ended_badly(name, ended, self._secrets, move.timeout), output=output)
+        failure = ended_badly(name or name_of(invocation.argv), ended, self._secrets, move.timeout)
+        return Outcome(Ending.FAILED, failure, output=output)
 
     async def _ask(self, check: Invocation, timeout: float | None) -> bool | Failure:
         limit = self._check_timeout_s if timeout is None else min(timeout, self._check_timeout_s)
@@ -139,15 +136,3 @@ class LocalProcesses(Programs):
             return await run(program, limits, partial(self._starter.tell, invocation.sudo))
         except (OSError, ValueError) as error:
             return not_started(invocation, error)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except (OSError, ValueError) as error:
-        missing = isinstance(error, FileNotFoundError)
-        why = error.strerror if isinstance(error, OSError) else "it is not a text in UTF-8"
-        raise WorldError(
-            f"the script {path} cannot be read: {why}", code="source_not_found" if missing else "invalid_value"
-        ) from None

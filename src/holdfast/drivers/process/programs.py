@@ -12,8 +12,9 @@ from typing import Final
 from holdfast.core.change import Effect, Look, State
 from holdfast.core.errors import Bug, Failure, WorldError
 from holdfast.drivers.contract import SKIPPED, UNCHANGED, Ending, Move, Outcome
-from holdfast.drivers.process.failures import INTERRUPTED
+from holdfast.drivers.process.failures import INTERRUPTED, cannot_undo
 from holdfast.kinds.running import CHECK, Invocation, Running
+from holdfast.kinds.script import Script
 
 CHECK_TIMEOUT_S: Final = 30.0
 CHECKS_AT_ONCE: Final = 8
@@ -63,6 +64,14 @@ class Programs(ABC):
             return None
         return UNCHANGED if so is True else Outcome(Ending.FAILED, so)
 
+    async def _undo(self, move: Move, operation: Running) -> Outcome:
+        """By the counter-action that was declared; nothing is to be done where the check says that nothing was."""
+        if operation.undoes is not None:
+            return await self._run(move, operation.undoes)
+        if operation.asks is not None and await self._ask(operation.asks, move.timeout) is False:
+            return UNCHANGED
+        return Outcome(Ending.FAILED, cannot_undo(operation.kind))
+
     @abstractmethod
     async def _interrupted(self, move: Move) -> None:
         """It was cancelled while it was being started: nothing of it may go on."""
@@ -76,3 +85,20 @@ class Programs(ABC):
 
     @abstractmethod
     async def _take_back(self, move: Move, operation: Running) -> Outcome: ...
+
+    @abstractmethod
+    async def _run(self, move: Move, invocation: Invocation) -> Outcome: ...
+
+
+def text_of(script: Script) -> str:
+    """What is to be run; a source is read where Holdfast runs."""
+    if isinstance(script.text, str):
+        return script.text
+    path = script.text.source
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        code = "source_not_found" if isinstance(error, FileNotFoundError) else "invalid_value"
+        why = error.strerror if isinstance(error, OSError) else "it is not a text in UTF-8"
+        raise WorldError(f"the script {path} cannot be read: {why}", code=code) from None

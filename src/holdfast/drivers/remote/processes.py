@@ -11,16 +11,15 @@ import re
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.core.errors import Failure, WorldError
 from holdfast.drivers.contract import UNCHANGED, Batch, Ending, Move, Outcome
 from holdfast.drivers.one_by_one import one_by_one
 from holdfast.drivers.output import OUTPUT_BYTES_MAX, Capture
-from holdfast.drivers.process.failures import cannot_undo, ended_badly, name_of
+from holdfast.drivers.process.failures import ended_badly, name_of
 from holdfast.drivers.process.leftovers import MARK
-from holdfast.drivers.process.programs import CHECK_TIMEOUT_S, Programs
+from holdfast.drivers.process.programs import CHECK_TIMEOUT_S, Programs, text_of
 from holdfast.drivers.remote.guard import Guarding, run_of
 from holdfast.drivers.remote.host import Host
 from holdfast.drivers.remote.hosts import Hosts
@@ -93,13 +92,6 @@ class RemoteProcesses(Programs, Guarding):
             await self.note(move, begun=False)
         return outcome
 
-    async def _undo(self, move: Move, operation: Running) -> Outcome:
-        if operation.undoes is not None:
-            return await self._run(move, operation.undoes)
-        if operation.asks is not None and await self._ask(operation.asks, move.timeout) is False:
-            return UNCHANGED
-        return Outcome(Ending.FAILED, cannot_undo(operation.kind))
-
     async def _clear_once(self, move: Move, operation: Running) -> None:
         """A Holdfast that was killed may have left programs of this run there; one that is tried again may have."""
         known = run_of(move.id), operation.sudo
@@ -120,7 +112,7 @@ class RemoteProcesses(Programs, Guarding):
             raise WorldError(found.error.message, code=found.error.code, hint=found.error.hint)
 
     async def _run_script(self, move: Move, script: Script) -> Outcome:
-        text = script.text if isinstance(script.text, str) else _read(script.text.source)
+        text = text_of(script)
         around = script.does(script.run_by(text))
         result = await self._send(around, move.timeout, move.id, text=text, args=script.args)
         name = "the script" if script.source is None else script.source
@@ -210,11 +202,3 @@ def _was_run(result: Result) -> bool:
 def _word(id: str) -> str:
     """An id as part of a file name: ids of one run begin alike, with a dot after it."""
     return re.sub(r"[^A-Za-z0-9_.-]", ".", id)
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        code = "source_not_found" if isinstance(error, FileNotFoundError) else "invalid_value"
-        raise WorldError(f"the script {path} cannot be read: {error}", code=code) from None
