@@ -71,18 +71,10 @@ class State(Protocol):
         ...
 
 
-FACTS: str = "@facts"  # the key under which every target tells what planning must know about it
+class Observed:
+    """A state that is only ever looked at: it is always there, and two are the same when they are equal."""
 
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a target is like: the effective user decides owners and permissions of what is made there."""
-
-    uid: int = 0
-    gid: int = 0
-    groups: frozenset[int] = frozenset()
-    umask: int = 0o022
-    exchanges: bool = True  # two names can be exchanged in one step; else what replaces something is no single switch
+    __slots__ = ()
 
     @property
     def exists(self) -> bool:
@@ -90,6 +82,20 @@ class Facts:
 
     def same(self, other: Any, /) -> bool:
         return bool(self == other)
+
+
+FACTS: str = "@facts"  # the key under which every target tells what planning must know about it
+
+
+@dataclass(frozen=True, slots=True)
+class Facts(Observed):
+    """What a target is like: the effective user decides owners and permissions of what is made there."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: frozenset[int] = frozenset()
+    umask: int = 0o022
+    exchanges: bool = True  # two names can be exchanged in one step; else what replaces something is no single switch
 
     def plain(self) -> Any:
         return {"uid": self.uid, "gid": self.gid, "groups": sorted(self.groups), "umask": self.umask}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from holdfast.core.change import Observed
+
 OBJECT = "uuid"  # the key by which a journaled state is recognised as an object
 
 
@@ -63,59 +65,38 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Observed):
     """All objects of a type, as far as the key may see them: who refers to whom is read off it."""
 
     objects: Mapping[str, Mapping[str, str]]  # by uuid
     tied: Mapping[str, str] = field(default_factory=dict)  # by uuid, the interface that a device is assigned to
-
-    @property
-    def exists(self) -> bool:
-        return True
-
-    def same(self, other: Any, /) -> bool:
-        return bool(self == other)
 
     def plain(self) -> Any:
         return {"listed": len(self.objects)}
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Options(Observed):
     """By field, what the appliance would take: its interfaces, gateways, devices and other objects."""
 
     choices: Mapping[str, Mapping[str, str]]  # field -> value -> what it is called
-
-    @property
-    def exists(self) -> bool:
-        return True
-
-    def same(self, other: Any, /) -> bool:
-        return bool(self == other)
 
     def plain(self) -> Any:
         return {name: sorted(found) for name, found in self.choices.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Privileges:
+class Privileges(Observed):
     """The calls that changing objects of a type needs and the key may not make."""
 
     missing: tuple[str, ...]
-
-    @property
-    def exists(self) -> bool:
-        return True
-
-    def same(self, other: Any, /) -> bool:
-        return bool(self == other)
 
     def plain(self) -> Any:
         return {"missing": list(self.missing)}
 
 
 @dataclass(frozen=True, slots=True)
-class Appliance:
+class Appliance(Observed):
     """What answers at the address: its version, and the reasons why it must not be written to with this key."""
 
     version: str
@@ -125,13 +106,6 @@ class Appliance:
     def exchanges(self) -> bool:
         """An object is written over by one call, old or new."""
         return True
-
-    @property
-    def exists(self) -> bool:
-        return True
-
-    def same(self, other: Any, /) -> bool:
-        return bool(self == other)
 
     def plain(self) -> Any:
         return {"version": self.version, "profile": self.profile}

@@ -6,6 +6,33 @@ from typing import Final
 
 from holdfast.kinds.opnsense.field import Field, words
 
+_PERIOD: Final = r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"
+
+# What backends and frontends keep of those who come to them, and over what time they count.
+_STICK_TABLE: Final = (
+    Field(
+        "stickiness_dataTypes",
+        "enum",
+        choices=words(
+            "bytes_in_cnt bytes_in_rate bytes_out_cnt bytes_out_rate conn_cnt conn_cur conn_rate glitch_cnt glitch_rate gpc "
+            "gpc_rate gpc0 gpc0_rate gpc1 gpc1_rate gpt gpt0 http_err_cnt http_err_rate http_fail_cnt http_fail_rate "
+            "http_req_cnt http_req_rate server_id sess_cnt sess_rate"
+        ),
+        many="set",
+    ),
+    Field("stickiness_expire", "text", required=True, default="30m", pattern=r"^([0-9]{1,5}(?:ms|s|m|h|d)?)", lower=True),
+    Field("stickiness_size", "text", required=True, default="50k", pattern=r"^([0-9]{1,5}[k|m|g]{1})*", lower=True),
+)
+_RATES: Final = (
+    Field("stickiness_connRatePeriod", "text", default="10s", pattern=_PERIOD),
+    Field("stickiness_sessRatePeriod", "text", default="10s", pattern=_PERIOD),
+    Field("stickiness_httpReqRatePeriod", "text", default="10s", pattern=_PERIOD),
+    Field("stickiness_httpErrRatePeriod", "text", default="10s", pattern=_PERIOD),
+    Field("stickiness_bytesInRatePeriod", "text", default="1m", pattern=_PERIOD),
+    Field("stickiness_bytesOutRatePeriod", "text", default="1m", pattern=_PERIOD),
+    Field("stickiness_gpcElements", "int", default="0", low=0, high=99),
+)
+
 SERVER: Final = (
     Field("id", "server-id", volatile=True),
     Field("enabled", "bool", required=True, default="1"),
@@ -31,8 +58,8 @@ SERVER: Final = (
     Field("sslClientCertificate", "cert"),
     Field("maxConnections", "int", low=0, high=10000000),
     Field("weight", "int", low=0, high=256),
-    Field("checkInterval", "text", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("checkDownInterval", "text", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
+    Field("checkInterval", "text", pattern=_PERIOD),
+    Field("checkDownInterval", "text", pattern=_PERIOD),
     Field("source", "text", pattern=r"^((([0-9a-zA-Z._\-\*:]+)))*", lower=True),
     Field("advanced", "text"),
     Field("unix_socket", "ref", refers="HAProxy:frontends.frontend"),
@@ -58,8 +85,8 @@ BACKEND: Final = (
     Field("healthCheckEnabled", "bool", required=True, default="1"),
     Field("healthCheck", "ref", refers="HAProxy:healthchecks.healthcheck"),
     Field("healthCheckLogStatus", "bool", default="0"),
-    Field("checkInterval", "text", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("checkDownInterval", "text", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
+    Field("checkInterval", "text", pattern=_PERIOD),
+    Field("checkDownInterval", "text", pattern=_PERIOD),
     Field("healthCheckFall", "int", low=1, high=100),
     Field("healthCheckRise", "int", low=1, high=100),
     Field("linkedMailer", "ref", refers="HAProxy:mailers.mailer"),
@@ -80,38 +107,21 @@ BACKEND: Final = (
         default="sourceipv4",
         choices=words("binary cookievalue integer rdpcookie sourceipv4 sourceipv6 string"),
     ),
-    Field(
-        "stickiness_dataTypes",
-        "enum",
-        choices=words(
-            "bytes_in_cnt bytes_in_rate bytes_out_cnt bytes_out_rate conn_cnt conn_cur conn_rate glitch_cnt glitch_rate gpc "
-            "gpc_rate gpc0 gpc0_rate gpc1 gpc1_rate gpt gpt0 http_err_cnt http_err_rate http_fail_cnt http_fail_rate "
-            "http_req_cnt http_req_rate server_id sess_cnt sess_rate"
-        ),
-        many="set",
-    ),
-    Field("stickiness_expire", "text", required=True, default="30m", pattern=r"^([0-9]{1,5}(?:ms|s|m|h|d)?)", lower=True),
-    Field("stickiness_size", "text", required=True, default="50k", pattern=r"^([0-9]{1,5}[k|m|g]{1})*", lower=True),
+    *_STICK_TABLE,
     Field("stickiness_cookiename", "text", pattern=r"^([0-9a-zA-Z\.,_\-:]){1,1024}$"),
     Field("stickiness_cookielength", "int", low=1, high=10000),
     Field("stickiness_length", "int", low=1, high=16384),
-    Field("stickiness_connRatePeriod", "text", default="10s", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_sessRatePeriod", "text", default="10s", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_httpReqRatePeriod", "text", default="10s", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_httpErrRatePeriod", "text", default="10s", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_bytesInRatePeriod", "text", default="1m", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_bytesOutRatePeriod", "text", default="1m", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_gpcElements", "int", default="0", low=0, high=99),
+    *_RATES,
     Field("stickiness_gptElements", "int", default="0", low=0, high=99),
-    Field("stickiness_gpcRatePeriod", "text", default="1m", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_httpFailRatePeriod", "text", default="1m", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_glitchRatePeriod", "text", default="1m", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
+    Field("stickiness_gpcRatePeriod", "text", default="1m", pattern=_PERIOD),
+    Field("stickiness_httpFailRatePeriod", "text", default="1m", pattern=_PERIOD),
+    Field("stickiness_glitchRatePeriod", "text", default="1m", pattern=_PERIOD),
     Field("basicAuthEnabled", "bool", default="0"),
     Field("basicAuthUsers", "ref", many="set", refers="HAProxy:users.user"),
     Field("basicAuthGroups", "ref", many="set", refers="HAProxy:groups.group"),
-    Field("tuning_timeoutConnect", "text", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("tuning_timeoutCheck", "text", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("tuning_timeoutServer", "text", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
+    Field("tuning_timeoutConnect", "text", pattern=_PERIOD),
+    Field("tuning_timeoutCheck", "text", pattern=_PERIOD),
+    Field("tuning_timeoutServer", "text", pattern=_PERIOD),
     Field("tuning_retries", "int", low=0, high=100),
     Field("customOptions", "text"),
     Field("tuning_defaultserver", "text"),
@@ -173,9 +183,9 @@ FRONTEND: Final = (
     Field("basicAuthUsers", "ref", many="set", refers="HAProxy:users.user"),
     Field("basicAuthGroups", "ref", many="set", refers="HAProxy:groups.group"),
     Field("tuning_maxConnections", "int", low=0, high=10000000),
-    Field("tuning_timeoutClient", "text", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("tuning_timeoutHttpReq", "text", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("tuning_timeoutHttpKeepAlive", "text", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
+    Field("tuning_timeoutClient", "text", pattern=_PERIOD),
+    Field("tuning_timeoutHttpReq", "text", pattern=_PERIOD),
+    Field("tuning_timeoutHttpKeepAlive", "text", pattern=_PERIOD),
     Field("linkedCpuAffinityRules", "ref", many="set", refers="HAProxy:cpus.cpu"),
     Field("tuning_shards", "int", low=2, high=1000),
     Field("logging_dontLogNull", "bool", required=True, default="0"),
@@ -184,32 +194,15 @@ FRONTEND: Final = (
     Field("logging_detailedLog", "bool", required=True, default="0"),
     Field("logging_socketStats", "bool", required=True, default="0"),
     Field("stickiness_pattern", "enum", choices=words("binary integer ipv4 ipv6 string")),
-    Field(
-        "stickiness_dataTypes",
-        "enum",
-        choices=words(
-            "bytes_in_cnt bytes_in_rate bytes_out_cnt bytes_out_rate conn_cnt conn_cur conn_rate glitch_cnt glitch_rate gpc "
-            "gpc_rate gpc0 gpc0_rate gpc1 gpc1_rate gpt gpt0 http_err_cnt http_err_rate http_fail_cnt http_fail_rate "
-            "http_req_cnt http_req_rate server_id sess_cnt sess_rate"
-        ),
-        many="set",
-    ),
-    Field("stickiness_expire", "text", required=True, default="30m", pattern=r"^([0-9]{1,5}(?:ms|s|m|h|d)?)", lower=True),
-    Field("stickiness_size", "text", required=True, default="50k", pattern=r"^([0-9]{1,5}[k|m|g]{1})*", lower=True),
+    *_STICK_TABLE,
     Field("stickiness_counter", "bool", default="1"),
     Field("stickiness_counter_key", "text", default="src", pattern=r"^([0-9a-zA-Z._]){1,32}$"),
     Field("stickiness_length", "int", low=1, high=16384),
-    Field("stickiness_connRatePeriod", "text", default="10s", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_sessRatePeriod", "text", default="10s", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_httpReqRatePeriod", "text", default="10s", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_httpErrRatePeriod", "text", default="10s", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_bytesInRatePeriod", "text", default="1m", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_bytesOutRatePeriod", "text", default="1m", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_gpcElements", "int", default="0", low=0, high=99),
-    Field("stickiness_gpcRatePeriod", "text", default="1m", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
+    *_RATES,
+    Field("stickiness_gpcRatePeriod", "text", default="1m", pattern=_PERIOD),
     Field("stickiness_gptElements", "int", default="0", low=0, high=99),
-    Field("stickiness_httpFailRatePeriod", "text", default="1m", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
-    Field("stickiness_glitchRatePeriod", "text", default="1m", pattern=r"^([0-9]{1,8}(?:us|ms|s|m|h|d)?)"),
+    Field("stickiness_httpFailRatePeriod", "text", default="1m", pattern=_PERIOD),
+    Field("stickiness_glitchRatePeriod", "text", default="1m", pattern=_PERIOD),
     Field("http2Enabled", "bool", default="1"),
     Field("http2Enabled_nontls", "bool", default="0"),
     Field("advertised_protocols", "enum", default="h2,http11", choices=words("h3 h2 http11 http10"), many="ordered"),

@@ -11,13 +11,7 @@ _DOMAIN: Final = r"^(?:(?:[a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])\.)*(?:[a-z0-9]|[
 UNBOUND_HOST: Final = (
     Field("enabled", "bool", required=True, default="1"),
     Field("hostname", "host", flags=words("star dnsname no-ip")),
-    Field(
-        "domain",
-        "text",
-        required=True,
-        pattern=_DOMAIN,
-        ignore_case=True,
-    ),
+    Field("domain", "text", required=True, pattern=_DOMAIN, ignore_case=True),
     Field("rr", "enum", required=True, default="A", choices=words("A AAAA MX TXT")),
     Field("mxprio", "int"),
     Field("mx", "host"),
@@ -37,12 +31,7 @@ UNBOUND_ALIAS: Final = (
     Field("description", "description"),
 )
 
-KEA_SUBNET: Final = (
-    Field("subnet_id", "int", low=1, high=4294967294, flags=words("numbered")),
-    Field("subnet", "net", required=True, flags=words("mask v4")),
-    Field("valid_lifetime", "int", low=0),
-    Field("next_server", "net", flags=words("no-mask v4")),
-    Field("option_data_autocollect", "bool", required=True, default="1"),
+_KEA_OPTIONS: Final = (
     Field("option_data.domain_name_servers", "net", many="set", flags=words("no-mask v4")),
     Field("option_data.domain_search", "host", many="set", flags=words("no-ip")),
     Field("option_data.routers", "net", many="set", flags=words("no-mask v4")),
@@ -53,6 +42,15 @@ KEA_SUBNET: Final = (
     Field("option_data.time_servers", "net", many="set", flags=words("no-mask v4")),
     Field("option_data.tftp_server_name", "text", pattern=r"^([^\n\x22])*$"),
     Field("option_data.boot_file_name", "text", pattern=r"^([^\n\x22])*$"),
+)
+
+KEA_SUBNET: Final = (
+    Field("subnet_id", "int", low=1, high=4294967294, flags=words("numbered")),
+    Field("subnet", "net", required=True, flags=words("mask v4")),
+    Field("valid_lifetime", "int", low=0),
+    Field("next_server", "net", flags=words("no-mask v4")),
+    Field("option_data_autocollect", "bool", required=True, default="1"),
+    *_KEA_OPTIONS,
     Field("option_data.v6_only_preferred", "int", low=300),
     Field("option_data.v4_dnr", "text", pattern=r"^([^\n\x22])*$"),
     Field("option", "ref", many="set", refers="KeaDhcpv4:options.option"),
@@ -88,16 +86,7 @@ KEA_RESERVATION: Final = (
     Field("hostname", "host", flags=words("dnsname")),
     Field("description", "description"),
     Field("next_server", "net", flags=words("no-mask v4")),
-    Field("option_data.domain_name_servers", "net", many="set", flags=words("no-mask v4")),
-    Field("option_data.domain_search", "host", many="set", flags=words("no-ip")),
-    Field("option_data.routers", "net", many="set", flags=words("no-mask v4")),
-    Field("option_data.static_routes", "static-routes"),
-    Field("option_data.classless_static_route", "classless-routes"),
-    Field("option_data.domain_name", "host", flags=words("no-ip")),
-    Field("option_data.ntp_servers", "net", many="set", flags=words("no-mask v4")),
-    Field("option_data.time_servers", "net", many="set", flags=words("no-mask v4")),
-    Field("option_data.tftp_server_name", "text", pattern=r"^([^\n\x22])*$"),
-    Field("option_data.boot_file_name", "text", pattern=r"^([^\n\x22])*$"),
+    *_KEA_OPTIONS,
     Field("option", "ref", many="set", refers="KeaDhcpv4:options.option"),
 )
 
