@@ -234,7 +234,7 @@ def test_what_cannot_be_done_to_a_resource_is_a_problem_of_the_file(scene: Scene
     ("script", "error"),
     [
         ("exit 1", "exit code 1"),
-        ("sleep 60", "took longer than 0.2 s"),
+        ("sleep 60", "took longer than 1 s"),
         ("echo '{broken'", "Expecting property name"),
         ("echo '[{\"age_seconds\": 1}]'", "an entry has no `id`"),
     ],
@@ -246,7 +246,7 @@ async def test_a_source_that_fails_hangs_or_talks_nonsense_cleans_nothing_and_is
     """S09"""
     scene.program("list", script)
     text = scanner(
-        "{command: [./list]}", "{matches: ''}", "{action: a}", ", timeout: 200ms", "actions: {a: {command: touch made}}\n"
+        "{command: [./list]}", "{matches: ''}", "{action: a}", ", timeout: 1s", "actions: {a: {command: touch made}}\n"
     )
     with scene.opened(text) as life:
         life.loop.arm()

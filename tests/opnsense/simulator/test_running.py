@@ -70,13 +70,12 @@ def test_restarting_unbound_twice_at_once_leaves_it_stopped(appliance: Simulator
     assert client.get("unbound/service/status")["status"] == "running"
 
 
-def test_a_rule_that_shuts_the_client_out_shuts_it_out_until_other_rules_run(appliance: Simulator) -> None:
-    client = Client(appliance, timeout=0.3)
+def test_a_rule_that_shuts_the_client_out_shuts_it_out_until_other_rules_run(appliance: Simulator, client: Client) -> None:
     client.post(f"firewall/filter/set_rule/{uuid(1)}", {"rule": BLOCK})
     assert appliance.admits("127.0.0.1")
     client.post("firewall/filter/apply")
     with pytest.raises(TimeoutError):
-        client.get("core/system/status")
+        Client(appliance, timeout=0.3).get("core/system/status")
     appliance.foreign("del", "firewall.rule", uuid(1))
     appliance.foreign("apply")
     assert client.get("core/system/status")
@@ -173,13 +172,12 @@ def test_writers_with_the_lock_take_nothing_away(appliance: Simulator, client: C
     assert len(appliance.objects("firewall.category")) == 20
 
 
-def test_a_route_that_swallows_answers_cuts_open_connections_as_well(appliance: Simulator) -> None:
+def test_a_route_that_swallows_answers_cuts_open_connections_as_well(appliance: Simulator, client: Client) -> None:
     """Unlike a rule, which lets go on what is open."""
-    client = Client(appliance, timeout=0.3)
     client.post(f"routes/routes/setroute/{uuid(1)}", {"route": {"network": "192.168.1.8/29", "gateway": "Null4"}})
     assert appliance.admits("127.0.0.1")
     with pytest.raises(TimeoutError):
-        client.post("routes/routes/reconfigure")
+        Client(appliance, timeout=0.8).post("routes/routes/reconfigure")
     assert not appliance.admits("127.0.0.1")
     appliance.foreign("del", "routes.route", uuid(1))
     appliance.activate()
