@@ -123,13 +123,14 @@ def test_a_run_whose_process_was_killed_can_be_resumed_by_name(shell: Shell) -> 
           - name: one
             steps: [{file: a, content: x}]
           - name: two
-            steps: [{wait: 1s}]
+            steps: [{command: [sh, -c, "until [ -e go ]; do sleep 0.02; done"], check: [test, -e, go]}]
         """,
     )
     process = shell.start("apply", "plan.yaml", "--yes")
     shell.until(lambda: (shell.home / "a").exists())
     process.kill()
     process.communicate()
+    (shell.home / "go").touch()
     assert shell.json("pause", "last")["error"]["code"] == "wrong_state"
     resumed = shell.run("resume", "last", "--json")
     assert (resumed.code, resumed.document["ending"]) == (0, "committed")
