@@ -8,7 +8,7 @@ claims name most of what is needed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from holdfast.core.change import FACTS, Change, Claim, Depth, Facts, Guarantee, Look, Resource, State, weakest
 from holdfast.core.errors import Problem
@@ -178,7 +178,7 @@ def _as_replaced(change: Change) -> Change:
     replaces = change.before.exists and change.after.exists and not change.runs and change.origin is None
     if not replaces or change.guarantee is not Guarantee.ATOMIC:
         return change
-    return replace(change, guarantee=Guarantee.REVERSIBLE)
+    return change._replace(guarantee=Guarantee.REVERSIBLE)
 
 
 def _problem(number: int, step: Step, unfit: Unfit, writers: _Writers) -> Problem:

@@ -27,8 +27,7 @@ class Began:
     now: float
 
 
-@dataclass(frozen=True, slots=True)
-class StepResult:
+class StepResult(NamedTuple):
     """What came back about one step. `ending`: done, unchanged, failed, in_doubt, or skipped (never begun)."""
 
     step: int

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from holdfast.core.change import Change, Look, State
 from holdfast.core.errors import Failure
@@ -33,8 +33,7 @@ class Ending(str, Enum):
     SKIPPED = "skipped"  # never begun: something before it in the batch failed
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """One change to be made, or with `undo` one to be taken back: then `change` is already reversed.
 
     `id` is the same in both directions and unique in the state directory: it names the stash slot.

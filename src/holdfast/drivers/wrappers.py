@@ -204,7 +204,7 @@ class Faulty(Wrapper):
     async def _strike(self, move: Move) -> Outcome:
         self.struck = move
         if self.moment is not Moment.BEFORE:
-            (outcome,) = await self.inner.apply(Batch((replace(move, needs=()),)))
+            (outcome,) = await self.inner.apply(Batch((move._replace(needs=()),)))
             if outcome.ending not in _LANDED:
                 return outcome
         if self.deadly:
@@ -221,6 +221,6 @@ class Faulty(Wrapper):
                 going.append(place)
         positions = {place: number for number, place in enumerate(going)}
         some = [moves[place - start] for place in going]
-        some = [replace(move, needs=tuple(positions[need] for need in move.needs if need in positions)) for move in some]
+        some = [move._replace(needs=tuple(positions[need] for need in move.needs if need in positions)) for move in some]
         made = dict(zip(going, await self.inner.apply(Batch(tuple(some), True)), strict=True))
         return [made.get(place, SKIPPED) for place in range(start, start + len(moves))]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from holdfast.core.change import Change, Guarantee, State
@@ -52,7 +51,7 @@ class Book:
         """After a crash: give every effect its operation as means; that is what undoing a command needs."""
         for step, changes in self.by_step.items():
             operation = plan.steps[step].operation
-            self.by_step[step] = [replace(change, means=operation) if change.runs else change for change in changes]
+            self.by_step[step] = [change._replace(means=operation) if change.runs else change for change in changes]
 
     def renew(self, entries: Iterable[Entry]) -> list[int]:
         """Before going on after a crash: take the means from a fresh prediction of the same changes.
@@ -67,7 +66,7 @@ class Book:
                 if again is None or not again.after.same(change.after):
                     stale.append(step)
                 elif again.means is not None:
-                    changes[number] = replace(change, means=again.means)
+                    changes[number] = change._replace(means=again.means)
         return stale
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from holdfast.core.change import Change, Depth, Look, Verdict, classify
@@ -125,7 +124,7 @@ class Performer:
             moves += self.book.moves(step, undo=effect.undo, timeout=steps[step].timeout, needs=needs)
             if not effect.undo and len(moves) - start > 1:
                 moves[start + 1 :] = [
-                    replace(move, needs=(position,)) for position, move in enumerate(moves[start + 1 :], start)
+                    move._replace(needs=(position,)) for position, move in enumerate(moves[start + 1 :], start)
                 ]
             spans.append(slice(start, len(moves)))
             if len(moves) > start:

@@ -11,7 +11,7 @@ import argparse
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
 from typing import Any, Final
@@ -125,7 +125,7 @@ class Storm(Wrapper):
         return BROKEN
 
     async def _inside(self, move: Move) -> Outcome:
-        (outcome,) = await self.inner.apply(Batch((replace(move, needs=()),)))
+        (outcome,) = await self.inner.apply(Batch((move._replace(needs=()),)))
         return outcome
 
 

@@ -6,7 +6,6 @@ Beyond the result, which every face gives; folded from the same records.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -172,10 +171,10 @@ def _with_text(step: Step, change: Change) -> Change:
     """The content of a new file, where it stands in the plan; of a secret, that it is one."""
     text = getattr(step.operation, "content", None)
     if isinstance(text, Secret):
-        return replace(change, means=Content(secret=text.secret))
+        return change._replace(means=Content(secret=text.secret))
     if not isinstance(text, str) or not isinstance(change.after, Node) or not change.changes:
         return change
     content = text.encode("utf-8", "surrogateescape")
     if len(content) > TEXT_BYTES_MAX or change.after.digest != digest_of(content):
         return change
-    return replace(change, after=change.after._replace(content=content))
+    return change._replace(after=change.after._replace(content=content))

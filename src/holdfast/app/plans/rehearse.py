@@ -304,7 +304,7 @@ class Play:
             return entry
         path = f"@secret/{means.secret}"
         self._secrets[path] = Node("file", digest=means.digest, size=means.size)
-        return entry._replace(change=replace(entry.change, means=means._replace(secret=None, path=path)))
+        return entry._replace(change=entry.change._replace(means=means._replace(secret=None, path=path)))
 
 
 class _Still:

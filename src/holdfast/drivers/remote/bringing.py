@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from shutil import rmtree
 from typing import Any
 
@@ -55,12 +54,12 @@ class Bringing:
 
     async def _make(self, move: Move) -> Outcome:
         if not _feeds(move):
-            return (await self._inner.apply(Batch((replace(move, needs=()),))))[0]
+            return (await self._inner.apply(Batch((move._replace(needs=()),))))[0]
         os.makedirs(self._work, mode=0o700, exist_ok=True)
         folder = tempfile.mkdtemp(prefix="brought.", dir=self._work)
         try:
             means = await self._brought(move.change.means, move.change.after, folder)
-            here = replace(move, change=replace(move.change, means=means), needs=())
+            here = move._replace(change=move.change._replace(means=means), needs=())
             return (await self._inner.apply(Batch((here,))))[0]
         except WorldError as error:
             return Outcome(Ending.FAILED, error.as_failure())
