@@ -16,7 +16,6 @@ class Span(NamedTuple):
 
 
 Line = Sequence[Span]
-PLAIN: Final = ""
 EMPTY: Final[Line] = ()
 
 SGR: Final = {

@@ -32,7 +32,7 @@ def diff(change: Change) -> str:
         return "".join(f"{line.translate(_VISIBLE)}\n" for line in _refilled(before, after)) if change.changes else ""
     if not change.changes or not isinstance(before, Node) or not isinstance(after, Node):
         return ""
-    lines = _moved(change, before, after) if change.origin is not None else _changed(change, before, after)
+    lines = _moved(change, after) if change.origin is not None else _changed(change, before, after)
     return "".join(f"{line.translate(_VISIBLE)}\n" for line in lines)
 
 
@@ -52,7 +52,7 @@ def _refilled(before: Item, after: Item) -> Iterator[str]:
             yield from (f"+ {name}: {line}" for line in will.splitlines())
 
 
-def _moved(change: Change, before: Node, after: Node) -> Iterator[str]:
+def _moved(change: Change, after: Node) -> Iterator[str]:
     ends = (change.origin, change.key) if after.exists else (change.key, change.origin)
     yield f"{ends[0]} -> {ends[1]}"
 

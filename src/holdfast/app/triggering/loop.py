@@ -87,12 +87,6 @@ class TriggerLoop:
             self.start_due()
             await self.finish()
 
-    @property
-    def is_at_rest(self) -> bool:
-        """Is nothing due, and nothing under way?"""
-        next_at = self._agenda.next_at
-        return not self._busy and not self._flights and next_at is not None and next_at > self._engine.clock.now()
-
     async def finish(self) -> None:
         """Wait until nothing is under way any more."""
         while self._busy or self._flights:

@@ -21,7 +21,7 @@ def history(invocation: Invocation, limit: int, cleanups: bool) -> int:
     with invocation.reading() as desk:
         document = tracking.history(desk.journal, limit=limit, cleanups=cleanups)
     now = time.time()
-    shown = lists.cleanups(document["cleanups"], now) if cleanups else lists.executions(document["executions"], now)
+    shown = lists.cleanups(document["cleanups"]) if cleanups else lists.executions(document["executions"], now)
     return invocation.answer(document, *shown)
 
 

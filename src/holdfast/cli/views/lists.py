@@ -86,7 +86,7 @@ def _verdict(each: Document) -> Span:
     return Span("success", "green") if each["success"] else Span("failure", "red")
 
 
-def cleanups(found: Documents, now: float) -> Iterator[Line]:
+def cleanups(found: Documents) -> Iterator[Line]:
     if not found:
         return none("nothing was cleaned up yet")
     rows = [

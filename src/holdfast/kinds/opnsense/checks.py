@@ -160,10 +160,7 @@ def _content_address(entry: str, *, networks: bool) -> str:
         return "" if sound else f"`{entry}` is a range the wrong way round"
     if networks and "/" in bare and all(is_literal(part) for part in bare.split("/", 1)):
         return ""  # a wildcard mask
-    # what has digits and dots only is an address that somebody mistyped
-    named = (
-        ALIAS_NAME.fullmatch(bare) if networks else is_name(bare) and not bare.startswith("-") and re.search("[A-Za-z]", bare)
-    )
+    named = ALIAS_NAME.fullmatch(bare) if networks else _names_host(bare)
     return "" if named and bare == entry else f"`{entry}` is no address and no name"
 
 
