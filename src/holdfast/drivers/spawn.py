@@ -64,18 +64,10 @@ Signal = Callable[[int, int], None]  # how a process group is told
 async def run(program: Program, limits: Limits, tell: Signal = os.killpg) -> Ended:
     """Start it and wait for its end. Raises OSError or ValueError when it cannot be started."""
     started = perf_counter()
-    loop = asyncio.get_running_loop()
-    transport, watch = await loop.subprocess_exec(
-        lambda: _Watch(loop, limits),
-        *program.argv,
-        stdin=asyncio.subprocess.DEVNULL if program.stdin is None else asyncio.subprocess.PIPE,
-        env=dict(program.env),
-        cwd=program.cwd,
-        start_new_session=True,
-    )
+    transport, watch, cancelled = await _started(program, limits)
     group = transport.get_pid()
     try:
-        stopped = await _until_over(transport, watch, program.stdin, limits.timeout)
+        stopped = Stopped.CANCELLED if cancelled else await _until_over(transport, watch, program.stdin, limits.timeout)
         if stopped is not None:
             await _stop(group, watch, limits.grace, tell)
         with suppress(asyncio.CancelledError):  # it is over already: the outcome is worth more
@@ -84,6 +76,30 @@ async def run(program: Program, limits: Limits, tell: Signal = os.killpg) -> End
         transport.close()
     code = transport.get_returncode()
     return Ended(-signal.SIGKILL if code is None else code, stopped, watch.output, watch.errors, perf_counter() - started)
+
+
+async def _started(program: Program, limits: Limits) -> tuple[asyncio.SubprocessTransport, _Watch, bool]:
+    """Who is cancelled meanwhile still learns what he started: asyncio would end the process alone, without its
+    children, and then wait for whoever of them holds its pipes.
+    """
+    loop = asyncio.get_running_loop()
+    starting = loop.create_task(
+        loop.subprocess_exec(
+            lambda: _Watch(loop, limits),
+            *program.argv,
+            stdin=asyncio.subprocess.DEVNULL if program.stdin is None else asyncio.subprocess.PIPE,
+            env=dict(program.env),
+            cwd=program.cwd,
+            start_new_session=True,
+        )
+    )
+    cancelled = False
+    while not starting.done():
+        try:
+            await asyncio.wait([starting])
+        except asyncio.CancelledError:
+            cancelled = True
+    return *starting.result(), cancelled
 
 
 class _Watch(asyncio.SubprocessProtocol):

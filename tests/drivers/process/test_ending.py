@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from holdfast.drivers.contract import Batch, Ending
 from holdfast.drivers.process import leftovers
 from tests.drivers.process.conftest import OURS, apply, command, move, shell
@@ -80,15 +82,20 @@ def test_cancelled_twice_it_does_not_wait_for_politeness(make, tmp_path):
     assert time.perf_counter() - started < 25
 
 
-def test_cancelled_at_once_nothing_is_left(make):
+@pytest.mark.parametrize("turns", range(2, 10))
+def test_cancelled_while_it_starts_nothing_is_left(make, turns):
+    """The child of the program holds its pipes: who ends only the program waits for that child."""
+
     async def scenario():
-        task = asyncio.ensure_future(make().apply(Batch((move(command(["sleep", "60"])),))))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        task = asyncio.ensure_future(make().apply(Batch((move(shell("sleep 60 & sleep 60; true")),))))
+        for _ in range(turns):
+            await asyncio.sleep(0)
         task.cancel()
         return await task
 
+    started = time.perf_counter()
     assert asyncio.run(scenario())[0].ending is Ending.IN_DOUBT
+    assert time.perf_counter() - started < 30
 
 
 def test_what_a_killed_holdfast_left_running_ends_before_it_is_undone(make, tmp_path):
