@@ -15,6 +15,7 @@ from typing import Any, Final
 import httpx2
 
 from holdfast.drivers.http.trust import Trust
+from holdfast.drivers.http.wire import Wire
 
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -101,17 +102,8 @@ class Door:
     def _client(self, *, keep: bool) -> httpx2.AsyncClient:
         if self._context is None:
             self._context = self._trust.context()
-        limits = httpx2.Limits(
-            max_connections=1 if keep else None, max_keepalive_connections=1 if keep else 0, keepalive_expiry=25.0
-        )
-        return httpx2.AsyncClient(
-            verify=self._context,
-            auth=self._auth,
-            headers=self._headers,
-            limits=limits,
-            follow_redirects=False,
-            trust_env=False,
-        )
+        wire = Wire(self._context, keep=keep)
+        return httpx2.AsyncClient(transport=wire, auth=self._auth, headers=self._headers, trust_env=False)
 
 
 async def _send(
