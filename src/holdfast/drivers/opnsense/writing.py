@@ -47,11 +47,21 @@ def decide(type_: Type, move: Move, every: Mapping[str, Values], made: Values | 
         return _update(type_, move, start, goal, live)
     if start.exists:
         return _foreign(uuid, "is gone")
-    name = type_.key_of(goal.values)
-    twin = next((other for other, values in every.items() if name and type_.key_of(values) == name), None)
+    twin = _twin(type_, goal.values, every)
     if twin is not None:
-        return _foreign(twin, f"was made meanwhile and is called `{name}` as well")
+        return _foreign(twin, f"was made meanwhile and is called `{type_.key_of(goal.values)}` as well")
     return Set(uuid, goal.values)
+
+
+def _twin(type_: Type, goals: Values, every: Mapping[str, Values]) -> str | None:
+    """Another object of the same name. Most are told apart by the first field of theirs, and there may be thousands."""
+    name = type_.key_of(goals)
+    if not name:
+        return None
+    first = goals.get(type_.key[0], "")
+    return next(
+        (uuid for uuid, other in every.items() if other.get(type_.key[0], "") == first and type_.key_of(other) == name), None
+    )
 
 
 def _delete(start: Item, uuid: str, live: Values | None, made: Values | None) -> Write:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
+from functools import cached_property
 from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar, Final, Literal
 
@@ -37,7 +38,7 @@ from holdfast.kinds.opnsense.values import (
 _OFFERED: Final = frozenset({"iface", "dynamic", "device", "cert", "proto", "ref"})  # what only the appliance can list
 
 
-class ApiObject(Kind, frozen=True, kw_only=True):
+class ApiObject(Kind, frozen=True, kw_only=True, dict=True):  # a dict for what is worked out once
     family = "opnsense"
     main = "name"
     type: ClassVar[Type]
@@ -48,7 +49,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
     values: dict[str, Any] = msgspec.field(default_factory=dict)
     state: Literal["present", "absent"] = "present"
 
-    @property
+    @cached_property
     def key(self) -> str:
         return f"{self.type.name}/{self.type.key_of(self.named)}"
 
@@ -116,7 +117,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
         if self.type.name == "kea.reservation":
             found.append(Claim("kea.subnet", writes=False, beneath=True))
         found += [Claim(self._match(name), writes=False) for name in sorted(SECRETS & self._given.keys())]
-        return [*found, *(Claim(f"firewall.alias/{name}", writes=False) for name in sorted(self._aliases()))]
+        return [*found, *(Claim(f"firewall.alias/{name}", writes=False) for name in sorted(self._aliases))]
 
     def _offered(self) -> Iterator[tuple[str, Field, list[str]]]:
         """The values that have to be among those the appliance offers; what a step makes is none of them."""
@@ -125,20 +126,21 @@ class ApiObject(Kind, frozen=True, kw_only=True):
             if field is not None and field.type in _OFFERED and not list(_refs_in(value)):
                 yield name, field, entries_of(field, written(field, value))
 
-    @property
+    @cached_property
     def _needs_options(self) -> bool:
         """Is anything named that only the appliance can list? A network may be called like an interface."""
-        return any(self._offered()) or not all(self._aliases().values())
+        return any(self._offered()) or not all(self._aliases.values())
 
     def _match(self, name: str) -> str:
         """The look that tells whether the object holds the secret that is named."""
         return MATCHES + json.dumps([self.key, name, self._given[name]["secret"]])
 
-    @property
+    @cached_property
     def _given(self) -> Mapping[str, Any]:
         return dict(flat(self.values))
 
-    def _aliases(self) -> dict[str, bool]:
+    @cached_property
+    def _aliases(self) -> Mapping[str, bool]:
         """What may be the name of an alias, in a field or within another alias, and whether it is one of ports."""
         found: dict[str, bool] = {}
         kind = str(self._given.get("type", ""))
@@ -220,7 +222,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
                 if entry not in (offered or {}) and not self._made(view, field, entry):
                     yield f"`{name}`: `{entry}` is none of {_some(offered or {})}"
         interfaces = _interfaces(options)
-        for name, ports in sorted(self._aliases().items()):
+        for name, ports in sorted(self._aliases.items()):
             if not ports and (name in interfaces or name.removesuffix("ip") in interfaces):
                 continue
             alias = self._alias(view, name)
@@ -241,7 +243,7 @@ class ApiObject(Kind, frozen=True, kw_only=True):
         """The key of an alias that is named and not there; a later step may make it."""
         if self.state == "absent":
             return None
-        return next((f"firewall.alias/{name}" for name in sorted(self._aliases()) if not self._alias(view, name).exists), None)
+        return next((f"firewall.alias/{name}" for name in sorted(self._aliases) if not self._alias(view, name).exists), None)
 
     def _alias(self, view: View, name: str) -> Any:
         key = f"firewall.alias/{name}"
