@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -13,6 +14,7 @@ _RELAXED: Final = r"[A-Za-z0-9_-]{1,63}"
 _MAC: Final = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}|([0-9a-f]{2}-){5}[0-9a-f]{2}|([0-9a-f]{4}\.){2}[0-9a-f]{4}", re.I)
 
 
+@lru_cache(maxsize=4096)  # every connection and every answer asks for the same few
 def net(text: str) -> Network | None:
     """An address, or a network with a numeric mask; host bits may be set."""
     address, slash, mask = text.partition("/")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 PROFILES: Final = ("24.7", "25.1", "25.7", "26.1", "26.7")
@@ -40,6 +41,7 @@ class Profile:
         return self.version[:2] == (25, 7) or self.version == (26, 1, 0)
 
 
+@cache  # versions are compared field by field, with every call
 def _version(name: str) -> tuple[int, int, int]:
     found = re.fullmatch(r"(\d+)\.(\d+)(?:\.(\d+))?", name)
     if not found:

@@ -70,11 +70,11 @@ class Resource:
         """A new item with the numbers that the server gives where the client gave none."""
         others = world.listing(self.path).values()
         for name, field in self.stored_fields(world.profile).items():
+            if item.get(name) or not isinstance(field, Sequence | AutoNumber):
+                continue
             taken = {int(other[name]) for other in others if other.get(name, "").isdecimal()}
-            if isinstance(field, Sequence) and not item.get(name):
-                item[name] = str(max(taken, default=1) + 100)
-            elif isinstance(field, AutoNumber) and not item.get(name):
-                item[name] = str(next(number for number in range(1, len(taken) + 2) if number not in taken))
+            free = max(taken, default=1) + 100 if isinstance(field, Sequence) else _smallest_free(taken)
+            item[name] = str(free)
         return item
 
     def _unique(self, item: Item, uuid: str, world: World) -> Iterator[Complaint]:
@@ -83,6 +83,10 @@ class Resource:
             mine = [item.get(name, "") for name in group]
             if mine[0] and any([other.get(name, "") for name in group] == mine for other in others):
                 yield group[0], "is already in use"
+
+
+def _smallest_free(taken: set[int]) -> int:
+    return next(number for number in range(1, len(taken) + 2) if number not in taken)
 
 
 def flat(payload: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -6,9 +6,10 @@ What fails here cuts connections that are open as well, which a packet filter le
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Final
 
+from holdfast.testing.opnsense import addresses
 from holdfast.testing.opnsense.store import Item, Listing
 from holdfast.testing.opnsense.world import GATEWAY, INTERFACE, VLAN
 
@@ -27,7 +28,8 @@ def _is_routed(loaded: Mapping[str, Listing], client: str) -> bool:
     """The narrowest network decides: one that an interface is in, or one that a gateway leads to."""
     ways = [(item["subnet"], True) for item in loaded[INTERFACE].values()]
     ways += [(route["network"], _is_up(loaded, route["gateway"])) for route in loaded[ROUTE].values() if _counts(route)]
-    fitting = [(ip_network(net, strict=False), open_) for net, open_ in ways if _holds(net, client)]
+    here = ip_address(client)
+    fitting = [(network, open_) for net, open_ in ways if (network := addresses.net(net)) is not None and here in network]
     default = any(item.get("defaultgw") == "1" and item["disabled"] == "0" for item in loaded[GATEWAY].values())
     return max(fitting, key=lambda way: way[0].prefixlen)[1] if fitting else default
 
@@ -39,8 +41,3 @@ def _counts(route: Item) -> bool:
 def _is_up(loaded: Mapping[str, Listing], gateway: str) -> bool:
     """Null4 and Null6 swallow what they are given."""
     return any(item["name"] == gateway and item["disabled"] == "0" for item in loaded[GATEWAY].values())
-
-
-def _holds(network: str, client: str) -> bool:
-    found = ip_network(network, strict=False)
-    return ip_address(client) in found
