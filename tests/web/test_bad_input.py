@@ -149,6 +149,14 @@ def test_what_is_no_http_ends_only_its_own_connection(shared: House) -> None:
         assert client.get("/healthz").status_code == 200
 
 
+def test_what_is_no_http_is_told_so_like_every_other_error(shared: House) -> None:
+    with socket.create_connection(("127.0.0.1", shared.server.port), timeout=10) as connection:
+        connection.sendall(b"GET\r\n\r\n")
+        head, _, body = b"".join(iter(lambda: connection.recv(1000), b"")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["error"]["code"] == "syntax"
+
+
 @pytest.mark.parametrize("what", HOSTILE)
 def test_hostile_words_stay_data(shared: House, what: str) -> None:
     """In names, notes and contents: answered as JSON that says what was sent, in no header and in no frame of a stream."""

@@ -87,6 +87,7 @@ def visitors(house: House, keys: Keys, route: Route) -> dict[str, Visitor]:
         "the owner, from another origin": Visitor({**owner, "origin": "http://evil.example"}, False, 403),
         "the owner, from another port": Visitor({**owner, "origin": "http://127.0.0.1:1"}, False, 403),
         "the owner, from nowhere": Visitor({**owner, "origin": "null"}, False, 403),
+        "the owner, from no address": Visitor({**owner, "origin": "http://[::1"}, False, 403),
     }
     for role in ROLES:
         enough = opens or ROLES.index(role) >= ROLES.index(route.role or "")
@@ -137,7 +138,9 @@ def test_whoever_is_confined_to_tenants_begins_no_run_of_others(shared: House) -
     assert not (shared.root / "a.txt").exists()
 
 
-@pytest.mark.parametrize("path", ["/api/v1/nothing", "/nothing", "/api", "/..%2f..%2fetc/passwd", "/assets/../server.py"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nothing", "/api/v1/runs/", "/nothing", "/api", "/..%2f..%2fetc/passwd", "/assets/../server.py"]
+)
 def test_what_is_in_no_table_is_not_there_and_nobody_learns_it_without_a_token(shared: House, path: str) -> None:
     with shared.client("") as nobody, shared.client() as owner:
         assert nobody.get(path).status_code == 401

@@ -255,6 +255,8 @@ def test_over_tls_it_serves_elsewhere(shell: Shell) -> None:
         assert served.said["url"] == f"https://localhost:{port}"
         link = client.get(served.said["login_url"])
         assert "; Secure" in link.headers["set-cookie"]
+        in_the_clear = client.get(f"https://localhost:{port}/healthz", headers={"origin": f"http://localhost:{port}"})
+        assert in_the_clear.status_code == 403
 
 
 def test_plans_are_confined_to_the_roots(shell: Shell) -> None:

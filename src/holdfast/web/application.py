@@ -30,6 +30,7 @@ def application(
     login = Path("/login", Login(gate, sessions, secure=secure))
     others = [Path(path, app) for path, app in more.items()]
     app = Starlette(routes=[*doors, *others, login])
+    app.router.redirect_slashes = False  # a redirect would be an answer before anybody was let in
     app.router.default = Rest(gate, Pages.shipped())  # also for what does not look like a path at all
     return app
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from holdfast.app.serving.tokens import Caller, Tokens
 from holdfast.web.refusals import Denied
@@ -22,11 +21,15 @@ Headers = Mapping[str, str]
 
 
 class Gate:
-    def __init__(self, tokens: Tokens, sessions: Sessions, *, hosts: Collection[str], cookie: str) -> None:
+    def __init__(
+        self, tokens: Tokens, sessions: Sessions, *, hosts: Collection[str], cookie: str, secure: bool = False
+    ) -> None:
         self._tokens = tokens
         self._sessions = sessions
         self._hosts = LOOPBACK | {host.lower() for host in hosts}
         self.cookie = cookie  # its name; cookies know no ports, so the port is in it
+        # Without TLS of our own, a proxy before us may have it.
+        self._schemes = ("https",) if secure else ("http", "https")
 
     def check_host(self, headers: Headers) -> None:
         """A page elsewhere can point a name of its own at this address, but not make a browser say another name."""
@@ -35,8 +38,8 @@ class Gate:
             raise Denied(421, "wrong_host", "this server does not answer for that host", hint=hint)
 
     def check_origin(self, headers: Headers) -> None:
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+        origin, host = headers.get("origin"), headers.get("host", "")
+        if origin is not None and origin.lower() not in [f"{scheme}://{host.lower()}" for scheme in self._schemes]:
             raise Denied(403, "wrong_origin", "pages of another origin may not ask this server")
 
     def enter(self, method: str, headers: Headers, cookies: Mapping[str, str]) -> tuple[Caller, Session | None]:

@@ -212,7 +212,7 @@ class Server:
 
     def _gate(self) -> Gate:
         names = [self.settings.host, *self.settings.hosts]
-        return Gate(self.tokens, self.sessions, hosts=names, cookie=f"holdfast_{self.port}")
+        return Gate(self.tokens, self.sessions, hosts=names, cookie=f"holdfast_{self.port}", secure=self.settings.secure)
 
     async def _serve(
         self, app: Any, feed: Feed, workshop: Workshop, following: asyncio.Task[None], started: Callable[[Server], Any]
