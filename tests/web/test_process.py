@@ -220,6 +220,7 @@ def test_what_a_killed_server_left_is_finished_by_the_next(shell: Shell, words: 
         (("--host", "0.0.0.0"), "invalid_value"),
         (("--host", "192.0.2.1"), "invalid_value"),
         (("--tls-cert", "cert.pem"), "invalid_value"),
+        (("--tls-cert", "cert.pem", "--tls-key", "cert.pem"), "invalid_value"),
     ],
 )
 def test_it_refuses_to_listen_where_others_could_read(shell: Shell, words: tuple[str, ...], code: str) -> None:

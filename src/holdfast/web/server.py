@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import socket
+import ssl
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, closing, contextmanager, suppress
@@ -85,6 +86,19 @@ class Settings:
         if not self.secure and not is_loopback(self.host):
             message = f"{self.host} is not this machine alone, and without TLS everybody on the way could read the tokens"
             raise Refused(message, code="invalid_value", hint="give --tls-cert and --tls-key, or stay on 127.0.0.1")
+        if self.tls_cert is not None and self.tls_key is not None:
+            check_pair(self.tls_cert, self.tls_key)
+
+
+def check_pair(certificate: str, key: str) -> None:
+    """Before anything is begun, and without asking for the password of a key."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (_ssl.c")[0]
+        message = f"{certificate} and {key} are no certificate with its key: {why}"
+        hint = "both in PEM, the key without a password"
+        raise Refused(message, code="invalid_value", hint=hint) from error
 
 
 def is_loopback(host: str) -> bool:
