@@ -12,6 +12,7 @@ import click
 import pytest
 
 from holdfast.cli import cli
+from holdfast.planfile.json_schema import plan_schema
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -37,6 +38,14 @@ def test_every_page_of_the_documentation_can_be_reached_from_its_index() -> None
         reached |= found
         waiting += found
     assert set((ROOT / "docs").rglob("*.md")) - reached == set()
+
+
+def test_the_page_of_the_plan_file_explains_every_key() -> None:
+    text = (ROOT / "docs/plan-file.md").read_text() + (ROOT / "docs/howto/opnsense.md").read_text()
+    whole = plan_schema()
+    parts = "Policy", "Share", "Retry", "EachFile", "task", "stage", "target.ssh", "target.opnsense", "step.wait"
+    keys = set(whole["properties"]).union(*(whole["$defs"][part]["properties"] for part in parts))
+    assert {key for key in keys - {"wait"} if re.search(rf"[`{{ ]{key}[`:]", text) is None} == set()
 
 
 def links(page: Path) -> Iterator[str]:
