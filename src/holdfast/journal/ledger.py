@@ -116,10 +116,11 @@ class Ledger(ABC):
         with self._reading() as sheets:
             newest = count(sheets, "runs") if before is None else (sheets.get("run_id", before) or 1) - 1
             tags = _tags_asked(ending, plan, open_only)
-            numbers = _tagged(sheets, tags[0], newest, before is None) if tags else iter(range(newest, 0, -1))
+            rarest = min(tags, key=lambda tag: count(sheets, tag), default=None)
+            numbers = iter(range(newest, 0, -1)) if rarest is None else _tagged(sheets, rarest, newest, before is None)
             rows = (_run_row(sheets, number) for number in numbers)
-            if ending is not None and plan is not None:
-                rows = (row for row in rows if row.ending == ending)
+            if len(tags) > 1:
+                rows = (row for row in rows if row.ending == ending and row.plan == plan)
             return _first(rows, limit)
 
     def outline(self, run: str) -> Outline | None:
@@ -295,10 +296,10 @@ def _run_row(sheets: Sheets, number: int) -> RunRow:
 
 
 def _tags_asked(ending: str | None, plan: str | None, open_only: bool) -> list[str]:
-    """The narrowest first."""
     if open_only:
         return [tag_of()]
-    return [tag_of(plan=plan)] if plan is not None else [tag_of(ending=ending)] if ending is not None else []
+    by_plan = [] if plan is None else [tag_of(plan=plan)]
+    return by_plan if ending is None else [*by_plan, tag_of(ending=ending)]
 
 
 def _tagged(sheets: Sheets, tag: str, newest: int, whole: bool) -> Iterator[int]:

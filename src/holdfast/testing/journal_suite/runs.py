@@ -84,7 +84,8 @@ class Runs:
             if ending:
                 end(journal, f"R{number}", ending=ending)
         assert [row.id for row in journal.runs(ending="committed")] == ["R4", "R1"]
-        assert [row.id for row in journal.runs(ending="committed", plan="web")] == ["R1"]
+        for plan, runs in (("web", ["R1"]), ("db", ["R4"])):
+            assert [row.id for row in journal.runs(ending="committed", plan=plan)] == runs
         assert [row.id for row in journal.runs(open_only=True)] == ["R3", "R0"]
 
     def test_runs_are_found_by_a_prefix(self, journal: Journal) -> None:
