@@ -198,7 +198,11 @@ def test_who_feeds_whom_is_the_reverse_of_who_needs_whom():
             [a_task("t", [a_step("a", needs=["b"]), a_step("b", needs=["c"]), a_step("c", needs=["a"])])],
             "`a` needs `b` needs `c` needs `a`",
         ),
-        ([a_task("one", needs=["two"]), a_task("two", needs=["one"])], "`task one` needs `task two` needs `task one`"),
+        ([a_task("one", needs=["two"]), a_task("two", needs=["one"])], "task `one` needs task `two` needs task `one`"),
+        (
+            [a_task("one", [a_step("a")], needs=["two"]), a_task("two", [a_step("b")], needs=["one"])],
+            "task `two` needs task `one` needs task `two`",
+        ),
     ],
 )
 def test_a_cycle_is_named_by_its_path(tasks, way):

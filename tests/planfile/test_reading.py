@@ -272,3 +272,27 @@ def test_ten_thousand_steps_with_one_mistake_tell_just_that():
         + "- dir: /z\n  mod: 1\n"
     )
     assert problem_of(text).where == "plan.yaml:30005:3"
+
+
+def test_what_an_unknown_key_stands_beside_is_checked_all_the_same():
+    assert codes_of("steps: [{file: /a, content: x, source: y, moode: 1}]") == ["invalid_value", "unknown_key"]
+
+
+def test_a_step_with_an_id_that_is_none_still_has_needs():
+    assert codes_of("steps: [{dir: /a, id: A B, needs: [zork]}]") == ["invalid_value", "unknown_step"]
+
+
+def test_what_is_written_is_told_apart_from_what_to_write():
+    mode, wait = problems_of("steps: [{dir: /a, mode: 0755}, {wait: 3 parsecs}]")
+    assert (mode.message, mode.hint) == ("`mode`: 755 is no mode", 'write octal digits in quotes, like "0644"')
+    assert wait.hint.startswith("write it like `500ms`")
+
+
+def test_the_word_that_is_no_text_is_the_one_that_is_told():
+    problem = problem_of("steps: [{command: [sleep, 2, true]}]")
+    assert (problem.where, problem.message) == ("plan.yaml:3:30", "`command`: expected a text, got true or false")
+
+
+def test_two_tasks_of_one_name_are_told_to_differ_in_their_names():
+    problems = problems_of("tasks: [{name: a, steps: [{wait: 1s, id: x}]}, {name: a, steps: [{wait: 1s, id: y}]}]")
+    assert [problem.hint for problem in problems] == ["give each task a name of its own"]

@@ -120,7 +120,8 @@ def test_a_problem_of_an_entry_is_told_in_its_own_file(tmp_path):
 
 def test_a_missing_file_of_entries_is_a_problem(tmp_path):
     text = "tasks: [{name: w, each: {file: t.yaml}, steps: []}]"
-    assert problem_of(text, base=str(tmp_path)).code == "not_found"
+    problem = problem_of(text, base=str(tmp_path))
+    assert (problem.code, problem.where) == ("not_found", "plan.yaml:3:32")
 
 
 def test_a_plan_without_a_file_reads_no_other_files(tmp_path):

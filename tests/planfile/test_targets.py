@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.kinds.contract import Secret
 from holdfast.planfile import parse, schema, targets
-from tests.planfile.plans import codes_of, plan_of, problem_of
+from tests.planfile.plans import codes_of, plan_of, problem_of, problems_of
 
 
 class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,3 +61,46 @@ def test_the_targets_that_are_always_there_cannot_be_declared():
 @pytest.mark.usefixtures("boxes")
 def test_the_schema_knows_the_types():
     assert schema()["$defs"]["target.box"]["required"] == ["box"]
+
+
+def test_files_of_targets_are_relative_to_the_plan_file():
+    targets = """
+targets:
+  web: {ssh: h, key: id_ed25519, known_hosts: ~/hosts, config: none, password: {secret: file:pw}}
+  fw: {opnsense: 'https://fw', ca: ca.pem, key: {secret: env:K}, secret: {secret: file:/s}}
+"""
+    plan = plan_of(targets)
+    assert plan.targets["web"] == {
+        "ssh": "h",
+        "key": "/plans/id_ed25519",
+        "known_hosts": "~/hosts",
+        "config": "none",
+        "password": {"secret": "file:/plans/pw"},
+    }
+    assert (plan.targets["fw"]["ca"], plan.targets["fw"]["secret"]) == ("/plans/ca.pem", {"secret": "file:/s"})
+    assert [p.where for p in problems_of(targets, base=None)] == ["plan.yaml:5:22", "plan.yaml:5:89", "plan.yaml:6:36"]
+    assert parse(plan.document, format="json", env={}).targets == plan.targets
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ("{ssh: h, password: {secret: hunter2}}", "literal_secret"),
+        ("{ssh: h, sudo_password: {secret: vault:x}}", "literal_secret"),
+        ("{opnsense: 'https://h', key: {secret: abc}, secret: {secret: env:S}}", "literal_secret"),
+        ("{ssh: 'root@h:99999'}", "invalid_value"),
+        ("{ssh: 'h:ssh'}", "invalid_value"),
+        ("{ssh: '[::1]:0'}", "invalid_value"),
+        ("{ssh: h, jump: 'a,b:0'}", "invalid_value"),
+        ("{}", "missing_key"),
+    ],
+)
+def test_what_cannot_be_a_way_to_a_target_is_told_before_anybody_goes_it(target, code):
+    problem = problem_of(f"targets:\n  web: {target}\n")
+    assert problem.code == code
+    assert "hunter2" not in str(problem)
+
+
+@pytest.mark.parametrize("host", ["h", "u@h:22", "u@[::1]:2222", "::1", "fe80::1", "a@b@h:1"])
+def test_hosts_may_have_users_and_ports(host):
+    assert plan_of(f"targets: {{web: {{ssh: '{host}'}}}}").targets["web"]["ssh"] == host

@@ -143,3 +143,12 @@ def test_a_template_sees_the_variables_of_the_plan():
 
 def test_variables_of_a_template_may_be_given_instead():
     assert step_of("vars: {x: 1}\nsteps: [{file: /a, template: a.j2, vars: {y: '${vars.x}'}}]").operation.vars == {"y": 1}
+
+
+def test_every_unknown_name_in_one_text_is_told():
+    problems = problems_of("steps: [{file: /a, content: '${vars.x} $${vars.y} ${env.Z} ${'}]")
+    assert [problem.message for problem in problems] == [
+        "there is no variable `vars.x`",
+        "the environment has no `Z`",
+        "a `${` is never closed",
+    ]

@@ -157,22 +157,23 @@ def _cycle_problem(steps: Sequence[Step], feeds: list[list[int]], waits: list[in
         seen[node] = len(path)
         path.append(node)
         node = into[node]
-    way = [*path[seen[node] :], node]  # each is preceded by the next
-    names = [name for name in (_name_of(n, steps, rooms) for n in way) if name]
-    names = [name for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
-    if len(names) == 1 or names[0] != names[-1]:
-        names.append(names[0])
+    way = path[seen[node] :]  # each is preceded by the next, and the last by the first
+    ring = _without_repeats([_name_of(n, steps, rooms) for n in way])
+    if len(ring) > 2:  # a step between the two doors of its task explains nothing
+        ring = _without_repeats([name for i, name in enumerate(ring) if ring[i - 1] != ring[(i + 1) % len(ring)]])
     first = next((steps[n].id for n in way if n < rooms.count), None)
-    return Problem(code="cycle", message="the order has a cycle: " + " needs ".join(f"`{n}`" for n in names), step=first)
+    return Problem(code="cycle", message="the order has a cycle: " + " needs ".join([*ring, ring[0]]), step=first)
+
+
+def _without_repeats(ring: Sequence[str]) -> list[str]:
+    return [name for i, name in enumerate(ring) if ring[i - 1] != name] or list(ring[:1])
 
 
 def _name_of(node: int, steps: Sequence[Step], rooms: _Rooms) -> str:
     if node < rooms.count:
-        return steps[node].id
-    for t in range(len(rooms.tasks) - 1, -1, -1):
-        if node >= rooms.doors[t]:
-            return f"task {rooms.tasks[t].name}"
-    return ""
+        return f"`{steps[node].id}`"
+    task = max(t for t in range(len(rooms.tasks)) if node >= rooms.doors[t])
+    return f"task `{rooms.tasks[task].name}`"
 
 
 Where = tuple[str, str]  # target, key

@@ -12,7 +12,6 @@ from holdfast.kinds.contract import Flaw, Secret
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _FINGERPRINT: Final = re.compile(r"(sha256:)?([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}", re.IGNORECASE)
-_REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", re.DOTALL)
 
 
 def flaws_of_url(field: str, url: str) -> Iterator[Flaw]:
@@ -41,15 +40,13 @@ def flaws_of_headers(headers: Mapping[str, str | Secret]) -> Iterator[Flaw]:
             yield Flaw("headers", f"the value of `{name}` cannot be sent", hint="use printable ASCII")
         if isinstance(value, str) and name.lower() in ("authorization", "cookie", "proxy-authorization"):
             yield Flaw("headers", f"`{name}` holds a secret", "literal_secret")
-        if isinstance(value, Secret) and _REFERENCE.fullmatch(value.secret) is None:
-            yield Flaw("headers", "this is not a reference to a secret", "literal_secret")
+        if isinstance(value, Secret):
+            yield from value.flaws_at("headers")
 
 
 def flaws_of_trust(ca: str | None, fingerprint: str | None, verify: bool) -> Iterator[Flaw]:
     """Whose certificate is believed: that of a public authority, of a CA file, exactly one, or anybody's."""
     if fingerprint is not None and _FINGERPRINT.fullmatch(fingerprint) is None:
         yield Flaw("fingerprint", f"`{fingerprint}` is not the fingerprint of a certificate", hint="write sha256:HEX")
-    if ca is not None and not ca.startswith(("/", "~")):
-        yield Flaw("ca", f"`{ca}` is relative to nothing", hint="write an absolute path, or one from `~`")
     if not verify and (ca or fingerprint):
         yield Flaw("verify", "with `verify: false` nothing is compared with `ca` or `fingerprint`", hint="drop one of them")

@@ -70,6 +70,11 @@ class Secret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     secret: str
 
+    def flaws_at(self, field: str) -> Iterator[Flaw]:
+        """The secret itself may stand there: it is not shown."""
+        if _REFERENCE.fullmatch(self.secret) is None:
+            yield Flaw(field, "this is not a reference to a secret", "literal_secret")
+
 
 class Duration(float):
     """Seconds; written `500ms`, `30s`, `10m`, `1h`, `7d`, or a bare number of seconds."""
@@ -79,6 +84,7 @@ class Mode(int):
     """Permission bits; written as a string of three or four octal digits."""
 
 
+_REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", re.DOTALL)
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _MODE: Final = re.compile(r"0?[0-7]{3,4}")
@@ -99,7 +105,7 @@ def parse_duration(text: Any) -> Duration:
 
 def parse_mode(text: Any) -> Mode:
     if not isinstance(text, str) or _MODE.fullmatch(text) is None:
-        raise ValueError(f'a mode is a string of octal digits, like "0644"; this is {text!r}')
+        raise ValueError(f'{text!r} is no mode; write octal digits in quotes, like "0644"')
     return Mode(int(text, 8))
 
 

@@ -90,6 +90,7 @@ class Http(Kind, frozen=True, kw_only=True):
     main: ClassVar[str] = "url"
     family: ClassVar[str] = "http"
     batched: ClassVar[bool] = False
+    here: ClassVar[tuple[str, ...]] = ("ca",)
 
     url: str
     body: dict[str, Any] | None = None

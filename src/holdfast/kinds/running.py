@@ -26,7 +26,6 @@ DONE: Final = Effect(True)
 NOT_DONE: Final = Effect(False)
 _UNFIT: Final = re.compile("[\0\ud800-\udfff]")  # what no program can be given: NUL, and halves of characters
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*")
-_REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", re.DOTALL)
 
 
 class Invocation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,7 +67,8 @@ class Running(Kind, frozen=True, kw_only=True):
             if words is not None:
                 yield from flaws_of_words(field, words, shell=self.shell)
         yield from flaws_of_env(self.env)
-        yield from _flaws_of_reference("stdin", self.stdin)
+        if isinstance(self.stdin, Secret):
+            yield from self.stdin.flaws_at("stdin")
         if isinstance(self.sudo, str) and _USER.fullmatch(self.sudo) is None:
             yield Flaw("sudo", f"`{self.sudo}` is not a user name", hint="write `true` for root, or the name of a user")
         if self.cwd is not None and (not self.cwd or not fit(self.cwd)):
@@ -173,10 +173,5 @@ def flaws_of_env(env: dict[str, str | Secret]) -> Iterator[Flaw]:
     for name, value in env.items():
         if not name or "=" in name or not fit(name) or (isinstance(value, str) and not fit(value)):
             yield Flaw("env", f"{name!r} cannot be set: a name is not empty and has no `=`, and neither part has a NUL byte")
-        yield from _flaws_of_reference("env", value)
-
-
-def _flaws_of_reference(field: str, value: str | Secret | None) -> Iterator[Flaw]:
-    if isinstance(value, Secret) and _REFERENCE.fullmatch(value.secret) is None:
-        # Not shown: what stands there may be the secret itself.
-        yield Flaw(field, "this is not a reference to a secret", "literal_secret")
+        if isinstance(value, Secret):
+            yield from value.flaws_at("env")

@@ -53,11 +53,12 @@ class Shape:
         self.known: dict[str, FieldInfo] = {field.encode_name: field for field in fields}
         self.secrets = tuple(field.encode_name for field in fields if _holds_secret(field.type))
         self.name = self.main = self.lands = ""
-        self.here = self.there = self.templates = ()
+        self.here = self._ways(getattr(struct, "here", ()))
+        self.there = self.templates = ()
         self.flawless = getattr(struct, "flaws", Kind.flaws) is Kind.flaws
         if issubclass(struct, Kind):
             self.name, self.main, self.lands = struct.kind, self.encoded[struct.main], struct.lands
-            self.here, self.there, self.templates = map(self._ways, (struct.here, struct.there, struct.templates))
+            self.there, self.templates = map(self._ways, (struct.there, struct.templates))
 
     def _ways(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
         """`text.source` -> the way through the mapping as it is written."""
@@ -71,24 +72,23 @@ def shape_of(struct: type[msgspec.Struct]) -> Shape:
 
 def fill(shape: Shape, given: Mapping[str, Any], spot: Spot, found: list[Problem], texts: Texts | None = None) -> Any:
     """The struct; or None, and at least one problem more unless an argument was BROKEN before."""
+    before = len(found)
     try:
         made = None if BROKEN in given.values() else msgspec.convert(given, shape.struct, dec_hook=decode)
     except msgspec.ValidationError:
         made = None
     if made is None:
         made = _field_by_field(shape, given, spot, found, texts)
-    if made is None or shape.flawless:
-        return made
-    return made if sound(shape, made, spot, found) else None
+    if made is not None and not shape.flawless:
+        sound(shape, made, spot, found)
+    return made if len(found) == before else None
 
 
-def sound(shape: Shape, made: Any, spot: Spot, found: list[Problem]) -> bool:
+def sound(shape: Shape, made: Any, spot: Spot, found: list[Problem]) -> None:
     """Does a struct say of itself that its arguments fit together?"""
-    before = len(found)
     for flaw in made.flaws():
         name = shape.encoded.get(flaw.field, flaw.field)
         found.append(spot.into(shape.name if name == shape.main else name).problem(flaw.code, flaw.message, flaw.hint))
-    return len(found) == before
 
 
 def rewrite(value: Any, way: tuple[str, ...], change: Change, spot: Spot, found: list[Problem]) -> Any:
@@ -124,8 +124,9 @@ def rewrite_secrets(value: Any, _: tuple[str, ...], change: Change, spot: Spot, 
 
 
 def _field_by_field(shape: Shape, given: Mapping[str, Any], spot: Spot, found: list[Problem], texts: Texts | None) -> Any:
-    before = len(found)
+    """What is known of it is made all the same, because that may have problems of its own."""
     found += _unknown(shape, given, spot)
+    before = len(found)
     values: dict[str, Any] = {}
     for name, field in shape.known.items():
         if name in given:
@@ -147,11 +148,12 @@ def _one(name: str, field: FieldInfo, value: Any, spot: Spot, found: list[Proble
         return BROKEN
     try:
         return msgspec.convert(value, field.type, dec_hook=decode)
-    except msgspec.ValidationError as error:
+    except msgspec.ValidationError as first:
+        error = first
         try:
             return msgspec.convert(_written_out(value), field.type, dec_hook=decode)
-        except msgspec.ValidationError:
-            pass  # what was given at first is what the problem is about
+        except msgspec.ValidationError as second:  # of a list with a number and `true` it is the latter that does not fit
+            error = second
         text = texts(name) if texts else BROKEN
         if text is not BROKEN:
             try:
@@ -188,15 +190,16 @@ def _problem(error: msgspec.ValidationError, field: FieldInfo, value: Any, spot:
         return spot.into(*path).problem("invalid_value", text, meant(str(culprit), choices))
     if "matching regex" in message and (description := _description(field.type)):
         return spot.into(*path).problem("invalid_value", f"`{culprit}` is no `{spot.path[-1]}`", f"use {description}")
+    message, _, hint = message.partition("; ")
     code = "unknown_key" if "unknown field" in message else "missing_key" if "required field" in message else "invalid_value"
-    return spot.into(*path).problem(code, f"`{spot.path[-1]}`: {message}" if spot.path else message)
+    return spot.into(*path).problem(code, f"`{spot.path[-1]}`: {message}" if spot.path else message, hint)
 
 
 def _unknown(shape: Shape, given: Mapping[str, Any], spot: Spot) -> Iterator[Problem]:
     for name in given:
         if name not in shape.known:
             owner = f" of `{shape.name}`" if shape.name else ""
-            hint = meant(name, shape.known) or f"known here: {', '.join(sorted(shape.known))}"
+            hint = meant(name, shape.known) or f"known here: {', '.join(sorted(shape.known.keys() - {shape.main}))}"
             yield spot.into(name).problem("unknown_key", f"`{name}` is not a key{owner}", hint, key=True)
 
 

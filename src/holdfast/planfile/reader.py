@@ -68,7 +68,7 @@ class _Reader:
 
     def plan(self, document: bytes) -> Plan:
         head = self._head()
-        targets = read_targets(head.targets or {}, self.spot.into("targets"), self.found)
+        targets = self._targets(head)
         drafts = list(self._drafts(frozenset((*BUILT_IN, *targets)), head.on))
         tasks = tuple(map(self._resolved, drafts))
         policy = head.policy.value if head.policy else Policy()
@@ -112,6 +112,10 @@ class _Reader:
             on=on if isinstance(on, (str, list)) else None,
         )
 
+    def _targets(self, head: PlanLayout) -> dict[str, Any]:
+        anchor = None if self.literal else self.anchor
+        return read_targets(head.targets or {}, anchor, self.spot.into("targets"), self.found)
+
     # -- tasks and their steps
 
     def _drafts(self, targets: frozenset[str], on: Names | None) -> Iterator[_Draft]:
@@ -121,7 +125,9 @@ class _Reader:
         for task, spot in self._written():
             for copy in reader.copies(task, self.scope, spot, usual):
                 if copy.name in self.tasks:
-                    problem = spot.into("name").problem("duplicate_id", f"two tasks have the name `{copy.name}`")
+                    problem = spot.into("name").problem(
+                        "duplicate_id", f"two tasks have the name `{copy.name}`", "give each task a name of its own"
+                    )
                     self.found.append(problem)
                 self.tasks.add(copy.name)
                 self.task_copies.setdefault(copy.base, []).append(copy.name)
@@ -139,7 +145,8 @@ class _Reader:
         draft = _Draft(copy)
         for text in copy.stages:
             if any(stage.name == text.name for stage in draft.stages):
-                self.found.append(text.spot.problem("duplicate_id", f"two stages of one task have the name `{text.name}`"))
+                message = f"two stages of one task have the name `{text.name}`"
+                self.found.append(text.spot.problem("duplicate_id", message, "give each stage a name of its own"))
             draft.stages.append(Stage(name=text.name, steps=tuple(self._steps(text, draft, reader))))
         return draft
 

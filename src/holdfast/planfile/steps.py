@@ -66,7 +66,7 @@ class StepReader:
             if common.on is not None:
                 target = common.on
                 scope = scope.within(target={"name": target})
-        kind = self._kind(own, raw, spot)
+        kind = self._kind(own, spot)
         operation = NOTHING if kind is None else self._operation(kind, own, scope, target, spot)
         name = operation.kind or kind or ""
         target = getattr(operation, "lands", "") or target
@@ -89,15 +89,14 @@ class StepReader:
         given = written if self.literal else scope.arguments(written, spot)
         common: StepLayout | None = fill(_COMMON, given, spot, self.found, _Texts(written, scope, spot))
         if common is None:
-            named = given.get("id")
-            return StepLayout(id=named) if isinstance(named, str) else _PLAIN
+            return _salvaged(given)
         if common.on is not None and common.on not in self.targets:
             hint = meant(common.on, self.targets)
             self.found.append(spot.into("on").problem("unknown_target", f"there is no target `{common.on}`", hint))
             return replace(common, on=None)
         return common
 
-    def _kind(self, own: Mapping[str, Any], raw: Mapping[str, Any], spot: Spot) -> str | None:
+    def _kind(self, own: Mapping[str, Any], spot: Spot) -> str | None:
         """The one key that names a kind. A key may be a kind and also an argument of another kind: then it is the argument."""
         kinds = [key for key in own if shape_of_kind(key) is not None]
         if len(kinds) > 1:
@@ -160,6 +159,13 @@ class StepReader:
         if value is not None and value is not BROKEN:
             inside = spot.into(shape.name if name == shape.main else name)
             given[name] = walk(value, tuple(rest), change, inside, self.found)
+
+
+def _salvaged(given: Mapping[str, Any]) -> StepLayout:
+    """Who it is and whom it needs, as far as that can be read, so that problems of the order are found as well."""
+    named, needs = given.get("id"), given.get("needs")
+    needs = [needs] if isinstance(needs, str) else needs if isinstance(needs, list) else []
+    return StepLayout(id=named if isinstance(named, str) else None, needs=[name for name in needs if isinstance(name, str)])
 
 
 def _takes(kind: str, argument: str) -> bool:

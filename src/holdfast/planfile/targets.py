@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 
 from holdfast.core.errors import Problem
 from holdfast.kinds.addresses import flaws_of_trust
 from holdfast.kinds.contract import Flaw, Secret
-from holdfast.planfile.arguments import fill, shape_of
+from holdfast.planfile.arguments import fill, rewrite, rewrite_secrets, shape_of
+from holdfast.planfile.paths import Anchor, Misplaced
 from holdfast.planfile.source import Spot, meant
 
 BUILT_IN: Final = ("local", "memory")
 NEARBY: Final = frozenset(BUILT_IN)  # targets whose paths may be relative to the plan file
+NO_FILE: Final = "none"  # said of a path that is not wanted at all, as OpenSSH does
+PORT_MAX: Final = 65535
+_PORT: Final = re.compile(r"(?:^|@)(?:[^:@\[\]]*|\[[^\]]+\]):([^:@\[\]]*)$")  # one colon, unless the host stands in brackets
 _ADDRESS: Final = re.compile(r"https?://(?![^/]*@)[^\s/?#]+/?")
 _WAY_IN: Final = re.compile(r"(?!-)[^\s@]+|(?!-)[^\s]+@(?!-)[^\s@]+")  # [user@]host[:port]
 
 
 class Ssh(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A host over SSH. What is not said here is as ssh_config says."""
+
+    here: ClassVar[tuple[str, ...]] = ("key", "known_hosts", "config")  # paths where Holdfast runs
 
     ssh: str
     key: str | None = None  # a private key file
@@ -43,16 +49,17 @@ class Ssh(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
         for field, text in (("ssh", self.ssh), *(("jump", hop) for hop in (self.jump or "").split(",") if hop)):
             if _WAY_IN.fullmatch(text.strip()) is None:
                 yield Flaw(field, f"{text!r} is not a host", hint="write [user@]host[:port]")
-        for field in ("key", "known_hosts", "config"):
-            path = getattr(self, field)
-            if path is not None and not path.startswith(("/", "~")) and (field, path) != ("config", "none"):
-                yield Flaw(field, f"`{path}` is relative to nothing", hint="write an absolute path, or one from `~`")
+            elif (port := _PORT.search(text.strip())) and not (port[1].isdecimal() and 1 <= int(port[1]) <= PORT_MAX):
+                yield Flaw(field, f"{port[1]!r} is not a port", hint=f"write a number from 1 to {PORT_MAX}")
+        yield from _flaws_of_secrets(password=self.password, sudo_password=self.sudo_password)
         if self.shell is not None and not self.shell.startswith("/"):
             yield Flaw("shell", f"`{self.shell}` is not the absolute path of a shell")
 
 
 class Opnsense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """An OPNsense appliance, by the address of its web interface."""
+
+    here: ClassVar[tuple[str, ...]] = ("ca",)
 
     opnsense: str
     key: Secret
@@ -68,6 +75,7 @@ class Opnsense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     def flaws(self) -> Iterator[Flaw]:
         if _ADDRESS.fullmatch(self.opnsense) is None:
             yield Flaw("opnsense", f"`{self.opnsense}` is not an address", hint="write https://HOST or https://HOST:PORT")
+        yield from _flaws_of_secrets(key=self.key, secret=self.secret)
         yield from flaws_of_trust(self.ca, self.fingerprint, self.verify)
         for field in ("config", "reload"):
             if getattr(self, field) is not None and self.switch is None:
@@ -76,18 +84,46 @@ class Opnsense(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
                 )
 
 
+def _flaws_of_secrets(**given: Secret | None) -> Iterator[Flaw]:
+    for field, secret in given.items():
+        if secret is not None:
+            yield from secret.flaws_at(field)
+
+
 TARGETS: Final[dict[str, type[msgspec.Struct]]] = {"ssh": Ssh, "opnsense": Opnsense}
 
 
-def read_targets(raw: Mapping[str, Any], spot: Spot, found: list[Problem]) -> dict[str, Any]:
-    """The declarations as they were written, once they are known to be sound."""
+def read_targets(raw: Mapping[str, Any], anchor: Anchor | None, spot: Spot, found: list[Problem]) -> dict[str, Any]:
+    """The declarations, once they are known to be sound: as they were written, but with every path absolute.
+
+    Without an anchor they are so already.
+    """
     for name, declaration in raw.items():
         _check(name, declaration, spot.into(name), found)
         box = declaration.get("switch") if "opnsense" in declaration else None
         if box is not None and "ssh" not in raw.get(str(box), {}):
             hint = "declare it: {ssh: user@host}"
             found.append(spot.into(name, "switch").problem("not_found", f"`{box}` is no SSH target of this plan", hint))
-    return dict(raw)
+    return dict(raw) if anchor is None else {name: _anchored(raw[name], anchor, spot.into(name), found) for name in raw}
+
+
+def _anchored(declaration: Mapping[str, Any], anchor: Anchor, spot: Spot, found: list[Problem]) -> dict[str, Any]:
+    struct = next((TARGETS[key] for key in declaration if key in TARGETS), None)
+    if struct is None:
+        return dict(declaration)
+    shape = shape_of(struct)
+
+    def place(path: str) -> str | Misplaced:
+        return path if path.startswith(("/", "~")) or path == NO_FILE else anchor.place(path)
+
+    made = dict(declaration)
+    for name, change, walk in [
+        *((name, place, rewrite) for name, *_ in shape.here),
+        *((name, anchor.secret, rewrite_secrets) for name in shape.secrets),
+    ]:
+        if name in made:
+            made[name] = walk(made[name], (), change, spot.into(name), found)
+    return made
 
 
 def _check(name: str, declaration: Any, spot: Spot, found: list[Problem]) -> None:
@@ -99,6 +135,8 @@ def _check(name: str, declaration: Any, spot: Spot, found: list[Problem]) -> Non
         fill(shape_of(TARGETS[types[0]]), declaration, spot, found)
     elif types:
         found.append(spot.problem("invalid_value", f"`{name}` cannot be {' and '.join(f'`{t}`' for t in types)} at once"))
+    elif not declaration:
+        found.append(spot.problem("missing_key", f"nothing says where `{name}` is", "write it like {ssh: user@host}"))
     else:
         known = ", ".join(f"`{key}`" for key in TARGETS)
         hint = next(filter(None, (meant(key, TARGETS) for key in declaration)), "")

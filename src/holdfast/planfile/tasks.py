@@ -19,6 +19,7 @@ _STAGE: Final = shape_of(StageLayout)
 _EACH: Final = shape_of(EachFile)
 _BELOW: Final = ("stages", "steps")  # read later, step by step
 _KEY: Final = re.compile(NAME_PATTERN)
+_ANOTHER_KEY: Final = "give each entry a key of its own, or choose another field with `key`"
 
 
 class StageText(NamedTuple):
@@ -149,7 +150,8 @@ class TaskReader:
         try:
             source = Source.of_file(path)
         except PlanError as error:
-            self.found += error.problems
+            here = spot.into("file")
+            self.found += [problem if problem.where else problem.at(here.source.where(here.path)) for problem in error.problems]
             return spot, BROKEN
         self.found += source.problems
         return Spot(source), source.value
@@ -168,7 +170,7 @@ class TaskReader:
                 hint = "a key names a task: letters, digits and `_.:@+-`; choose another field with `key`"
                 self.found.append(inside.into(name).problem("invalid_value", f"`{key}` cannot be the key of a task", hint))
             elif text in entries:
-                self.found.append(inside.into(name).problem("duplicate_id", f"two entries have the key `{text}`"))
+                self.found.append(inside.into(name).problem("duplicate_id", f"two entries have the key `{text}`", _ANOTHER_KEY))
             else:
                 entries[text] = Entry(text, fields)
         return list(entries.values())

@@ -119,13 +119,23 @@ class Scope:
             if whole and whole[1] is not None and not texts:
                 return self._value(whole[1])
             return _REFERENCE.sub(self._written, text)
-        except _Known:
-            return BROKEN
         except _Exhausted:
             raise _too_large(spot) from None
-        except _Unknown as unknown:
-            self.found.append(spot.problem(unknown.code, str(unknown), unknown.hint))
+        except (_Known, _Unknown):
+            self._tell(text, spot)
             return BROKEN
+
+    def _tell(self, text: str, spot: Spot) -> None:
+        """Every reference in a text that means nothing, not only the first."""
+        for reference in _REFERENCE.finditer(text):
+            try:
+                self._written(reference)
+            except _Known:
+                continue
+            except _Exhausted:
+                raise _too_large(spot) from None
+            except _Unknown as unknown:
+                self.found.append(spot.problem(unknown.code, str(unknown), unknown.hint))
 
     def _written(self, reference: re.Match[str]) -> str:
         if reference[0] == "$${":
