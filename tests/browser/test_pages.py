@@ -36,6 +36,7 @@ class Furnished(NamedTuple):
     failed: str
     released: str
     rollout: str
+    previewed: str
     door: Path
 
 
@@ -53,8 +54,9 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
     rollout = _begin(house, _rollout(services))
     with house.client() as client:
         client.post("/api/v1/checkpoints", json={"name": "before-audit"})
+        preview = client.post("/api/v1/plans", json={"plan": _migration(house)}).json()["id"]
     _begin(house, house.plan(gate(door), house.file("held"), name="maintenance"), wait=False)
-    yield Furnished(house, begun[2], begun[0], rollout, door)
+    yield Furnished(house, begun[2], begun[0], rollout, preview, door)
     door.touch()
     house.stop()
     for service in services.values():
@@ -84,6 +86,17 @@ def _plans(house: House) -> Iterator[Json]:
         "targets": {"edge": {"ssh": f"ops@127.0.0.1:{free_port()}"}},
         "tasks": [{"name": "main", "on": "edge", "steps": [{"command": ["reboot"], "irreversible": True}]}],
     }
+
+
+def _migration(house: House) -> Json:
+    """Of every guarantee one, with a diff."""
+    return house.plan(
+        {"file": f"{house.root}/balancer.conf", "content": "backend web1\nbackend web3\n"},
+        {"remove": f"{house.root}/web1/app.conf"},
+        {"command": ["systemctl", "reload", "balancer"], "undo": ["systemctl", "reload", "balancer"], "id": "reload"},
+        {"command": ["send-mail", "ops@example.net"], "irreversible": True, "id": "tell-everybody"},
+        name="migration",
+    )
 
 
 def _release(house: House, version: str, restart: list[str]) -> Json:
@@ -158,11 +171,12 @@ PAGES = {
     "run-events": ("run/{failed}/events", "run.created"),
     "run-tenants": ("run/{rollout}", "deploy@hooli"),
     "plan": ("plan", "No preview yet"),
+    "plan-previewed": ("plan/{previewed}", "cannot be undone"),
     "tenants": ("tenants", "umbrella"),
     "checkpoints": ("checkpoints", "before-audit"),
     "drift": ("drift", "Not looked yet"),
     "history": ("history", "95th percentile"),
-    "triggers": ("triggers", "queue-depth"),
+    "triggers": ("triggers", "0 3 * * *"),
     "hosts": ("hosts", "unreachable"),
     "locks": ("locks", "/held"),
 }
@@ -265,6 +279,21 @@ def test_all_of_it_works_by_keyboard(screen: Screen, furnished: Furnished) -> No
     page.get_by_role("dialog").wait_for()
     page.keyboard.press("Escape")
     page.get_by_role("dialog").wait_for(state="hidden")
+
+
+def test_all_pages_share_one_stream(screen: Screen, furnished: Furnished) -> None:
+    """A browser opens six connections to one server, and every tab needs some."""
+    streams: list[str] = []
+    screen.page.on("request", lambda asked: streams.append(asked.url) if asked.url.endswith("/events") else None)
+    screen.page.reload()
+    for where, seen in (
+        ("history", "95th percentile"),
+        ("triggers", "queue-depth"),
+        (f"run/{furnished.failed}", "web2-restart"),
+    ):
+        screen.go(where)
+        screen.see(seen)
+    assert len(streams) == 1
 
 
 def test_the_theme_is_what_the_system_says_until_somebody_switches_it(open_screen: OpenScreen) -> None:

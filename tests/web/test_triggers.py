@@ -55,7 +55,11 @@ def test_an_action_that_applies_a_plan_begins_a_run_like_any_other(house: House,
 
 def test_triggers_are_listed_switched_and_let_look(house: House) -> None:
     with house.client() as client:
-        assert [row["name"] for row in client.get("/api/v1/triggers").json()["triggers"]] == ["nightly", "look"]
+        listed = client.get("/api/v1/triggers").json()["triggers"]
+        assert [(row["name"], row["schedule"], row["timezone"], row["interval_s"]) for row in listed] == [
+            ("nightly", "0 3 * * *", "UTC", None),
+            ("look", None, None, 3600.0),
+        ]
         armed = client.post("/api/v1/triggers/nightly/enable").json()
         assert (armed["enabled"], armed["next_at"][-13:]) == (True, "03:00:00.000Z")
         assert client.post("/api/v1/triggers/nightly/disable").json()["enabled"] is False

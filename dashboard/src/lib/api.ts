@@ -43,10 +43,8 @@ export async function remove<T>(path: string): Promise<T> {
 }
 
 /** An event stream as a response whose body is still coming. */
-export async function open(path: string, since: number | null, signal: AbortSignal): Promise<Response> {
-  const headers: Record<string, string> = { Accept: "text/event-stream" };
-  if (since !== null) headers["Last-Event-ID"] = String(since);
-  const answer = await fetch(BASE + path, { headers, signal, cache: "no-store" });
+export async function open(path: string): Promise<Response> {
+  const answer = await fetch(BASE + path, { headers: { Accept: "text/event-stream" }, cache: "no-store" });
   if (!answer.ok) throw await refusal(answer);
   return answer;
 }

@@ -2,11 +2,13 @@
 
 import { untrack } from "svelte";
 import type { ApiError } from "./api";
-import { follow, type Listener } from "./live.svelte";
+import { wire } from "./live.svelte";
 import type { Event } from "./types";
 
+const GATHER_MS = 50; // what happens together is fetched together
 const REST_MIN_MS = 200;
-const REST_FACTOR = 3; // a document that takes 300 ms to make is asked for once in 900 ms at most
+const REST_MAX_MS = 3000;
+const REST_FACTOR = 5; // a document that takes 100 ms to get is asked for once in 600 ms: watching is to cost a run little
 
 export class Loaded<T> {
   value = $state.raw<T | null>(null);
@@ -14,7 +16,7 @@ export class Loaded<T> {
   busy = $state(false);
   #again = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #rest = REST_MIN_MS;
+  #rested = 0; // when it may be fetched again
   #closed = false;
 
   constructor(private readonly fetched: () => Promise<T>) {}
@@ -38,7 +40,8 @@ export class Loaded<T> {
       this.error = error as ApiError;
     } finally {
       this.busy = false;
-      this.#rest = Math.max(REST_MIN_MS, REST_FACTOR * (performance.now() - begun));
+      const ended = performance.now();
+      this.#rested = ended + Math.min(REST_MAX_MS, Math.max(REST_MIN_MS, REST_FACTOR * (ended - begun)));
     }
     if (this.#again) this.soon();
   }
@@ -46,7 +49,7 @@ export class Loaded<T> {
   soon(): void {
     if (this.#closed) return;
     if (this.busy) this.#again = true;
-    else this.#timer ??= setTimeout(() => void this.now(), this.#rest);
+    else this.#timer ??= setTimeout(() => void this.now(), Math.max(GATHER_MS, this.#rested - performance.now()));
   }
 
   close(): void {
@@ -55,17 +58,13 @@ export class Loaded<T> {
   }
 }
 
-/** Fetches a document now, and again whenever an event says that it may have changed. Call it where a component begins. */
+/** Fetches a document, and again whenever an event says that it may have changed. Call it where a component begins. */
 export function live<T>(fetched: () => Promise<T>, wanted: (event: Event) => boolean): Loaded<T> {
   const loaded = new Loaded(fetched);
   $effect(() => {
-    void untrack(() => loaded.now());
-    const listener: Listener = {
-      since: () => null,
-      events: (news) => news.some(wanted) && loaded.soon(),
-      reset: () => loaded.soon(),
-    };
-    const stop = follow("/events", listener);
+    const stop = untrack(() =>
+      wire.follow({ events: (news) => news.some(wanted) && loaded.soon(), renew: () => void loaded.now() }),
+    );
     return () => (stop(), loaded.close());
   });
   return loaded;

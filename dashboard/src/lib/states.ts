@@ -17,7 +17,8 @@ const LOOKS: Record<string, Look> = {
   partial: { tone: "wait", mark: "alarm" },
   stuck: { tone: "bad", mark: "alarm" },
   created: { tone: "idle", mark: "ring" },
-  queued: { tone: "idle", mark: "ring" },
+  queued: { tone: "wait", mark: "clock" },
+  asking: { tone: "wait", mark: "clock" },
   running: { tone: "busy", mark: "dot" },
   pausing: { tone: "wait", mark: "pause" },
   paused: { tone: "wait", mark: "pause" },
@@ -65,8 +66,9 @@ export function lookOf(state: string): Look {
 }
 
 /** A run as one word: how it ended, or what it is doing. */
-export function standing(run: { ending: string | null; state: string }): string {
-  return run.ending ?? run.state;
+export function standing(run: { ending: string | null; state: string; questions?: string[] }): string {
+  if (run.ending !== null) return run.ending;
+  return run.state === "running" && run.questions?.length ? "asking" : run.state;
 }
 
 export const ENDINGS = ["committed", "unchanged", "refused", "rolled_back", "partial", "stuck"];

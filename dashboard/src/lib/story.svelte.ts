@@ -1,9 +1,10 @@
-// One run as it unfolds: its document, the events that made it, and what both say about now. A document of ten thousand
-// steps is not fetched for every event: steps follow the events at once, and the document catches up when it can.
+// One run as it unfolds: its document, and the events that change it. A document of ten thousand steps is not fetched for
+// every event: steps follow the events at once, and the document catches up when it can. What was before is read when
+// somebody wants to see it.
 
 import { untrack } from "svelte";
-import { get } from "./api";
-import { follow } from "./live.svelte";
+import { get, type ApiError } from "./api";
+import { wire } from "./live.svelte";
 import { Loaded } from "./load.svelte";
 import { STEP_DONE } from "./states";
 import type { Event, Run, Step } from "./types";
@@ -44,16 +45,11 @@ export class Story {
   #rows: Row[] = [];
   #byId = new Map<string, Row>();
   #of: Run | null = null;
-  spans = new Map<string, Span>();
-  events = $state.raw<Event[]>([]);
-  confirmWithin = $state<number | null>(null); // seconds
-  gate = $state<number | null>(null); // the batch that was finished last
-  told = $state(false); // are all past events here?
 
   constructor(readonly id: string) {
     this.#loaded = new Loaded(() => get<Run>(`/runs/${id}`));
     $effect(() => {
-      const stop = untrack(() => this.#begin());
+      const stop = untrack(() => wire.follow({ events: (news) => this.#take(news), renew: () => this.#renew() }));
       return () => (stop(), this.#loaded.close());
     });
   }
@@ -80,79 +76,31 @@ export class Story {
     return found;
   });
 
-  done = $derived(this.rows.reduce((sum, { step }) => sum + Number(STEP_DONE.has(step.state)), 0));
+  done = $derived(Object.entries(this.counts).reduce((sum, [state, count]) => sum + (STEP_DONE.has(state) ? count : 0), 0));
 
   again(): void {
     this.#loaded.soon();
   }
 
-  #begin(): () => void {
-    let stopped = false;
-    let stop = () => {};
-    void this.#loaded.now().then(async () => {
-      await this.#past(() => stopped);
-      if (!stopped) stop = this.#future();
-    });
-    return () => {
-      stopped = true;
-      stop();
-    };
-  }
-
-  async #past(stopped: () => boolean): Promise<void> {
-    let since = 0;
-    while (!stopped()) {
-      const { events } = await get<{ events: Event[] }>(`/runs/${this.id}/events`, { since, limit: PAGE });
-      this.#take(events, false);
-      if (events.length < PAGE) break;
-      since = events.at(-1)!.seq;
-    }
-    this.told = true;
-    if (this.run?.ending === null) this.#loaded.soon(); // it may have moved on while its past was read
+  #renew(): void {
+    void this.#loaded.now();
+    this.#missed = true;
+    if (this.#past === "read") void this.#read();
   }
 
   /** A run that is over may go on: by a rollback or a retry. So everything is listened to, and what is of this run kept. */
-  #future(): () => void {
-    const last = this.events.at(-1)?.seq ?? 0;
-    let since = last;
-    return follow("/events", {
-      since: () => since,
-      events: (news) => {
-        since = news.findLast((event) => event.seq)?.seq ?? since;
-        const ours = news.filter((event) => event.run === this.id && (event.seq === undefined || event.seq > last));
-        if (!ours.length) return;
-        this.#take(ours.filter((event) => event.seq), true);
-        this.#loaded.soon();
-      },
-      reset: () => this.#loaded.soon(),
-    });
-  }
-
-  #take(news: Event[], inPlace: boolean): void {
-    if (!news.length) return;
-    for (const event of news) this.#fold(event, inPlace);
-    this.events = [...this.events, ...news].slice(-EVENTS_MAX);
+  #take(news: Event[]): void {
+    const ours = news.filter((event) => event.run === this.id);
+    if (!ours.length) return;
+    this.#loaded.soon();
+    for (const event of ours) {
+      const [row, state] = [this.#byId.get(event.step ?? ""), STEP_STATES[event.type]];
+      if (row && state) row.step = { ...row.step, state };
+    }
     this.#version += 1;
-  }
-
-  #fold(event: Event, inPlace: boolean): void {
-    if (event.step !== undefined) this.#foldStep(event, inPlace);
-    else if (event.type === "run.gate_waiting") this.gate = Number(event.data["number"]);
-    else if (event.type === "run.confirming")
-      this.confirmWithin = (Date.parse(String(event.data["until"])) - Date.parse(event.at)) / 1000;
-  }
-
-  #foldStep(event: Event, inPlace: boolean): void {
-    const state = STEP_STATES[event.type];
-    if (state === undefined) return;
-    const row = inPlace ? this.#byId.get(event.step!) : undefined;
-    if (row) row.step = { ...row.step, state };
-    const at = Date.parse(event.at);
-    const span = this.spans.get(event.step!) ?? { from: at, to: null, undoFrom: null, undoTo: null };
-    if (state === "undoing") span.undoFrom ??= at;
-    else if (state === "undone" || state === "undo_failed") span.undoTo = at;
-    else if (state === "applied" || state === "failed") span.to = at;
-    this.spans.set(event.step!, span);
+    const told = ours.filter((event) => event.seq); // what is in no journal is of the moment
+    if (this.#past === "reading") this.#meanwhile.push(...told);
+    else if (this.#past === "read") this.#keep(told);
   }
 
   #index(run: Run | null): void {
@@ -162,5 +110,62 @@ export class Story {
       for (const stage of task.stages)
         for (const step of stage.steps) this.#rows.push({ number: this.#rows.length, task: task.name, stage: stage.name, step });
     this.#byId = new Map(this.#rows.map((row) => [row.step.id, row]));
+  }
+
+  // -- what was before
+
+  events = $state.raw<Event[]>([]);
+  spans = new Map<string, Span>();
+  unread = $state.raw<ApiError | null>(null); // why not
+  #past = $state<"unread" | "reading" | "read">("unread");
+  #meanwhile: Event[] = []; // heard while it is being read
+  #missed = false; // something, since the last page was asked for
+
+  /** Are all past events here? */
+  get told(): boolean {
+    return this.#past === "read";
+  }
+
+  /** Somebody looks at events. */
+  tell(): void {
+    if (this.#past === "unread") void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    this.#past = "reading";
+    this.#meanwhile = [];
+    try {
+      let page: Event[];
+      do {
+        this.#missed = false;
+        const since = this.events.at(-1)?.seq ?? 0;
+        page = (await get<{ events: Event[] }>(`/runs/${this.id}/events`, { since, limit: PAGE })).events;
+        this.#keep(page);
+      } while (page.length === PAGE || this.#missed);
+      this.#keep(this.#meanwhile);
+      this.#past = "read";
+      this.unread = null;
+    } catch (error) {
+      this.#past = "unread";
+      this.unread = error as ApiError;
+    }
+  }
+
+  #keep(news: Event[]): void {
+    const last = this.events.at(-1)?.seq ?? 0;
+    const added = news.filter(({ seq }) => seq > last);
+    for (const event of added) this.#mark(event);
+    if (added.length) this.events = [...this.events, ...added].slice(-EVENTS_MAX);
+  }
+
+  #mark({ step, type, at: moment }: Event): void {
+    const state = STEP_STATES[type];
+    if (step === undefined || state === undefined) return;
+    const at = Date.parse(moment);
+    const span = this.spans.get(step) ?? { from: at, to: null, undoFrom: null, undoTo: null };
+    if (state === "undoing") span.undoFrom ??= at;
+    else if (state === "undone" || state === "undo_failed") span.undoTo = at;
+    else if (state === "applied" || state === "failed") span.to = at;
+    this.spans.set(step, span);
   }
 }

@@ -8,9 +8,14 @@ export function duration(seconds: number | null | undefined): string {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.floor(seconds)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${pad(Math.floor(seconds % 60))} s`;
-  if (seconds < DAY_S) return `${Math.floor(seconds / 3600)} h ${pad(Math.floor((seconds % 3600) / 60))} m`;
-  return `${Math.floor(seconds / DAY_S)} d ${Math.floor((seconds % DAY_S) / 3600)} h`;
+  if (seconds < 3600) return both(seconds, 60, "m", 1, "s");
+  if (seconds < DAY_S) return both(seconds, 3600, "h", 60, "m");
+  return both(seconds, DAY_S, "d", 3600, "h");
+}
+
+function both(seconds: number, great: number, first: string, small: number, second: string): string {
+  const rest = Math.floor((seconds % great) / small);
+  return `${Math.floor(seconds / great)} ${first}${rest ? ` ${pad(rest)} ${second}` : ""}`;
 }
 
 export function ago(iso: string | null, now: number): string {

@@ -59,6 +59,15 @@ export interface Residue {
   kept: string;
 }
 
+/** A run that waits for locks: for whom, if anybody is still in the way. */
+export interface Waiter {
+  run: string;
+  owner: string;
+  keys: string[];
+  since: string;
+  behind: string | null;
+}
+
 export interface Run extends Heading {
   executed: string[];
   unchanged: string[];
@@ -71,6 +80,7 @@ export interface Run extends Heading {
   confirm_until: string | null;
   questions: string[]; // steps that wait for a yes, and `gate`
   commands: string[]; // what this caller may ask of it now
+  waits?: Waiter | null;
 }
 
 export interface Event {
@@ -181,6 +191,9 @@ export interface Trigger {
   next_at: string | null;
   last_at: string | null;
   state: string;
+  schedule: string | null; // of cron, with its timezone
+  timezone: string | null;
+  interval_s: number | null; // of watchers and scanners
 }
 
 export interface Action {

@@ -289,6 +289,9 @@ class Actions(Answer):
 class Trigger(Answer):
     name: str
     type: Literal["cron", "watcher", "scanner"]
+    schedule: str | None
+    timezone: str | None
+    interval_s: float | None
     enabled: bool
     next_at: Time | None
     last_at: Time | None

@@ -176,10 +176,14 @@ def trigger_documents(desk: Reading, definitions: Definitions) -> list[dict[str,
 def trigger_document(trigger: Trigger, row: Row | None, now: float) -> dict[str, Any]:
     known = row or UNKNOWN
     enabled = is_enabled(trigger, row)
-    upcoming = cron.next_time(trigger.schedule, trigger.timezone, now) if enabled and isinstance(trigger, Cron) else None
+    timed = trigger if isinstance(trigger, Cron) else None
+    upcoming = cron.next_time(timed.schedule, timed.timezone, now) if enabled and timed else None
     return {
         "name": trigger.name,
         "type": trigger.type,
+        "schedule": timed.schedule if timed else None,
+        "timezone": timed.timezone if timed else None,
+        "interval_s": None if isinstance(trigger, Cron) else trigger.interval,
         "enabled": enabled,
         "next_at": iso(upcoming),
         "last_at": iso(known["fired_at"]),
