@@ -22,7 +22,7 @@ from holdfast.kinds.registry import kind_of
 
 def pruned(journal: Journal, plan: Plan) -> Plan:
     """The plan with what removes the objects that it leaves out; the same plan where there are none."""
-    if not plan.policy.prune or plan.name not in recorded.latest(journal):
+    if not plan.policy.prune or recorded.latest_of(journal, plan.name) is None:
         return plan
     left = list(_left_out(journal, plan))
     if not left:

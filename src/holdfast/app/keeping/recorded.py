@@ -6,7 +6,8 @@ itself: it only tells newer states of what plans manage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -24,6 +25,7 @@ from holdfast.runtime.book import entries_from, resources_of, rows_in
 
 PAGE: Final = 1000
 SHELF: Final = "recorded"  # what runs recorded whose own records were compacted away, by plan
+_RUNS: Final = "`holdfast runs` lists what was run"
 BUILT_IN: Final = ("local", "memory")
 
 
@@ -51,7 +53,7 @@ def managed(journal: Journal, plan: str | None = None) -> dict[Resource, State]:
     by_plan = {name: _recorded(journal, row) for name, row in latest(journal).items()}
     restores = {name for name in by_plan if name.startswith(restoring.PREFIX) and _is_restore(journal, by_plan[name].run)}
     if plan is not None and plan not in by_plan:
-        raise Refused(f"no run of a plan `{plan}` is in", code="not_found", hint="`holdfast runs` lists them")
+        raise Refused(f"no run of a plan `{plan}` left anything in place", code="not_found", hint=_RUNS)
     newest: dict[Resource, State] = {}
     for recorded in sorted(by_plan.values(), key=lambda found: found.run):
         newest.update(recorded.states)
@@ -75,29 +77,34 @@ def targets_of(parts: Parts, resources: Mapping[Resource, Any]) -> dict[str, Any
 
 
 def latest(journal: Journal) -> dict[str, RunRow]:
-    """By plan name, the newest run whose changes are in."""
-    found: dict[str, RunRow] = {}
-    sure: set[str] = set()
-    for row in all_runs(journal):
-        known = found.get(row.plan)
-        if row.plan in sure:
-            continue
-        if row.ending in ("committed", "partial"):
-            found.setdefault(row.plan, row)
-            sure.add(row.plan)
-        elif row.ending == "unchanged":
-            found.setdefault(row.plan, row)
-        elif row.ending == "rolled_back" and known is not None and (row.ended_at or 0.0) > (known.ended_at or 0.0):
-            del found[row.plan]  # what that run found to be so already was taken back after it looked
-    return found
+    """By plan name, the newest run whose changes are in; newest first. The older runs of a plan are not looked at."""
+    rows = [latest_of(journal, stats["action_id"]) for stats in journal.stats()]  # every plan that ever came to an end
+    return {row.plan: row for row in sorted(filter(None, rows), key=lambda row: row.id, reverse=True)}
 
 
-def all_runs(journal: Journal) -> Iterator[RunRow]:
+def latest_of(journal: Journal, plan: str) -> RunRow | None:
+    changed = [row for ending in ("committed", "partial") for row in journal.runs(plan=plan, ending=ending, limit=1)]
+    sure = max(changed, key=lambda row: row.id, default=None)
+    back = list(_since(journal, sure, plan, "rolled_back"))
+    return next((row for row in _since(journal, sure, plan, "unchanged") if not _was_taken_back(row, back)), sure)
+
+
+def _since(journal: Journal, row: RunRow | None, plan: str, ending: str) -> Iterator[RunRow]:
     """Newest first."""
-    page = journal.runs(limit=PAGE)
-    while page:
+    return takewhile(lambda newer: row is None or newer.id > row.id, all_runs(journal, plan=plan, ending=ending))
+
+
+def _was_taken_back(row: RunRow, back: Sequence[RunRow]) -> bool:
+    """What a run found to be so already may be the doing of one that was rolled back after it looked."""
+    return any(other.id < row.id and (other.ended_at or 0.0) > (row.ended_at or 0.0) for other in back)
+
+
+def all_runs(journal: Journal, *, plan: str | None = None, ending: str | None = None) -> Iterator[RunRow]:
+    """Newest first, in pages that grow: often the first rows are enough."""
+    size, before = 1, None
+    while page := journal.runs(limit=size, plan=plan, ending=ending, before=before):
         yield from page
-        page = journal.runs(limit=PAGE, before=page[-1].id)
+        size, before = min(size * 10, PAGE), page[-1].id
 
 
 def keep(journal: Journal, row: RunRow) -> None:
