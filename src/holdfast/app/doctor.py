@@ -10,25 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 
+from holdfast.app.check import Check
 from holdfast.app.home import Home
 
 PYTHON_MIN: Final = (3, 11)
 EPOCH_MIN: Final = 1_735_689_600  # 2025: whoever says it is earlier has lost the clock
 AHEAD_S: Final = 60  # how far a journal may be ahead of the clock
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    name: str
-    ok: bool
-    message: str
-    hint: str = ""
-
-    def plain(self) -> dict[str, Any]:
-        return {**asdict(self), "hint": "" if self.ok else self.hint}
 
 
 def examine(home: Home) -> list[Check]:

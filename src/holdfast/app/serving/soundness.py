@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Final
 
-from holdfast.app.doctor import Check
+from holdfast.app.check import Check
 from holdfast.app.home import Home
 from holdfast.core.errors import HoldfastError, PlanError
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from holdfast.cli.lines import Line, clean
 from holdfast.cli.screen import Screen
-from holdfast.cli.views.progress import told
+from holdfast.cli.views.telling import told
 from holdfast.cli.words import said, took
 from holdfast.core.events import Event
 from holdfast.core.run import Run
