@@ -87,3 +87,26 @@ def test_a_saved_plan_that_was_cut_off_is_a_clean_problem(shell: Shell) -> None:
 def test_the_root_of_a_file_system_is_never_removed(shell: Shell) -> None:
     ended = shell.run("plan", shell.steps("remove: /\nrecursive: true"), "--json")
     assert (ended.code, ended.document["error"]["code"]) == (2, "invalid_value")
+
+
+def test_the_error_is_a_document_wherever_json_was_asked_for(shell: Shell) -> None:
+    for words in (
+        ["--json", "runs", "--limit"],
+        ["--json", "--state"],
+        ["plan", "--json", "--out"],
+        ["--json", "plan", "--bogus"],
+    ):
+        ended = shell.run(*words)
+        assert (ended.code, ended.document["error"]["code"], ended.err) == (2, "invalid_value", "")
+
+
+def test_a_directory_is_no_plan_file(shell: Shell) -> None:
+    ended = shell.run("plan", ".")
+    assert ended.code == 2 and "Is a directory" in ended.err and "name a file in it" in ended.err
+
+
+def test_the_events_of_a_refused_run_say_why_in_words(shell: Shell) -> None:
+    assert shell.run("apply", shell.steps("link: a\nto: /nowhere/b"), "--yes").code == 4
+    told = shell.run("events", "last").out
+    assert "problems=`/nowhere/b`, where the link is to lead" in told
+    assert "policy=on_failure: rollback, scope: plan" in told

@@ -45,3 +45,11 @@ def test_from_scratch_the_same_content_is_written_anew(shell: Shell) -> None:
     assert (shell.home / "kept").read_text() == "a"
     assert shell.run("rollback", "last", "--yes", "--json").code == 0
     assert (shell.home / "kept").read_text() == "before"
+
+
+def test_who_asks_for_a_retry_is_told_how_it_ended(shell: Shell) -> None:
+    plan = shell.write("plan.yaml", STOPPED.replace("GOOD", "9"))
+    shell.run("apply", plan, "--yes")
+    again = shell.run("retry", "last")
+    assert again.code == 0
+    assert "partial  twice" in again.out and "command_failed" in again.out

@@ -77,3 +77,12 @@ def test_a_place_that_cannot_be_written_is_a_clean_error(shell: Shell) -> None:
 def test_a_saved_plan_is_one_json_document(shell: Shell) -> None:
     shell.run("plan", shell.steps(FILE), "--out", "saved")
     assert set(json.loads((shell.home / "saved").read_text())) == {"holdfast_saved_plan", "digest", "plan", "changes"}
+
+
+def test_the_plan_file_itself_is_never_overwritten(shell: Shell) -> None:
+    plan = shell.steps(FILE)
+    text = (shell.home / plan).read_text()
+    ended = shell.run("plan", plan, "--out", plan)
+    assert ended.code == 2 and "overwrite" in ended.err
+    assert (shell.home / plan).read_text() == text
+    assert shell.run("plan", plan, "--out", "saved").code == shell.run("plan", "saved", "--out", "saved").code == 0

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(invocation: Invocation, words: list[str]) -> int:
     try:
-        with cli.make_context("holdfast", words, obj=invocation) as context:
+        with cli.make_context("holdfast", list(words), obj=invocation) as context:  # click eats its list
             code: int = cli.invoke(context)
             return code
     except click.exceptions.Exit as end:  # after --help and --version

@@ -26,7 +26,9 @@ def refusal(run: Run, verb: str, data: Mapping[str, Any]) -> str | None:
     if name is None:
         allowed = COMMANDS[verb]
         if run.state not in allowed:
-            return f"`{verb}` cannot be done to the run {run.id}: it is {run.state}, not {' or '.join(sorted(allowed))}"
+            *others, last = sorted(allowed)
+            wanted = f"{', '.join(others)} or {last}" if others else last
+            return f"the run {run.id} is {run.state}; `{verb}` needs one that is {wanted}"
     else:
         number = task_number(run, name)
         if number is None:

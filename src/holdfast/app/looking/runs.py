@@ -22,7 +22,7 @@ def find(journal: Journal, name: str) -> RunRow:
     if name == "last":
         newest = journal.runs(limit=1)
         if not newest:
-            raise Refused("there is no run yet", code="not_found")
+            raise Refused("there is no run yet", code="not_found", hint="`holdfast apply FILE` makes one")
         return newest[0]
     found = journal.find_runs(name.upper(), limit=2) if name else ()
     if len(found) > 1:

@@ -10,6 +10,7 @@ from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import Span, line
 from holdfast.cli.options import RUN, command, run_argument, yes_option
 from holdfast.cli.views import marks
+from holdfast.cli.views.result import ending
 from holdfast.cli.words import counted, said
 
 task_option = click.option("--task", metavar="T", help="Only this task of the run, or the task of this tenant.")
@@ -32,8 +33,6 @@ def rollback(invocation: Invocation, run: str, task: str | None, yes: bool) -> i
             result = hf.rollback(found.run, **({"task": task} if task else {}))
     document = result.plain()
     if result.ending == "rolled_back" and not stop.heard:
-        from holdfast.cli.views.result import ending
-
         return invocation.answer(document, *ending(document), code=codes.FINE)
     return concluded(invocation, result, interrupted=stop.heard)
 
@@ -121,8 +120,10 @@ def confirm(invocation: Invocation, run: str) -> int:
 
 
 def _asked(invocation: Invocation, run: str, verb: str, consequence: str, **data: str | None) -> int:
-    """The request was accepted; where no process drives the run, it was done here."""
+    """The request was accepted; where no process drives the run, it was done here, and how that ended is told."""
     given = {name: value for name, value in data.items() if value is not None}
     with invocation.engine() as hf, invocation.driven(hf):
         result = hf.control(run, verb, **given)
-    return invocation.answer(result.plain(), line(f"asked the run {result.run} to {verb}: {consequence}"))
+    document = result.plain()
+    asked = line(f"asked the run {result.run} to {verb}: {consequence}")
+    return invocation.answer(document, *([asked] if result.ending is None else ending(document)))

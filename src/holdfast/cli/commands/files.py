@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.core.errors import PlanError, Problem
 
 if TYPE_CHECKING:
     from holdfast.app.plans.preview import SavedPlan
     from holdfast.core.plan import Plan
+
+_WHY: Final = {
+    FileNotFoundError: ("not_found", "check the path of the plan file"),
+    PermissionError: ("permission_denied", ""),
+    IsADirectoryError: ("invalid_value", "name a file in it"),
+}
 
 
 def read(file: str) -> tuple[Plan, SavedPlan | None]:
@@ -25,11 +31,6 @@ def _bytes(file: str) -> bytes:
         return Path(file).read_bytes()
     except (OSError, ValueError) as error:  # a NUL byte in a path is a ValueError
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        missing = isinstance(error, FileNotFoundError)
-        problem = Problem(
-            code="not_found" if missing else "syntax",
-            message=f"the plan file cannot be read: {reason}",
-            hint="check the path of the plan file" if missing else "",
-            where=file,
-        )
+        code, hint = _WHY.get(type(error), ("invalid_value", "check the path of the plan file"))
+        problem = Problem(code=code, message=f"the plan file cannot be read: {reason}", hint=hint, where=file)
         raise PlanError([problem]) from None

@@ -33,7 +33,9 @@ def plan(invocation: Invocation, file: str, out: str | None, detailed_exitcode: 
     FILE is a plan file in YAML, JSON or TOML, a saved plan, or `-` for YAML on standard input.
     """
     try:
-        wanted, _ = read(file)
+        wanted, before = read(file)
+        if out and before is None and os.path.exists(out) and os.path.samefile(out, file):
+            raise click.UsageError(f"`--out {out}` would overwrite the plan file itself")
         with invocation.looking() as hf:
             preview = hf.plan(wanted)
         if out and not preview.problems:

@@ -55,8 +55,9 @@ def event(document: Document) -> Line:
 
 def _brief(value: Any) -> str:
     if isinstance(value, Mapping):
-        return str(value.get("message") or value.get("code") or ", ".join(map(str, value)))
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        said = (f"{name}: {_brief(item)}" for name, item in value.items() if item not in (None, False, "", []))
+        return str(value.get("message") or value.get("code") or ", ".join(said))
+    return ", ".join(map(_brief, value)) if isinstance(value, list) else str(value)
 
 
 def executions(found: Documents, now: float) -> Iterator[Line]:
