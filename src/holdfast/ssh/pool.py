@@ -42,7 +42,7 @@ class Statistics:
 class _Line:
     """What the pool holds for one address: at most one connection, and who uses it."""
 
-    __slots__ = ("active", "connection", "idle_since", "lock", "room", "users")
+    __slots__ = ("active", "connection", "idle_since", "lock", "room", "staying", "users")
 
     def __init__(self, sessions_max: int) -> None:
         self.connection: Connection | None = None
@@ -50,7 +50,13 @@ class _Line:
         self.room = asyncio.Semaphore(sessions_max)
         self.users = 0  # who have a session or wait for one
         self.active = 0  # who have one
+        self.staying = 0  # those among them who do not give it back soon
         self.idle_since = 0.0
+
+    @property
+    def going(self) -> int:
+        """Who have a session and give it back soon: it is worth waiting for them."""
+        return self.active - self.staying
 
 
 class Pool:
@@ -71,6 +77,7 @@ class Pool:
         self._tracing = Tracing(tracer, meter)
         self._ways: Ways | None = None
         self._lines: dict[Address, _Line] = {}
+        self._taken: set[_Line] = set()  # by those who stay: whoever comes now gets another
         self._connecting = asyncio.Semaphore(self.config.connecting_max)
         self._per_host: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._space = asyncio.Condition()
@@ -86,8 +93,11 @@ class Pool:
         await self.close()
 
     @asynccontextmanager
-    async def session(self, address: Address) -> AsyncIterator[Connection]:
-        """Lend a connection for one session after the other. Raises WorldError when the host cannot be reached."""
+    async def session(self, address: Address, *, stays: bool = False) -> AsyncIterator[Connection]:
+        """Lend a connection for one session after the other. Raises WorldError when the host cannot be reached.
+
+        `stays`: whoever borrows it keeps one session for long, and nobody is to wait for that.
+        """
         if self._closed:
             raise WorldError("the pool is closed", code="wrong_state")
         line = self._lines.get(address)
@@ -99,13 +109,15 @@ class Pool:
         try:
             await line.room.acquire()
             line.active += 1
+            line.staying += stays
             try:
                 yield await self._connected(line, address)
             except Crowded:
-                keep_room = line.active > 1  # so many were too many: from now on one less at once
+                keep_room = line.going > 1  # so many were too many: from now on one less at once
                 raise
             finally:
                 line.active -= 1
+                line.staying -= stays
                 if not keep_room:
                     line.room.release()
         finally:
@@ -113,22 +125,28 @@ class Pool:
             line.idle_since = self._now()
             self._look_after(line, address)
 
-    def shared(self, address: Address) -> bool:
-        """Does somebody else work on this host as well?"""
+    def makes_room(self, address: Address) -> bool:
+        """Is a session to be had soon where there was none? Others give theirs back; those who stay keep their connection."""
         line = self._lines.get(address)
+        if line is not None and line.active and not line.going:
+            self._taken.add(self._lines.pop(address))
         return line is not None and line.active > 0
 
     def statistics(self) -> Statistics:
-        lent = sum(line.active for line in self._lines.values())
+        lent = sum(line.active for line in self._all())
         return Statistics(connections=self._open, sessions=lent, **self._counts)
+
+    def _all(self) -> list[_Line]:
+        return [*self._lines.values(), *self._taken]
 
     async def close(self) -> None:
         """Close every connection, also those in use."""
         self._closed = True
         if self._expiry is not None:
             self._expiry.cancel()
-        found = [line.connection for line in self._lines.values() if line.connection is not None]
+        found = [line.connection for line in self._all() if line.connection is not None]
         self._lines.clear()
+        self._taken.clear()
         for connection in reversed(found):  # those that go through others first
             connection.close()
         await asyncio.gather(*(connection.closed() for connection in found))
@@ -221,7 +239,10 @@ class Pool:
         """A line that nobody uses is forgotten, at once without a connection, else after a while."""
         if line.users or self._closed:
             return
-        if line.connection is None or not self.config.idle_s:
+        if line in self._taken:
+            self._taken.remove(line)
+            self._drop(line)
+        elif line.connection is None or not self.config.idle_s:
             self._drop(self._lines.pop(address))
         elif self._expiry is None:
             self._expiry = asyncio.get_running_loop().call_later(self.config.idle_s, self._expire)

@@ -98,7 +98,7 @@ class Trier:
                         value = await work(connection)
                     break
                 except Crowded:
-                    if not self._pool.shared(address):
+                    if not self._pool.makes_room(address):
                         raise
         except WorldError as error:
             if error.code in _OF_THE_WAY:

@@ -218,19 +218,20 @@ def test_what_replaces_something_is_not_called_atomic_where_names_cannot_be_exch
     assert (labels["shared-h1"], labels["conf"]) == ("reversible", "atomic")
 
 
-@pytest.mark.parametrize("flavour", ["python", "coreutils"])
-def test_a_host_that_gives_a_connection_one_session_is_worked_on_all_the_same(hf, root, stash, flavour, tmp_path):
+@pytest.mark.parametrize(("flavour", "said"), [("python", True), ("coreutils", True), ("python", False)])
+def test_a_host_that_gives_a_connection_one_session_is_worked_on_all_the_same(hf, root, stash, flavour, said, tmp_path):
     settings = (
         {"SetEnv": f"HOLDFAST_REMOTE={stash}"} if flavour == "python" else without_python(stash, tools(tmp_path / "b", flavour))
     )
     with Sshd(**settings, MaxSessions="1") as server:
         steps = [
             {"file": f"{root}/a", "content": "a"},
-            {"command": ["cp", f"{root}/a", f"{root}/b"], "undo": ["rm", f"{root}/b"]},
+            {"command": ["cp", f"{root}/a", f"{root}/b"], "undo": ["rm", f"{root}/b"], "id": "copied"},
+            {"command": f"cat >{root}/c", "shell": True, "stdin": "c", "undo": ["rm", f"{root}/c"], "needs": ["copied"]},
         ]
-        result = hf.apply(plan_on(server, steps, way={"max_sessions": 1}))
+        result = hf.apply(plan_on(server, steps, way={"max_sessions": 1} if said else {}))
     assert result.ending == "committed", result.errors
-    assert (root / "b").read_text() == "a"
+    assert [(root / name).read_text() for name in "bc"] == ["a", "c"]
 
 
 @each_flavour

@@ -142,10 +142,12 @@ class Host:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for one command. Raises WorldError when there is none to be had, at once when that is known."""
+        """A connection for a worker. Raises WorldError when there is none to be had, at once when that is known."""
         if self._refused is not None and monotonic() < self._refused[0]:
             raise self._refused[1]
-        lent = (self._pool or self._hosts.pool(apart=0 < self.way.address.sessions_max < SHARED_MIN)).session(self.way.address)
+        address = self.way.address
+        pool = self._pool or self._hosts.pool(apart=0 < address.sessions_max < SHARED_MIN)
+        lent = pool.session(address, stays=True)
         try:
             connection = await lent.__aenter__()
         except WorldError as error:
