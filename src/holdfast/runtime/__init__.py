@@ -1,1 +1,1 @@
-"""The shell around the core: it does and never decides. Executor, preparation, recovery, ownership, time."""
+"""The shell around the core: it does and never decides. Preparation, the loop, ownership, time, and what is told of a run."""
