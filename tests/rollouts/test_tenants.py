@@ -11,7 +11,7 @@ import pytest
 
 import holdfast
 from holdfast.app.engine import Holdfast
-from holdfast.app.looking.tenants import ledger
+from holdfast.app.looking.tenants import Book, ledger
 from holdfast.cli import main
 from tests.rollouts.services import Service
 
@@ -65,6 +65,26 @@ def test_compaction_loses_nothing(serve: Serve, hf: Holdfast) -> None:
     hf.apply(deploy(service, version="3"))
     hf.compact(keep_runs=0)
     assert versions(hf) == [("t0", "3", "3")]
+
+
+def test_a_book_that_is_asked_again_and_again_says_what_one_read_anew_says(serve: Serve, hf: Holdfast) -> None:
+    one, other = serve({"version": "1"}), serve({"version": "1"})
+    book = Book(hf.journal)
+
+    def agrees() -> list[tuple[str, Any, Any]]:
+        assert book.lines() == ledger(hf.journal)
+        return versions(hf)
+
+    assert agrees() == []
+    hf.apply(deploy(one, other, version="2"))
+    assert agrees() == [("t0", "2", "2"), ("t1", "2", "2")]
+    run = hf.apply(deploy(one, version="3")).run
+    assert agrees() == [("t0", "3", "3"), ("t1", "2", "2")]
+    hf.rollback(run)
+    assert agrees() == [("t0", "2", "2"), ("t1", "2", "2")]
+    hf.compact(keep_runs=0)
+    hf.apply(deploy(one, version="4"))
+    assert agrees() == [("t0", "4", "4"), ("t1", "2", "2")]
 
 
 def test_the_command_shows_the_ledger(serve: Serve, hf: Holdfast, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,9 +6,10 @@ good version changes only when a run that wrote one is in, or when one was put b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from threading import Lock
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -38,17 +39,22 @@ class Line:
         return {**asdict(self), "updated_at": iso(self.updated_at)}
 
 
-Ledger = dict[tuple[str, str], Line]
+Place = tuple[str, str]  # a tenant, and one of its resources
+AS_BEFORE: Final = object()
+
+
+class Said(NamedTuple):
+    """What a run says of one document, as the run stands."""
+
+    when: float
+    run: str
+    version: Any
+    good: Any  # AS_BEFORE: it proves no version
 
 
 def ledger(journal: Journal) -> Sequence[Line]:
     """One line for each document of each tenant."""
-    found = _kept(journal)
-    rows = [row for row in all_runs(journal) if not row.compacted]
-    for row in sorted(rows, key=_when):
-        for entry, run, was_in in _documents(journal, row):
-            _enter(found, entry, run, row, was_in)
-    return [found[place] for place in sorted(found)]
+    return Book(journal).lines()
 
 
 def keep(journal: Journal) -> None:
@@ -58,50 +64,100 @@ def keep(journal: Journal) -> None:
         journal.put(SHELF, NAME, msgspec.json.encode(lines))
 
 
-def _kept(journal: Journal) -> Ledger:
-    document = journal.get(SHELF, NAME)
-    lines = [] if document is None else [Line(**line) for line in msgspec.json.decode(document)]
-    return {(line.tenant, line.resource): line for line in lines}
+class Book:
+    """The ledger, for whoever asks again and again: of all runs only those are read anew that went on since."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._mutex = Lock()
+        self._seq = 0  # the last event that was taken in
+        self._kept: bytes | None = None
+        self._begin(None)
+
+    def _begin(self, kept: bytes | None) -> None:
+        lines = [] if kept is None else [Line(**line) for line in msgspec.json.decode(kept)]
+        self._kept = kept
+        self._first = {(line.tenant, line.resource): line for line in lines}
+        self._lines = dict(self._first)
+        self._said: dict[Place, dict[str, Said]] = {}
+        self._has_tenants: dict[str, bool] = {}  # by the digest of a plan
+
+    def lines(self) -> Sequence[Line]:
+        with self._mutex:
+            last = self._journal.last_seq()
+            if last != self._seq:
+                self._take_in(self._news())
+                self._seq = last
+            return [self._lines[place] for place in sorted(self._lines)]
+
+    def _news(self) -> Iterator[RunRow]:
+        """The runs to be read: all of them at first, and after a compaction."""
+        kept = self._journal.get(SHELF, NAME)
+        if not self._seq or kept != self._kept:
+            self._begin(kept)
+            return all_runs(self._journal)
+        touched = {record.run for record in self._journal.records(after=self._seq) if record.run is not None}
+        return filter(None, map(self._journal.run, touched))
+
+    def _take_in(self, rows: Iterator[RunRow]) -> None:
+        places = {place for row in rows if self._is_of_tenants(row) for place in self._read(row)}
+        for place in places:
+            line = _line(place, self._first.get(place), self._said[place].values())
+            if line is not None:
+                self._lines[place] = line
+            else:
+                self._lines.pop(place, None)
+
+    def _is_of_tenants(self, row: RunRow) -> bool:
+        if row.compacted:
+            return False
+        if row.digest not in self._has_tenants:
+            outline = self._journal.outline(row.id)
+            self._has_tenants[row.digest] = outline is not None and any(task.key is not None for task in outline.tasks)
+        return self._has_tenants[row.digest]
+
+    def _read(self, row: RunRow) -> Iterator[Place]:
+        for place, said in _documents(self._journal, row):
+            found = self._said.setdefault(place, {})
+            found.pop(row.id, None)
+            if said is not None:
+                found[row.id] = said
+            yield place
 
 
-def _when(row: RunRow) -> float:
-    return row.ended_at or row.started_at
-
-
-def _documents(journal: Journal, row: RunRow) -> Iterator[tuple[Entry, Run, bool]]:
-    """The documents that tasks of tenants have in this run; and whether the run was in, whatever became of it later."""
-    outline = journal.outline(row.id)
-    if outline is None or not any(task.key is not None for task in outline.tasks):
-        return
-    events = [event for record in journal.records(row.id) for event in record.events]
-    was_in = any(event.type == "run.committed" and event.data.get("ending") in IN for event in events)
+def _documents(journal: Journal, row: RunRow) -> Iterator[tuple[Place, Said | None]]:
+    """The documents that tasks of tenants have in this run."""
     run = read(journal, row)
+    events = [event for record in journal.records(row.id) for event in record.events]
+    # Whether it was in, whatever became of it later.
+    was_in = any(event.type == "run.committed" and event.data.get("ending") in IN for event in events)
     for entry in entries_from(rows_in(events), parse_state):
-        if isinstance(entry.change.after, Document) and run.outline.tasks[run.graph.task_of[entry.step]].key is not None:
-            yield entry, run, was_in
+        tenant = run.outline.tasks[run.graph.task_of[entry.step]].key
+        if isinstance(entry.change.after, Document) and tenant is not None:
+            yield (tenant, f"{entry.target}:{entry.change.key}"), _said(entry, run, row, was_in)
 
 
-def _enter(found: Ledger, entry: Entry, run: Run, row: RunRow, was_in: bool) -> None:
-    number = run.graph.task_of[entry.step]
-    tenant, resource = run.outline.tasks[number].key or "", f"{entry.target}:{entry.change.key}"
+def _said(entry: Entry, run: Run, row: RunRow, was_in: bool) -> Said | None:
+    """Nothing, as long as the document was not touched."""
     before, after = entry.change.before, entry.change.after
     assert isinstance(before, Document)
     assert isinstance(after, Document)
-    known = found.get((tenant, resource))
-    if known is not None and known.updated_at > _when(row):
-        return  # what was kept is newer than this run
-    good = after.version if was_in else None if known is None else known.last_known_good
-    state, task = run.steps[entry.step], run.tasks[number].state
-    if state in FINISHED:
-        version = after.version
-        good = version if row.ending == "partial" and task == "completed" else good
-    elif state == "undone":
-        version = before.version
-        good = version if task in ("rolled_back", "cancelled") else good
-    elif state == "undo_failed":
-        version = after.version
-    else:
-        return
-    found[tenant, resource] = Line(
-        tenant=tenant, resource=resource, version=version, last_known_good=good, updated_at=_when(row)
-    )
+    state, task = run.steps[entry.step], run.tasks[run.graph.task_of[entry.step]].state
+    if state not in (*FINISHED, "undone", "undo_failed"):
+        return None
+    version = before.version if state == "undone" else after.version
+    is_in = was_in or (state in FINISHED and row.ending == "partial" and task == "completed")
+    good = after.version if is_in else AS_BEFORE
+    if state == "undone" and task in ("rolled_back", "cancelled"):
+        good = version
+    return Said(row.ended_at or row.started_at, row.id, version, good)
+
+
+def _line(place: Place, line: Line | None, said: Iterable[Said]) -> Line | None:
+    tenant, resource = place
+    for when, _, version, good in sorted(said, key=lambda one: one[:2]):
+        if line is not None and line.updated_at > when:
+            continue  # what was kept is newer than this run
+        proved = (line.last_known_good if line else None) if good is AS_BEFORE else good
+        line = Line(tenant=tenant, resource=resource, version=version, last_known_good=proved, updated_at=when)
+    return line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast import __version__
-from holdfast.app.looking import locks, tenants, tracking
+from holdfast.app.looking import locks, tracking
 from holdfast.web.asked import HistoryWanted, OfPlan, StatsWanted
 from holdfast.web.serving import Call, Serving, page_of
 
@@ -47,7 +47,7 @@ def held(serving: Serving, call: Call) -> dict[str, Any]:
 
 def of_tenants(serving: Serving, call: Call) -> dict[str, Any]:
     allowed = call.caller.tenants
-    lines = [line for line in tenants.ledger(serving.reading.journal) if allowed is None or line.tenant in allowed]
+    lines = [line for line in serving.ledger.lines() if allowed is None or line.tenant in allowed]
     return page_of(call.query, "tenants", [line.plain() for line in lines])
 
 
