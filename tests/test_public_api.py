@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 import holdfast
+from holdfast.journal.memory import MemoryJournal
+from holdfast.runtime.ids import Ulids
+from holdfast.testing.builders import VirtualClock
 
 PLAN = """
 holdfast: 1
@@ -93,6 +97,72 @@ def test_the_asynchronous_engine_does_the_same(tmp_path: Path, text: str) -> Non
     assert types[0] == "run.created"
     assert "run.committed" in types
     assert list((tmp_path / "root").iterdir()) == []
+
+
+def test_options_are_given_by_name_to_both_engines_and_must_be_sound(tmp_path: Path, text: str) -> None:
+    plan = holdfast.parse(text)
+
+    async def use() -> str | None:
+        async with holdfast.Engine.open(tmp_path / "state") as engine:
+            return (await engine.apply(plan, parallel=2, source="manual:somebody")).ending
+
+    assert asyncio.run(use()) == "committed"
+    for wrong in ({"parallel": 0}, {"on_failure": "explode"}, {"confirm_within": -1}):
+        with holdfast.open(tmp_path / "state") as hf, pytest.raises(holdfast.PlanError, match=next(iter(wrong))):
+            hf.apply(plan, **wrong)
+
+
+def test_what_is_no_plan_is_told_what_a_plan_is(tmp_path: Path) -> None:
+    with holdfast.open(tmp_path / "state") as hf, pytest.raises(TypeError, match=r"holdfast\.load"):
+        hf.apply("plan.yaml")  # type: ignore[arg-type]
+
+
+def test_everything_an_engine_is_made_of_can_be_handed_in(tmp_path: Path, text: str) -> None:
+    clock, store = VirtualClock(), MemoryJournal()
+    lines: list[logging.LogRecord] = []
+    logger = logging.Logger("mine", logging.INFO)
+    handler = logging.Handler()
+    handler.emit = lines.append  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    with holdfast.open(
+        tmp_path / "state", store=store, clock=clock, ids=Ulids(lambda count: bytes(count)), logger=logger
+    ) as hf:
+        result = hf.apply(holdfast.parse(text))
+        hf.checkpoint_create("before")
+    assert (result.started_at, result.run[-16:]) == (clock.now(), "0" * 15 + "1")  # the engine itself is the first
+    assert [line.getMessage() for line in lines][:2] == ["preparing_plan", "executing_plan"]
+    assert [line.getMessage() for line in lines][-2:] == ["execution_complete", "checkpoint_created"]
+    assert {vars(line).get("run") for line in lines} == {result.run, None}
+
+
+def test_without_a_tracer_the_sdk_of_the_process_hears_of_runs_and_hosts(tmp_path: Path, text: str) -> None:
+    """In a process of its own: an SDK is configured once and for all."""
+    code = """
+import sys, holdfast
+from holdfast import ssh
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+spans, reader, provider = InMemorySpanExporter(), InMemoryMetricReader(), TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(spans))
+trace.set_tracer_provider(provider)
+metrics.set_meter_provider(MeterProvider([reader]))
+with holdfast.open(sys.argv[1]) as hf:
+    hf.apply(holdfast.parse(sys.stdin.read()))
+with ssh.open(ssh.ExecutorConfig.development()) as executor:
+    executor.run_command(ssh.Command("true", host="127.0.0.1:1"))
+scopes = [scope for found in reader.get_metrics_data().resource_metrics for scope in found.scope_metrics]
+names = {metric.name for scope in scopes for metric in scope.metrics}
+print(sorted({span.name for span in spans.get_finished_spans()}), {"executor.executions.total", "ssh.command.failed"} <= names)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "state")], input=text, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "['executor.Execute', 'executor.Prepare', 'operation.Execute', 'ssh.command', 'ssh.connect'] True\n"
 
 
 def test_two_engines_share_a_state_directory(tmp_path: Path, text: str) -> None:

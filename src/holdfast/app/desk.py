@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from holdfast.app import apply
@@ -30,11 +31,16 @@ class Desk(Reading):
         self._sessions: list[Session] = []
 
     @classmethod
-    def open(cls, state: str | None = None, **options: Any) -> Self:
+    def open(cls, state: str | os.PathLike[str] | None = None, **options: Any) -> Self:
+        """Over a state directory, by default that of the command line.
+
+        Everything else can be handed in: `store` (a journal), `drivers` (makers by family), `clock`, `ids`, `logger`,
+        `tracer`, `metrics`; `environment` and `roots` are what variables and local paths are confined to.
+        """
         return cls(open_parts(state, **options))
 
     @classmethod
-    def looking(cls, state: str | None = None, **options: Any) -> Self:
+    def looking(cls, state: str | os.PathLike[str] | None = None, **options: Any) -> Self:
         """Nothing is kept, and no state directory is made."""
         return cls(looking_parts(state, **options))
 
@@ -107,6 +113,8 @@ class Desk(Reading):
 
     def whole(self, plan: Plan) -> Plan:
         """The plan with what its policy adds: the removal of what it left out."""
+        if not isinstance(plan, Plan):
+            raise TypeError(f"a plan is what `holdfast.load` or `holdfast.parse` gives, not a {type(plan).__name__}")
         if not plan.policy.prune:
             return plan
         from holdfast.app.keeping.prune import pruned
@@ -116,7 +124,7 @@ class Desk(Reading):
     def checkpoint_delete(self, name: str) -> None:
         from holdfast.app.keeping import checkpoints
 
-        checkpoints.delete(self.journal, name, at=self.parts.clock.now())
+        checkpoints.delete(self.parts, name)
 
     def close(self) -> None:
         self.parts.close()

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
 
 from holdfast.app.apply import Session, Waiting, Wishes, with_policy
 from holdfast.app.desk import Desk
@@ -19,8 +19,8 @@ from holdfast.app.parts import Parts, who
 from holdfast.app.plans.preview import Preview, SavedPlan
 from holdfast.app.use import Use
 from holdfast.app.wiring import needs_loop
-from holdfast.core.errors import Refused
-from holdfast.core.plan import Plan
+from holdfast.core.errors import PlanError, Problem, Refused
+from holdfast.core.plan import OnFailure, Plan
 from holdfast.core.result import Result
 from holdfast.journal.contract import RunRow
 from holdfast.runtime.crew import run_to_end
@@ -36,13 +36,23 @@ T = TypeVar("T")
 class Options:
     """How a plan is to be applied, where that differs from what it says itself."""
 
-    source: str | None = None
-    parallel: int | None = None
-    on_failure: str | None = None
-    confirm_within: float | None = None
-    expect: str | None = None
-    wait: bool = True
-    waiting: Waiting | None = None
+    source: str | None = None  # who or what starts it; default: this person
+    parallel: int | None = None  # steps at once
+    on_failure: OnFailure | None = None
+    confirm_within: float | None = None  # seconds: without a `confirm` in time everything is taken back
+    expect: str | None = None  # the digest that was reviewed
+    wait: bool = True  # for locks that another run holds; else the run is refused
+    waiting: Waiting | None = None  # told whom it waits for
+
+    def __post_init__(self) -> None:
+        rows = (
+            ("parallel", self.parallel is None or self.parallel >= 1, "at least 1"),
+            ("on_failure", self.on_failure in (None, *get_args(OnFailure)), "`rollback`, `stop` or `continue`"),
+            ("confirm_within", self.confirm_within is None or self.confirm_within > 0, "more than 0 seconds"),
+        )
+        wrong = [f"`{name}` is {what}, not {getattr(self, name)!r}" for name, fine, what in rows if not fine]
+        if wrong:
+            raise PlanError([Problem(code="invalid_value", message=message) for message in wrong])
 
 
 DEFAULTS = Options()
@@ -64,11 +74,17 @@ class Engine(Desk):
         return await self.work(plan, do, on_loop=True)
 
     async def plan(self, plan: Plan) -> Preview:
+        """What it would do: `.changes`, `.problems`, `.irreversible`. Nothing is touched."""
         plan = self.whole(plan)
         digest, prepared = await self.use((plan, Session.prepare))
         return Preview(plan, digest, prepared)
 
-    async def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS) -> Result:
+    async def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS, **changes: Any) -> Result:
+        """Apply a plan; never raises for an ending. Options may be given by name: `apply(plan, parallel=2)`.
+
+        What `plan` gave is applied exactly as it was shown, or refused as stale.
+        """
+        options = Options(**changes) if changes else options
         found, saved = _unpack(plan)
         await self.recover()
         found = self.whole(found)
@@ -88,8 +104,26 @@ class Engine(Desk):
         """Do what is asked of a run that no living process drives."""
         return await self.use((self.plan_of(row), lambda session: session.command(row, verb, data)))
 
+    async def pause(self, run: str, **data: Any) -> Result:
+        return await self.control(run, "pause", **data)
+
+    async def resume(self, run: str, **data: Any) -> Result:
+        return await self.control(run, "resume", **data)
+
+    async def cancel(self, run: str, **data: Any) -> Result:
+        return await self.control(run, "cancel", **data)
+
+    async def retry(self, run: str, *, scratch: bool = False, **data: Any) -> Result:
+        return await self.control(run, "retry", **_from(scratch), **data)
+
     async def rollback(self, run: str, **data: Any) -> Result:
         return await self.control(run, "rollback", **data)
+
+    async def confirm(self, run: str) -> Result:
+        return await self.control(run, "confirm")
+
+    async def approve(self, run: str, step: str) -> Result:
+        return await self.control(run, "approve", step=step)
 
     async def recover(self, *, resume: bool = False) -> list[Result]:
         """Finish every run whose process died."""
@@ -142,12 +176,12 @@ class Engine(Desk):
 
         return await self.plan(checkpoints.plan_back(self.parts, name))
 
-    async def checkpoint_restore(self, name: str, options: Options = DEFAULTS) -> Result:
+    async def checkpoint_restore(self, name: str, options: Options = DEFAULTS, **changes: Any) -> Result:
         """Go back to it, by a run of its own."""
         from holdfast.app.keeping import checkpoints
 
-        result = await self.apply(checkpoints.plan_back(self.parts, name), options)
-        checkpoints.restored(self.journal, name, result, at=self.parts.clock.now())
+        result = await self.apply(checkpoints.plan_back(self.parts, name), options, **changes)
+        checkpoints.restored(self.parts, name, result)
         return result
 
     async def events(self, run: str, *, since: int = 0) -> AsyncIterator[dict[str, Any]]:
@@ -187,11 +221,15 @@ class Holdfast(Desk):
         self._sessions = self._engine._sessions  # who is asked to stop here works there
 
     def plan(self, plan: Plan) -> Preview:
+        """What it would do: `.changes`, `.problems`, `.irreversible`. Nothing is touched."""
         return run_to_end(self._engine.plan(plan))
 
     def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS, **changes: Any) -> Result:
-        """Apply a plan; never raises for an ending. Options may be given by name: `apply(plan, parallel=2)`."""
-        return run_to_end(self._engine.apply(plan, Options(**changes) if changes else options))
+        """Apply a plan; never raises for an ending. Options may be given by name: `apply(plan, parallel=2)`.
+
+        What `plan` gave is applied exactly as it was shown, or refused as stale.
+        """
+        return run_to_end(self._engine.apply(plan, options, **changes))
 
     def control(self, run: str, verb: str, **data: Any) -> Result:
         """`pause resume cancel confirm approve rollback retry`, of a run or of one `task` of it, whoever drives it."""
@@ -201,8 +239,26 @@ class Holdfast(Desk):
         """Do what is asked of a run that no living process drives."""
         return run_to_end(self._engine.take_up(row, verb, data))
 
+    def pause(self, run: str, **data: Any) -> Result:
+        return run_to_end(self._engine.pause(run, **data))
+
+    def resume(self, run: str, **data: Any) -> Result:
+        return run_to_end(self._engine.resume(run, **data))
+
+    def cancel(self, run: str, **data: Any) -> Result:
+        return run_to_end(self._engine.cancel(run, **data))
+
+    def retry(self, run: str, *, scratch: bool = False, **data: Any) -> Result:
+        return run_to_end(self._engine.retry(run, scratch=scratch, **data))
+
     def rollback(self, run: str, **data: Any) -> Result:
         return run_to_end(self._engine.rollback(run, **data))
+
+    def confirm(self, run: str) -> Result:
+        return run_to_end(self._engine.confirm(run))
+
+    def approve(self, run: str, step: str) -> Result:
+        return run_to_end(self._engine.approve(run, step))
 
     def recover(self, *, resume: bool = False) -> list[Result]:
         """Finish every run whose process died."""
@@ -236,7 +292,7 @@ class Holdfast(Desk):
 
     def checkpoint_restore(self, name: str, options: Options = DEFAULTS, **changes: Any) -> Result:
         """Go back to it, by a run of its own."""
-        return run_to_end(self._engine.checkpoint_restore(name, Options(**changes) if changes else options))
+        return run_to_end(self._engine.checkpoint_restore(name, options, **changes))
 
     def events(self, run: str, *, since: int = 0) -> Iterator[dict[str, Any]]:
         """Every event of a run, from the past and as it happens, heartbeats as well; ends after the last one."""
@@ -251,6 +307,10 @@ class Holdfast(Desk):
 def _wishes(plan: Plan, options: Options, saved: SavedPlan | None) -> Wishes:
     policy = with_policy(plan, parallel=options.parallel, on_failure=options.on_failure, confirm_within=options.confirm_within)
     return Wishes(source=options.source or who(), policy=policy, expect=options.expect, saved=saved, wait=options.wait)
+
+
+def _from(scratch: bool) -> dict[str, str]:
+    return {"from": "scratch" if scratch else "checkpoint"}
 
 
 def _unpack(plan: Plan | SavedPlan | Preview) -> tuple[Plan, SavedPlan | None]:

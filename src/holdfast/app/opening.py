@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from holdfast.app.home import Home
 from holdfast.app.looking.reading import home_of
 from holdfast.app.parts import Parts
-from holdfast.app.wiring import Wiring
+from holdfast.app.wiring import Makers, Wiring
 from holdfast.journal.contract import Journal
+from holdfast.runtime.clock import Clock
+from holdfast.runtime.ids import Ulids
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -18,42 +22,53 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
     from opentelemetry.trace import Tracer
 
+SCOPE: Final = "holdfast"  # the logger, when none is given
+
 
 def open_parts(
-    state: str | None = None,
+    state: str | os.PathLike[str] | None = None,
     *,
+    store: Journal | None = None,
+    drivers: Makers | None = None,
+    clock: Clock | None = None,
+    ids: Ulids | None = None,
+    logger: Logger | None = None,
+    tracer: Tracer | None = None,
+    metrics: Meter | None = None,
     environment: Mapping[str, str] | None = None,
     roots: Sequence[str] = (),
-    tracer: Tracer | None = None,
-    meter: Meter | None = None,
-    logger: Logger | None = None,
 ) -> Parts:
     """The usual parts: a state directory with its SQLite journal, and the drivers of this machine.
 
-    Whoever gives no tracer and no meter is watched only where the variables of OpenTelemetry ask for it.
+    Whoever gives no tracer, no meter and no logger is heard where this process configured an SDK of OpenTelemetry or a
+    handler of logging, or where the variables of OpenTelemetry ask for an exporter.
     """
     from holdfast.journal.sqlite import SqliteJournal
 
     environment = os.environ if environment is None else environment
     home = home_of(state, environment)
     home.make()
-    parts = Parts(home, SqliteJournal.open(home.journal), Wiring(home, roots=roots))
-    if any(name.startswith("OTEL_") for name in environment) or (tracer, meter) != (None, None):
+    parts = Parts(home, store or SqliteJournal.open(home.journal), Wiring(home, roots=roots, drivers=drivers))
+    parts.clock, parts.ids = clock or parts.clock, ids or parts.ids
+    asked = any(name.startswith("OTEL_") for name in environment) or "opentelemetry.sdk" in sys.modules
+    if asked or (tracer, metrics) != (None, None):
         from holdfast.runtime.telemetry import from_environment, watchers
+        from holdfast.ssh.tracing import configured
 
-        found = from_environment(environment)
-        tracer, meter = tracer or found[0], meter or found[1]
-        parts.watchers += watchers(parts.clock, tracer=tracer, meter=meter)
-        parts.wiring.hosts.watched = {"tracer": tracer, "meter": meter}
-    if logger is not None:
+        found, own = from_environment(environment), configured()
+        tracer, metrics = tracer or found[0] or own[0], metrics or found[1] or own[1]
+        parts.watchers += watchers(parts.clock, tracer=tracer, meter=metrics)
+        parts.wiring.hosts.watched = {"tracer": tracer, "meter": metrics}
+    if logger is not None or logging.getLogger(SCOPE).hasHandlers():
         from holdfast.runtime.logs import LogLines
 
-        parts.watchers.append(LogLines(logger))
+        parts.lines = LogLines(logger or logging.getLogger(SCOPE))
+        parts.watchers.append(parts.lines)
     return parts
 
 
 def looking_parts(
-    state: str | None = None,
+    state: str | os.PathLike[str] | None = None,
     *,
     remembering: bool = False,
     environment: Mapping[str, str] | None = None,

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from holdfast.app.home import Home
 from holdfast.app.wiring import Wiring
@@ -15,6 +16,9 @@ from holdfast.journal.contract import Journal
 from holdfast.runtime.clock import Clock, SystemClock
 from holdfast.runtime.ids import Ulids
 from holdfast.runtime.owner import Owner
+
+if TYPE_CHECKING:
+    from holdfast.runtime.logs import LogLines
 
 Watch = Callable[[Run, Sequence[Event]], None]
 
@@ -29,6 +33,7 @@ class Parts:
     clock: Clock = field(default_factory=SystemClock)
     ids: Ulids = field(default_factory=Ulids)
     watchers: list[Watch] = field(default_factory=list)
+    lines: LogLines | None = None  # hears of what belongs to no run; as a watcher of everything else
     runs_held_max: int = RUNS_HELD_MAX
     _owner: Owner | None = None
 
@@ -46,6 +51,12 @@ class Parts:
                 watcher(run, events)
             except Exception:  # whatever an observer does wrong is told, and must not end a change half-way
                 logging.getLogger("holdfast").exception("watcher_failed")
+
+    def record(self, event: Event, *, at: float) -> None:
+        """Journal something that belongs to no run."""
+        self.journal.append(None, [event], at=at)
+        if self.lines is not None:
+            self.lines.say(event)
 
     def close(self) -> None:
         if self._owner is not None:

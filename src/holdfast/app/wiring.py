@@ -7,6 +7,7 @@ Modules of drivers are imported when a plan first needs them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from holdfast.app.extras import brought
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Thing = TypeVar("Thing")
 Maker = Callable[["Wiring", "Target", bool], Driver]
 Targets = Mapping[str, Mapping[str, Maker]]
+Makers = Mapping[str, Callable[["Target"], Driver]]  # by family
 
 
 class Target(NamedTuple):
@@ -86,22 +88,32 @@ class Threaded:
 
 
 class Wiring:
-    """Makes the fleet of a plan. What lives in memory lives as long as this object."""
+    """Makes the fleet of a plan. What lives in memory lives as long as this object.
 
-    def __init__(self, home: Home, *, roots: Sequence[str] = (), targets: Targets | None = None) -> None:
+    `drivers` are makers by family, for every target; other packages register theirs as entry points `holdfast.drivers`.
+    """
+
+    def __init__(
+        self, home: Home, *, roots: Sequence[str] = (), targets: Targets | None = None, drivers: Makers | None = None
+    ) -> None:
         self.home = home
         self.roots = tuple(roots)
         self.targets = TARGETS if targets is None else targets
+        self.drivers = drivers or {}
         self._memory: dict[str, Any] = {}
 
     def fleet(self, plan: Plan, *, on_loop: bool) -> DriverFleet:
         for reference in references_of(plan):  # before the first program runs, whichever step resolves it
             self.secrets.reserve(reference)
         makers: dict[tuple[str, str], Make] = {}
+        others = {**registered({step.operation.family for step in plan.steps} - FAMILIES), **self.drivers}
         for target in {"local", *(step.target for step in plan.steps), *plan.targets}:
             kind = _type_of(plan, target)
+            of_target = Target(target, plan.targets.get(target, {}), plan.targets)
             for family, make in self.targets[kind].items():
-                makers[target, family] = _bound(make, self, Target(target, plan.targets.get(target, {}), plan.targets), on_loop)
+                makers[target, family] = _bound(make, self, of_target, on_loop)
+            for family, brings in others.items():
+                makers[target, family] = partial(brings, of_target)
         fleet = DriverFleet(makers)
         if any(_lands(step) for step in plan.steps):
             makers["local", "files"] = _bringing(makers["local", "files"], fleet, self.home)
@@ -153,6 +165,15 @@ def _bound(make: Maker, wiring: Wiring, target: Target, on_loop: bool) -> Make:
             return make(wiring, target, on_loop)
 
     return made
+
+
+def registered(families: set[str]) -> Makers:
+    """What other packages bring for families that nobody here serves."""
+    if not families:
+        return {}
+    from importlib.metadata import entry_points
+
+    return {point.name: point.load() for point in entry_points(group="holdfast.drivers") if point.name in families}
 
 
 def _type_of(plan: Plan, target: str) -> str:
@@ -226,8 +247,6 @@ def _memory_services(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
 
 
 def _host(wiring: Wiring, target: Target) -> Host:
-    from functools import partial
-
     from holdfast.drivers.remote.way import way_of
 
     return wiring.hosts.enter(target.name, target.declared, partial(way_of, target.declared, wiring.secrets))
@@ -288,3 +307,4 @@ TARGETS: Final[Targets] = {
     # To a fleet the keys of objects look like paths, so what looks at files is the appliance as well.
     "opnsense": {"opnsense": _appliance, "files": _appliance, "probe": _probes, "http": _rest},
 }
+FAMILIES: Final = frozenset(family for makers in TARGETS.values() for family in makers)

@@ -12,7 +12,8 @@ from holdfast.drivers.contract import Driver
 
 Together = Callable[[Sequence[Awaitable[Mapping[str, State]]]], Awaitable[Sequence[Mapping[str, State]]]]
 
-# Which family answers a look, by how its key begins; what is not listed is a path or a fact about the target.
+# Which family answers a look, by how its key begins; another word is a family that another package brings. What begins
+# with no word and a colon is a path, an object of an appliance, or a fact about the target.
 FAMILY_OF_KEY: Final = {"check": "process", "program": "process", "config": "service", "http": "http"}
 
 
@@ -49,7 +50,7 @@ class DriverFleet:
 
 def family_of(key: str) -> str:
     prefix, found, _ = key.partition(":")
-    return FAMILY_OF_KEY.get(prefix, "files") if found else "files"
+    return FAMILY_OF_KEY.get(prefix, prefix) if found and prefix.isidentifier() else "files"
 
 
 async def inspect(fleet: Fleet, wanted: Mapping[str, Sequence[Look]], together: Together) -> Seen:

@@ -79,17 +79,19 @@ class LogLines:
 
     def __call__(self, run: Run, events: Sequence[Event]) -> None:
         for event in events:
-            level, name = LINES.get(event.type, (0, ""))
-            if name and self._logger.isEnabledFor(level):
-                self._say(run, event, level, name)
+            self.say(event, run)
 
-    def _say(self, run: Run, event: Event, level: int, name: str) -> None:
+    def say(self, event: Event, run: Run | None = None) -> None:
+        level, name = LINES.get(event.type, (0, ""))
+        if not name or not self._logger.isEnabledFor(level):
+            return
         for step, data in singles(event):
             fields = {key: value for key, value in data.items() if key not in UNSAID}
-            if event.type.startswith("run.") and run.over:
+            if run is not None and event.type.startswith("run.") and run.over:
                 fields["ending"] = run.ending
-            with bound(**_names(run, event, step)):
-                self._logger.log(level, name, extra={FIELDS: fields})
+            names = {} if run is None else _names(run, event, step)
+            with bound(**names):
+                self._logger.log(level, name, extra={FIELDS: fields, **names})
 
 
 def _names(run: Run, event: Event, step: int | None) -> dict[str, str]:

@@ -5,6 +5,7 @@ Attributes are hosts, sizes and counts; never a secret, never the value of a var
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from time import perf_counter
@@ -24,7 +25,24 @@ WORK: Final = {
 }
 BYTES: Final = "ssh.transfer.bytes"
 
+SCOPE: Final = "holdfast"
+
 Tags = Mapping[str, Any]
+
+
+def configured() -> tuple[Tracer | None, Meter | None]:
+    """What goes to the SDK that this process configured; nothing is imported for one that nobody loaded."""
+    tracer: Tracer | None = None
+    meter: Meter | None = None
+    if "opentelemetry.sdk.trace" in sys.modules:
+        from opentelemetry.trace import get_tracer
+
+        tracer = get_tracer(SCOPE)
+    if "opentelemetry.sdk.metrics" in sys.modules:
+        from opentelemetry.metrics import get_meter
+
+        meter = get_meter(SCOPE)
+    return tracer, meter
 
 
 class Span:
@@ -54,10 +72,11 @@ class Span:
 
 
 class Tracing:
-    """Either may be missing; without both it costs nothing."""
+    """What is missing goes to the SDK that the process configured; without one it costs nothing."""
 
     def __init__(self, tracer: Tracer | None = None, meter: Meter | None = None) -> None:
-        self._tracer = tracer
+        own = configured()
+        self._tracer, meter = tracer or own[0], meter or own[1]
         self._figures = None if meter is None else _Figures(meter)
 
     @asynccontextmanager

@@ -134,17 +134,17 @@ def check_free(journal: Journal, name: str) -> None:
         )
 
 
-def delete(journal: Journal, name: str, *, at: float) -> None:
+def delete(parts: Parts, name: str) -> None:
     """Its contents go with the next `journal compact`, where nothing else needs them."""
-    find(journal, name)
-    journal.drop(SHELF, name)
-    journal.append(None, [Event("checkpoint.deleted", {"name": name})], at=at)
+    find(parts.journal, name)
+    parts.journal.drop(SHELF, name)
+    parts.record(Event("checkpoint.deleted", {"name": name}), at=parts.clock.now())
 
 
-def restored(journal: Journal, name: str, result: Result, *, at: float) -> None:
+def restored(parts: Parts, name: str, result: Result) -> None:
     """Tell that it was gone back to, when it was."""
     if result.success:
-        journal.append(None, [Event("checkpoint.restored", {"name": name, "run": result.run})], at=at)
+        parts.record(Event("checkpoint.restored", {"name": name, "run": result.run}), at=parts.clock.now())
 
 
 def contents(journal: Journal) -> set[str]:
@@ -179,8 +179,7 @@ async def _create(
         at = parts.clock.now()
         checkpoint = Checkpoint(name=name, created_at=at, plan=plan, states=states, targets=targets, xattrs=xattrs)
         parts.journal.put(SHELF, name, checkpoint.encoded())
-    created = Event("checkpoint.created", {"name": name, "plan": plan, "resources": len(states)})
-    parts.journal.append(None, [created], at=at)
+    parts.record(Event("checkpoint.created", {"name": name, "plan": plan, "resources": len(states)}), at=at)
     return checkpoint
 
 

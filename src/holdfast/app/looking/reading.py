@@ -25,7 +25,7 @@ EVENT_POLL_S: Final = 0.1
 RESTING: Final = frozenset({"paused"})  # states that no process need hold
 
 
-def home_of(state: str | None, environment: Mapping[str, str] | None = None) -> Home:
+def home_of(state: str | os.PathLike[str] | None, environment: Mapping[str, str] | None = None) -> Home:
     """The state directory that is meant; not made yet."""
     return Home(os.path.abspath(state)) if state else Home.default(os.environ if environment is None else environment)
 
@@ -37,7 +37,7 @@ class Reading:
         self._owners = owners
 
     @classmethod
-    def of(cls, state: str | None = None, *, environment: Mapping[str, str] | None = None) -> Reading:
+    def of(cls, state: str | os.PathLike[str] | None = None, *, environment: Mapping[str, str] | None = None) -> Reading:
         """A journal that is only read; one that is not there yet is empty."""
         from holdfast.journal.sqlite import SqliteJournal
 
