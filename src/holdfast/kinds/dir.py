@@ -33,7 +33,7 @@ class Dir(Owned, frozen=True, kw_only=True):
         if stays(self.path, found, self.on_conflict):
             return unchanged(self.path, found)
         made, room = self._parents(ground)
-        after = self.fresh(view, room, self.path, "dir", _default_mode(ground, room))
+        after = self.fresh(view, room, self.path, "dir", _default_mode(ground, room), empty=True)
         return (*made, *put(ground, room, self.path, found, after, self.on_conflict))
 
     def _parents(self, ground: Ground) -> tuple[list[Change], Room]:

@@ -62,8 +62,8 @@ class File(Owned, frozen=True, kw_only=True):
             return unchanged(self.path, found)
         room = ground.room(self.path)
         means, content = self._wanted(view)
-        made = self.fresh(view, room, self.path, "file", 0o666 & ~ground.facts().umask)
-        after = made._replace(digest=means.digest, size=means.size, content=content)
+        mode = 0o666 & ~ground.facts().umask
+        after = self.fresh(view, room, self.path, "file", mode, digest=means.digest, size=means.size, content=content)
         return put(ground, room, self.path, found, after, self.on_conflict, means)
 
     def _updated(self, view: View, ground: Ground, found: Node) -> Sequence[Change]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from functools import lru_cache
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from holdfast.core.change import Change, Claim, Depth, Facts, Guarantee
 from holdfast.core.predict import Unfit, View
@@ -81,14 +81,14 @@ class Owned(Files, frozen=True, kw_only=True):
     def gid(self, view: View, default: int) -> int:
         return _number(view, GROUP, self.group, default)
 
-    def fresh(self, view: View, room: Room, path: str, kind: str, mode: int) -> Node:
+    def fresh(self, view: View, room: Room, path: str, kind: str, mode: int, **content: Any) -> Node:
         """What a new file or directory will be; `mode` is what it gets if none is asked for."""
-        facts = ground_of(view).facts()
+        facts = view.facts()
         wanted = mode if self.mode is None else int(self.mode)
         made = Node(kind, wanted, facts.uid, room.gid)
-        node = made._replace(uid=self.uid(view, made.uid), gid=self.gid(view, made.gid))
+        node = Node(kind, wanted, self.uid(view, made.uid), self.gid(view, made.gid), **content)
         check_owner(facts, path, made, node)
-        return node._replace(writable=may_write(facts, node), empty=True if kind == "dir" else None)
+        return node if may_write(facts, node) else node._replace(writable=False)
 
     def revised(self, view: View, path: str, found: Node) -> Node:
         """What is there, with the permissions and owners that are asked for."""

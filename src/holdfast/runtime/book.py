@@ -36,10 +36,12 @@ class Book:
 
     def moves(self, step: int, *, undo: bool, timeout: float | None = None, needs: tuple[int, ...] = ()) -> list[Move]:
         """The moves of one step, in the order in which they are to be made."""
-        changes = [(number, change) for number, change in enumerate(self.by_step.get(step, ())) if change.changes]
-        if undo:
-            changes = [(number, change.reversed()) for number, change in reversed(changes)]
-        return [Move(self.id_of(step, number), change, undo, needs, timeout) for number, change in changes]
+        moves = [
+            Move(self.id_of(step, number), change.reversed() if undo else change, undo, needs, timeout)
+            for number, change in enumerate(self.by_step.get(step, ()))
+            if change.changes
+        ]
+        return moves[::-1] if undo else moves
 
     def all_moves(self) -> list[tuple[int, Move]]:
         return [(step, move) for step in self.by_step for move in self.moves(step, undo=False)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from holdfast.core.change import Change, Depth, Look, Verdict, classify
@@ -134,17 +135,9 @@ class Performer:
     def _result(self, effect: Apply, step: int, moves: Sequence[Move], outcomes: Sequence[Outcome]) -> StepResult:
         if not outcomes:
             return StepResult(step, "unchanged")
-        ending, culprit = _sum_up(outcomes)
-        outcome = outcomes[culprit]
+        outcome, culprit = (outcomes[0], 0) if len(outcomes) == 1 else _sum_up(outcomes)
         residue = self._residue(step, moves[culprit].change, outcome) if effect.undo and outcome.failure else None
-        return StepResult(
-            step,
-            ending.value,
-            outcome.failure,
-            sum(o.duration_s for o in outcomes),
-            "\n".join(o.output for o in outcomes if o.output),
-            residue,
-        )
+        return StepResult(step, outcome.ending.value, outcome.failure, outcome.duration_s, outcome.output, residue)
 
     def _residue(self, step: int, change: Change, outcome: Outcome) -> Mapping[str, str]:
         assert outcome.failure is not None
@@ -210,9 +203,15 @@ def _depth(depth: Depth) -> int:
     return int(depth.value)
 
 
-def _sum_up(outcomes: Sequence[Outcome]) -> tuple[Ending, int]:
-    """The ending of a step whose changes ended like these, and which of them says why."""
-    endings = [outcome.ending for outcome in outcomes]
+def _sum_up(outcomes: Sequence[Outcome]) -> tuple[Outcome, int]:
+    """What came of a step whose changes ended like these, and which of them says why."""
+    ending, culprit = _worst([outcome.ending for outcome in outcomes])
+    said = "\n".join(outcome.output for outcome in outcomes if outcome.output)
+    took = sum(outcome.duration_s for outcome in outcomes)
+    return replace(outcomes[culprit], ending=ending, duration_s=took, output=said), culprit
+
+
+def _worst(endings: Sequence[Ending]) -> tuple[Ending, int]:
     for worst in (Ending.IN_DOUBT, Ending.FAILED):
         if worst in endings:
             return worst, endings.index(worst)

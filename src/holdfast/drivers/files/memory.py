@@ -228,7 +228,7 @@ class Memory:
         wrong = next((want for want in (content.digest, node.digest) if want is not None and want != found.digest), None)
         if wrong is not None:
             raise Trouble("checksum_mismatch", f"the content of {key} is not what was planned: {found.digest}, not {wrong}")
-        return _stored(node._replace(digest=found.digest, content=found.content, size=found.size))
+        return node._replace(digest=found.digest, content=found.content, size=found.size, entries=None, empty=None, around_ns=0)
 
     def _read(self, content: Content) -> Node:
         if content.data is not None:
