@@ -17,7 +17,7 @@ from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan, Policy
 from holdfast.core.result import Result, result_of
-from holdfast.core.run import Run, evolve, outline_of
+from holdfast.core.run import Run, evolve
 from holdfast.core.shares import together
 from holdfast.core.stimuli import Asked, Began, Recovered, Stimulus
 from holdfast.journal import queue
@@ -113,7 +113,7 @@ class Session:
             "plan": plan.name,
             "digest": digest,
             "source": wishes.source,
-            "outline": outline_of(plan),
+            "outline": run.outline,
             "policy": asdict(wishes.policy),
             "owner": parts.owner.name,
             **({"warnings": found} if (found := warnings(plan)) else {}),

@@ -17,7 +17,7 @@ from holdfast.core.errors import Bug, Failure
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan, Policy, Stage, Step, Task
 from holdfast.core.predict import View
-from holdfast.core.run import Run, evolve, outline_of
+from holdfast.core.run import Run, evolve
 from holdfast.core.stimuli import Asked, Began, Flying, Halt, Recovered, Stimulus, Ticked
 from holdfast.core.stimuli import Effect as Wanted
 from holdfast.drivers.contract import DONE, UNCHANGED, Batch, Driver, Ending, Move, Outcome
@@ -283,9 +283,7 @@ class Trial:
         prepared = self.prepare()
         assert not prepared.prediction.problems, prepared.prediction.problems
         run = Run.of(self.run_id, self.plan, self.plan.policy)
-        created = Event(
-            "run.created", {"plan": self.plan.name, "outline": outline_of(self.plan), "policy": asdict(self.plan.policy)}
-        )
+        created = Event("run.created", {"plan": self.plan.name, "outline": run.outline, "policy": asdict(self.plan.policy)})
         first = [created, *prepared_events(self.plan, prepared.prediction)]
         for event in first:
             evolve(run, event)

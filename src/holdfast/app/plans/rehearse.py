@@ -20,7 +20,7 @@ from holdfast.core.events import Event
 from holdfast.core.plan import Plan
 from holdfast.core.predict import Seen
 from holdfast.core.result import accepted_residue
-from holdfast.core.run import Run, evolve, outline_of
+from holdfast.core.run import Run, evolve
 from holdfast.core.stimuli import Began, Recovered
 from holdfast.drivers.contract import Driver
 from holdfast.drivers.files.memory import Memory
@@ -260,9 +260,7 @@ class Play:
         journal = MemoryJournal()
         run = Run.of(RUN, self.plan, self._policy)
         run.retries = {}
-        created = Event(
-            "run.created", {"plan": self.plan.name, "outline": outline_of(self.plan), "policy": asdict(self._policy)}
-        )
+        created = Event("run.created", {"plan": self.plan.name, "outline": run.outline, "policy": asdict(self._policy)})
         for event in (created, *self._first):
             evolve(run, event)
         journal.append(RUN, [created, *self._first], at=0.0)
