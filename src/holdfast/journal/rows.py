@@ -15,26 +15,35 @@ _PUT: Final = "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?)"
 _DROP: Final = "DELETE FROM rows WHERE sheet = ? AND key = ?"
 _SCAN: Final = "SELECT key, body, seal FROM rows WHERE sheet = ? AND key >= ? AND key <= ? ORDER BY key"
 _DERIVED: Final = "SELECT * FROM rows WHERE sheet >= 'A' ORDER BY sheet, key"
-_NO_ROWS: Final[Mapping[Key, Any]] = {}
+_NO_ROWS: Final[Mapping[Any, Any]] = {}
 _LOWEST: Final = -(1 << 62)  # SQLite sorts integers before text, text before blobs
 _HIGHEST: Final = b"\xff"
 
+Where = tuple[str, Key]
+
 
 class SqliteRows:
-    """What one transaction reads and writes; changed rows are written once, at its end."""
+    """What one transaction reads and writes; changed rows are written once, at its end.
 
-    def __init__(self, connection: sqlite3.Connection, chain: Chain) -> None:
+    `known` are rows that need not be read: the transaction before had them, and nobody has written since.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, chain: Chain, known: Mapping[Where, Any] = _NO_ROWS) -> None:
         self.connection = connection
         self.chain = chain
-        self._known: dict[tuple[str, Key], Any] = {}
-        self._changed: set[tuple[str, Key]] = set()
+        self.known: dict[Where, Any] = {}  # what this transaction has read or changed
+        self._before = known
+        self._changed: set[Where] = set()
 
     def get(self, sheet: str, key: Key) -> Any:
         place = (sheet, key)
-        if place not in self._known:
-            found = self.connection.execute(_GET, place).fetchone()
-            self._known[place] = None if found is None else self._open(sheet, key, *found)
-        return self._known[place]
+        if place not in self.known:
+            self.known[place] = self._before[place] if place in self._before else self._read(place)
+        return self.known[place]
+
+    def _read(self, place: Where) -> Any:
+        found = self.connection.execute(_GET, place).fetchone()
+        return None if found is None else self._open(*place, *found)
 
     def need(self, sheet: str, key: Key) -> Any:
         row = self.get(sheet, key)
@@ -43,7 +52,7 @@ class SqliteRows:
         return row
 
     def put(self, sheet: str, key: Key, row: Any) -> None:
-        self._known[sheet, key] = row
+        self.known[sheet, key] = row
         self._changed.add((sheet, key))
 
     def drop(self, sheet: str, key: Key) -> None:
@@ -58,12 +67,9 @@ class SqliteRows:
             yield key, self._open(sheet, key, body, seal)
 
     def flush(self) -> None:
-        for sheet, key in self._changed:
-            row = self._known[sheet, key]
-            if row is None:
-                self.connection.execute(_DROP, (sheet, key))
-            else:
-                self.connection.execute(_PUT, self._written(sheet, key, row))
+        changed = [(place, self.known[place]) for place in self._changed]
+        self.connection.executemany(_DROP, [place for place, row in changed if row is None])
+        self.connection.executemany(_PUT, [self._written(*place, row) for place, row in changed if row is not None])
         self._changed.clear()
 
     def _written(self, sheet: str, key: Key, row: Any) -> tuple[str, Key, bytes, bytes]:
@@ -79,8 +85,9 @@ class SqliteRows:
     def become(self, sheets: Mapping[str, dict[Key, Any]]) -> None:
         """The derived rows are these and no others. To see that one is there as it should be is cheaper than to write it."""
         self.flush()
-        self._known.clear()
-        wrong: list[tuple[str, Key]] = []
+        self.known.clear()
+        self._before = _NO_ROWS
+        wrong: list[Where] = []
         for lies in self.connection.execute(_DERIVED):
             sheet, key, _, _ = lies
             row = sheets.get(sheet, _NO_ROWS).get(key)

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock
-from typing import Final
+from typing import Any, Final
 
 from holdfast.core.errors import Bug, Refused, WorldError
 from holdfast.core.events import Event
@@ -20,7 +20,7 @@ from holdfast.journal.folds import VERSION, fold
 from holdfast.journal.ledger import EXECUTIONS_MAX, Ledger
 from holdfast.journal.reading import all_records, gaps_of, run_records, start, walk
 from holdfast.journal.records import encode, encode_events
-from holdfast.journal.rows import SqliteRows
+from holdfast.journal.rows import SqliteRows, Where
 from holdfast.journal.sheets import Sheets
 from holdfast.journal.snapshot import SNAPSHOT, pack, restored
 
@@ -40,6 +40,8 @@ class SqliteJournal(Ledger):
         self._anchored = 0  # the last write that the anchor knows of
         self._reader: sqlite3.Connection | None = None
         self._writer: Writer | None = None
+        self._known: Mapping[Where, Any] = {}  # rows of the last write, and
+        self._version: object = None  # the state of the database in which they are all there is to know
         self._lock = RLock()
         self._closed = False
 
@@ -124,10 +126,12 @@ class SqliteJournal(Ledger):
         with self._lock, self._noting(), translated():
             writer = self._writable()
             with writer.transaction() as connection:
-                rows = SqliteRows(connection, self._chain)
+                version = connection.execute("PRAGMA data_version").fetchone()  # ours alone: no commit of its own changes it
+                rows = SqliteRows(connection, self._chain, self._known if version == self._version else {})
                 yield rows
                 reached = _advance(rows)
                 rows.flush()
+            self._known, self._version = rows.known, version
             writer.fold_log(LOG_BYTES_MAX if durable else LOG_BYTES_LIMIT)
         if durable:
             writer.sync()
