@@ -15,6 +15,7 @@ Documents = Sequence[Document]
 
 BAR_COLUMNS: Final = 24
 TYPE_COLUMNS: Final = 20
+STATE_COLUMNS: Final = 120
 
 
 def none(words: str) -> Iterator[Line]:
@@ -219,10 +220,13 @@ def checkpoint(found: Document, now: float) -> Iterator[Line]:
     yield from list(table(("resource", "state"), rows)) if rows else ()
 
 
-def state_words(state: Any) -> str:
-    """A recorded state on one line."""
+def state_words(state: Any, other: Any = None) -> str:
+    """A recorded state on one line; of an object or a document beside another one only what is not the same."""
     if not state or state.get("type") == "absent":
         return "absent"
+    if "type" not in state:
+        told = (f"{name}: {value}" for name, value in _differing(state, other).items())
+        return shortened(", ".join(told), STATE_COLUMNS)
     parts = [state["type"], state.get("mode", ""), f"{state.get('uid', 0)}:{state.get('gid', 0)}"]
     if state["type"] == "link":
         parts = ["link", "->", state["target"]]
@@ -233,14 +237,29 @@ def state_words(state: Any) -> str:
     return "  ".join(part for part in parts if part)
 
 
+def _differing(state: Mapping[str, Any], other: Any) -> Mapping[str, Any]:
+    mine, others = _held(state), _held(other or {})
+    if others and "values" in state:  # of an object that was made here only what was asked for is recorded
+        mine = {name: value for name, value in mine.items() if name in others}
+    return {name: value for name, value in mine.items() if value != others.get(name, "")}
+
+
+def _held(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of an object or of a document; one that has no fields is shown as it is."""
+    if "values" in state:
+        return {"uuid": state["uuid"], **state["values"]}
+    held = state.get("document", {})
+    return held if isinstance(held, Mapping) else {"document": held}
+
+
 def drifted(found: Documents) -> Iterator[Line]:
     if not found:
         yield line(Span("✓ no drift", "green"))
         return
     for each in found:
         yield line(Span("~ ", "yellow"), Span(each["resource"], "bold"))
-        yield line(Span("    recorded  ", "dim"), state_words(each["recorded"]))
-        yield line(Span("    found     ", "dim"), Span(state_words(each["found"]), "yellow"))
+        yield line(Span("    recorded  ", "dim"), state_words(each["recorded"], each["found"]))
+        yield line(Span("    found     ", "dim"), Span(state_words(each["found"], each["recorded"]), "yellow"))
     yield line(Span(f"{counted(len(found), 'resource')} drifted", "bold"))
 
 
