@@ -130,12 +130,12 @@ def test_z01_a_roll_out_that_was_killed_in_its_second_stage_goes_on_or_goes_back
 
     service = start()
     (tmp_path / "plan.json").write_text(json.dumps(document(service)))
-    service.put("slow", 0.2)
+    service.put("mute", "/reload")
     command = [sys.executable, "-c", APPLY, str(tmp_path / "plan.json"), str(tmp_path / "state")]
     with subprocess.Popen(command, env=os.environ) as process:
         until(lambda: "POST /reload" in service.log)
         process.send_signal(signal.SIGKILL)
-    service.drop("slow")
+    service.drop("mute")
     with holdfast.open(str(tmp_path / "state")) as hf:
         (row,) = hf.runs()
         assert (row["state"], row["ending"]) == ("interrupted", None)
@@ -145,6 +145,6 @@ def test_z01_a_roll_out_that_was_killed_in_its_second_stage_goes_on_or_goes_back
         assert hf.journal.locks() == []
     assert result.ending == ("committed" if resume else "rolled_back")
     assert service.version == ("2" if resume else "1")
-    assert puts(service) == ["PUT 2"] if resume else ["PUT 2", "PUT 1"]
+    assert puts(service) == (["PUT 2"] if resume else ["PUT 2", "PUT 1"])
     assert events.count(("stage.started", "config")) == 1
     assert numbers == list(range(1, len(numbers) + 1))  # E05: they go on where the dead process stopped

@@ -173,10 +173,8 @@ def test_the_server_sees_the_runs_of_others_and_counts_them(house: House, tmp_pa
         result = hf.apply(holdfast.parse(house.plan(house.file()), name="plan"))
     assert house.run(result.run)["ending"] == "committed"
     with house.client() as client:
-        for _ in range(100):
-            text = client.get("/metrics").text
-            if "executor_executions_success_total 1.0" in text:
-                break
+        house.eventually(lambda: "executor_executions_success_total 1.0" in client.get("/metrics").text)
+        text = client.get("/metrics").text
     assert "executor_executions_total 1.0" in text
     assert "executor_operations_queued 0.0" in text
 
@@ -238,3 +236,17 @@ def test_the_changes_of_one_step_come_alone_and_with_the_text_that_the_plan_hold
     (file,), (asked,) = found
     assert (file["step"], "+two\n" in file["diff"], asked["diff"]) == ("second", True, "asks: ship it?\n")
     assert house.ended(run)["ending"] == "committed"
+
+
+def test_a_run_that_waits_says_for_whom_and_so_do_the_locks(house: House) -> None:
+    """Whoever is confined to tenants is told of the queue what they may see of it."""
+    first = house.begin(house.file(), gate(house.root / "go"))
+    house.in_state(first, "running")
+    second = house.begin(house.file(content="other\n"), name="other")
+    waits = house.until(second, lambda run: run.get("waits"))["waits"]
+    assert (waits["run"], waits["behind"]) == (second, first)
+    with house.client() as client, house.client(house.token("viewer", "acme")) as confined:
+        assert client.get("/api/v1/locks").json()["waiting"] == [waits]
+        assert confined.get("/api/v1/locks").json()["waiting"] == []
+    (house.root / "go").touch()
+    assert "waits" not in house.ended(second)

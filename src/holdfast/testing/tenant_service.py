@@ -2,7 +2,7 @@
 
 `python -m holdfast.testing.tenant_service FOLDER` serves on loopback and prints its port. What it holds and what it was
 asked lies in the folder: `document` is its configuration, `read` the version its readers report, `log` one line for each
-request, `slow` the seconds it takes for an answer, while that file is there.
+request. While they are there, `slow` is the seconds it takes for an answer, `mute` the path that gets none.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, value: Any = None) -> None:
         time.sleep(self.memory.get("slow") or 0)
+        while self.memory.get("mute") == self.path:
+            time.sleep(0.01)
         body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
