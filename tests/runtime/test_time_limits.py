@@ -6,14 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import holdfast
+from holdfast.runtime.clock import SystemClock
 
 
-def broken_off(tmp_path: Path, *, timeout: str = "300ms", **more: Any) -> tuple[holdfast.Result, list[str]]:
+class RunsOut(SystemClock):
+    """An hour goes by as soon as there is a sign."""
+
+    def __init__(self, sign: Path) -> None:
+        self._sign = sign
+
+    def now(self) -> float:
+        return super().now() + (3600 if self._sign.exists() else 0)
+
+
+def broken_off(tmp_path: Path, *, timeout: str = "1m", **more: Any) -> tuple[holdfast.Result, list[str]]:
     """A run that is out of time while a program of it runs; and the types of its events."""
     begun = tmp_path / "begun"
     nap = {"command": ["sh", "-c", f"touch {begun}; sleep 60"], "id": "nap", **more}
     plan = holdfast.parse({"holdfast": 1, "name": "late", "policy": {"timeout": timeout}, "steps": [nap]})
     with holdfast.open(str(tmp_path / "state")) as hf:
+        hf.parts.clock = RunsOut(begun)
         result = hf.apply(plan)
         return result, [event["type"] for event in hf.event_documents(result.run)]
 
