@@ -20,11 +20,14 @@ class Remove(Files, frozen=True, kw_only=True):
     path: str
     recursive: bool = False
     missing_ok: bool = False
+    full_ok: bool = False
 
     def flaws(self) -> Iterator[Flaw]:
         yield from super().flaws()
         if self.path == "/":
             yield Flaw("path", "the root of a file system cannot be removed")
+        if self.recursive and self.full_ok:
+            yield Flaw("full_ok", "what is removed with its contents is never left alone for them", hint="keep one of the two")
 
     @property
     def _depth(self) -> Depth:
@@ -43,6 +46,8 @@ class Remove(Files, frozen=True, kw_only=True):
             hint = "correct the path, or set `missing_ok: true`"
             raise Unfit("source_not_found", f"`{self.path}` does not exist", hint, missing=self.path)
         if found.type == "dir" and not self.recursive and not ground.is_empty(self.path):
+            if self.full_ok:
+                return unchanged(self.path, found)
             raise Unfit("not_empty", f"`{self.path}` is a directory with something in it")
         room = ground.room(self.path)
         check_removable(ground.facts(), room, self.path, found)

@@ -50,8 +50,9 @@ def plan_of(parts: Parts, row: RunRow) -> Plan:
 
 def managed(journal: Journal, plan: str | None = None) -> dict[Resource, State]:
     """What is managed by a plan, or by all of them, in the state that its newest run recorded, whichever plan that was."""
-    by_plan = {name: _recorded(journal, row) for name, row in latest(journal).items()}
-    restores = {name for name in by_plan if name.startswith(restoring.PREFIX) and _is_restore(journal, by_plan[name].run)}
+    rows = latest(journal)
+    by_plan = {name: _recorded(journal, row) for name, row in rows.items()}
+    restores = {name for name, row in rows.items() if _is_restore(journal, row)}
     if plan is not None and plan not in by_plan:
         raise Refused(f"no run of a plan `{plan}` left anything in place", code="not_found", hint=_RUNS)
     newest: dict[Resource, State] = {}
@@ -59,6 +60,21 @@ def managed(journal: Journal, plan: str | None = None) -> dict[Resource, State]:
         newest.update(recorded.states)
     wanted = [plan] if plan is not None else [name for name in by_plan if name not in restores]
     return {resource: newest[resource] for name in wanted for resource in by_plan[name].states}
+
+
+def history_of(journal: Journal, plan: str) -> Iterator[tuple[RunRow, Mapping[Resource, State]]]:
+    """What the runs of a plan that are in recorded, newest first; of those of the same plan the newest tells it all."""
+    told: set[str] = set()
+    for row in all_runs(journal, plan=plan):
+        if row.ending in ("committed", "unchanged", "partial") and row.digest not in told:
+            yield row, _recorded(journal, row).states
+            told |= {row.digest} if row.ending != "partial" else set()
+
+
+def managed_by_others(journal: Journal, plan: str) -> set[Resource]:
+    """What other plans than this one manage."""
+    rows = [row for name, row in latest(journal).items() if name != plan and not _is_restore(journal, row)]
+    return {resource for row in rows for resource in _recorded(journal, row).states}
 
 
 def survey(parts: Parts, states: Mapping[Resource, State]) -> Plan:
@@ -131,7 +147,8 @@ def _kept(journal: Journal, row: RunRow) -> Recorded:
     return Recorded(row.id, {Resource(target, key): parse_state(state) for target, key, state in rows})
 
 
-def _is_restore(journal: Journal, run: str) -> bool:
-    row = journal.run(run)
-    document = None if row is None else journal.plan(row.digest)
+def _is_restore(journal: Journal, row: RunRow) -> bool:
+    if not row.plan.startswith(restoring.PREFIX):
+        return False
+    document = journal.plan(row.digest)
     return document is not None and restoring.is_restore(document)

@@ -41,7 +41,7 @@ def apply(invocation: Invocation, file: str, yes: bool, dry_run: bool, **wishes:
     """
     wanted, saved = read(file)
     if dry_run:
-        with invocation.looking() as hf:
+        with invocation.looking(remembering=wanted.policy.prune) as hf:
             preview = hf.plan(wanted)
         return present(invocation, preview, code=codes.REFUSED if preview.problems else codes.FINE)
     invocation.screen.needs_answer(yes=yes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from holdfast.app.plans.preview import SavedPlan
     from holdfast.core.plan import Plan
 
-_WHY: Final = {
+_WHY: Final[Mapping[type[Exception], tuple[str, str]]] = {
     FileNotFoundError: ("not_found", "check the path of the plan file"),
     PermissionError: ("permission_denied", ""),
     IsADirectoryError: ("invalid_value", "name a file in it"),

@@ -36,7 +36,7 @@ def plan(invocation: Invocation, file: str, out: str | None, detailed_exitcode: 
         wanted, before = read(file)
         if out and before is None and os.path.exists(out) and os.path.samefile(out, file):
             raise click.UsageError(f"`--out {out}` would overwrite the plan file itself")
-        with invocation.looking() as hf:
+        with invocation.looking(remembering=wanted.policy.prune) as hf:
             preview = hf.plan(wanted)
         if out and not preview.problems:
             _save(out, preview.saved())
