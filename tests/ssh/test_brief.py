@@ -63,6 +63,15 @@ def test_nothing_of_one_is_seen_by_the_next(run: Any) -> None:
     assert run(("pwd",)).stdout.startswith("/home/")
 
 
+@pytest.mark.parametrize("way", ["", ">/dev/null 3>&1", "2>/dev/null 3>&2", ">/dev/null 2>&1"])
+def test_what_one_left_running_says_later_is_not_said_by_the_next(run: Any, way: str) -> None:
+    gate = f"gate-{time.time_ns()}"
+    says = f"until [ -e {gate} ]; do sleep 0.01; done; trap '' PIPE; echo late; echo late >&2; echo late >&3; rm {gate}"
+    assert run(("sh", "-c", f"(exec 3>&1 {way}; {says}) & exit 4")).exit_code == 4
+    found = run(("sh", "-c", f"touch {gate}; while [ -e {gate} ]; do sleep 0.01; done; echo own"))
+    assert (found.stdout, found.stderr) == ("own\n", "")
+
+
 def test_many_take_few_sessions_and_all_are_answered(ssh: Front, hosts: Hosts) -> None:
     asked = [Command(("echo", str(number)), host=hosts.address(), brief=True) for number in range(200)]
     assert [result.stdout for result in ssh.run_all(asked, parallel=20)] == [f"{number}\n" for number in range(200)]

@@ -1,8 +1,8 @@
 """Shells that stay open: what is short and says nothing but its words costs one message there and one back.
 
 A connection keeps those that are not in use, and gives them up when it needs their sessions. One command runs in a
-shell at a time; whoever has to be ended takes its shell along. What a command leaves running on purpose must not hold
-on to its output: nobody waits for that, and what it says later is lost.
+shell at a time; whoever has to be ended takes its shell along. What a command leaves running on purpose and holding on
+to its output takes its shell along as well: nobody waits for that, and what it says later is not the next one's.
 """
 
 from __future__ import annotations
@@ -20,11 +20,30 @@ if TYPE_CHECKING:
 
 START: Final = "exec /bin/sh"
 IDLE_MAX: Final = 4  # of one connection
-_BRIEF: Final = '({around}exec {words}\n) </dev/null;_hf_c=$?;echo "$_hf end $_hf_c";echo "$_hf end" >&2;{again}\n'
+_BRIEF: Final = (
+    "_hf_last;_hf_p=$_hf_l;({around}exec {words}\n) </dev/null;_hf_c=$?;_hf_f=held;_hf_alone&&_hf_f=free;"
+    'echo "$_hf end $_hf_c $_hf_f";echo "$_hf end" >&2;{again}\n'
+)
 _AGAIN: Final = '[ -z "$_hf_t" ]||exit 143'
 # Told to end, the shell ends after its command: so it is there to be told again when that withstands.
-_GREETING: Final = "_hf={mark} _hf_t=;trap _hf_t=1 TERM\n{watcher}\n"
+_GREETING: Final = "_hf={mark} _hf_t=;trap _hf_t=1 TERM\n{alone}{watcher}\n"
 _ENTER: Final = 'cd -- {cwd} 2>/dev/null||{{ echo "$_hf cwd" >&2;exit 126;}}\n'
+# Is nobody left who began after `_hf_p` and holds our output? Numbers of processes rise, and one is looked at only before
+# those it began: so whoever is gone when his turn comes has left nobody behind who is not looked at as well. Of another
+# user's it is asked whether it is in our session. Where nothing can be told, because there is no /proc or too many began
+# meanwhile, the answer is no. It costs no process.
+_ALONE: Final = """\
+_hf_last() { read -r _hf_x _hf_x _hf_x _hf_x _hf_l 2>/dev/null </proc/loadavg;}
+_hf_session() { _hf_x=;read -r _hf_x 2>/dev/null </proc/$1/stat;set -- ${_hf_x##*) };_hf_s=$4;}
+_hf_session $$;_hf_o=$_hf_s
+_hf_holds() { if [ -r /proc/$1/fd ];then
+for _hf_x in /proc/$1/fd/*;do for _hf_y in 1 2;do [ ! "$_hf_x" -ef /proc/$$/fd/$_hf_y ]||return 0;done;done;return 1
+else _hf_session $1;[ "$_hf_s" = "$_hf_o" ];fi;}
+_hf_alone() { _hf_n=0
+while _hf_last&&[ "$_hf_p" -le "$_hf_l" ]&&[ $_hf_n -lt 1000 ];do [ "$_hf_p" -lt "$_hf_l" ]||return 0
+_hf_p=$((_hf_p+1)) _hf_n=$((_hf_n+1));[ ! -d /proc/$_hf_p ]||! _hf_holds $_hf_p||return 1
+done;return 1;}
+"""
 
 
 def brief(words: str, said: bytes, cwd: str | None) -> bytes:
@@ -40,11 +59,13 @@ class Shell:
         self.launch = launch
         self.dialogue = Dialogue(self._hear)
         self.dialogue.on_eof = self._lost
-        self._greeting = encoded(_GREETING.format(mark=mark, watcher=watcher(held=False, sudo=None)), "the greeting")
+        greeting = _GREETING.format(mark=mark, alone=_ALONE, watcher=watcher(held=False, sudo=None))
+        self._greeting = encoded(greeting, "the greeting")
         self._streams = {error: Notes(mark, partial(self._note, error)) for error in (False, True)}
         self._missing: set[bool] = set()  # streams on which the end of the command was not heard yet
         self._over = asyncio.Event()
         self._code: int | None = None
+        self.free = True  # nobody but the next command will say anything there
         self._watch: Hear = _nobody
         self._noted: Note | None = None
 
@@ -70,7 +91,8 @@ class Shell:
             self._noted(word, value)
             return
         if not error:
-            self._code = int(value)
+            code, _, free = value.partition(" ")
+            self._code, self.free = int(code), free == "free"
         self._missing.discard(error)
         if not self._missing:
             self._over.set()
@@ -97,7 +119,7 @@ class Shells:
         return None
 
     def give_back(self, shell: Shell) -> None:
-        if len(self._free) < IDLE_MAX and not shell.dialogue.exited.is_set():
+        if shell.free and len(self._free) < IDLE_MAX and not shell.dialogue.exited.is_set():
             self._free.append(shell)
         else:
             shell.dialogue.close()

@@ -76,8 +76,8 @@ class Running(Asked):
 class Command(Running):
     """Words that reach the program as they are, or one line for the remote user's shell.
 
-    A `brief` one may share a shell that stays open: many of them take half the time. It must not leave anything running
-    that holds on to its output. One that needs `sudo` or an input runs by itself all the same.
+    A `brief` one may share a shell that stays open: many of them take half the time. Nobody waits for what it leaves
+    running, also where that holds on to its output. One that needs `sudo` or an input runs by itself all the same.
     """
 
     run: Words = ()
