@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +58,13 @@ def wire(shell: Shell) -> Wire:
 
 def begin(wire: Wire, home: Path) -> str:
     """A run of two stages whose first waits for a file, at most for a while."""
-    wait = f"touch {home}/held; for i in $(seq 500); do [ -e {home}/go ] && exit; sleep 0.02; done"
+    wait = f"touch {home}/held; for i in $(seq 3000); do [ -e {home}/go ] && exit; sleep 0.02; done"
     hold = {"command": wait, "shell": True, "undo": "true"}
     stages = [{"name": "one", "steps": [hold]}, {"name": "two", "steps": [{"file": f"{home}/b", "content": "late"}]}]
     planned = wire.call("plan_deployment", plan={"holdfast": 1, "name": "held", "stages": stages})
     run = wire.call("apply_deployment", id=planned["id"], digest=planned["digest"], wait_s=0)["run"]
     while not (home / "held").exists():
-        pass
+        time.sleep(0.01)
     return str(run)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -108,10 +109,11 @@ def test_a_plan_with_problems_is_shown_with_all_of_them(ask: Asking, place: Plac
 
 
 def test_who_holds_a_lock_is_not_waited_for(ask: Asking, place: Place) -> None:
-    wait = {"command": f"while [ ! -e {place.root}/go ]; do sleep 0.02; done", "shell": True, "undo": "true"}
-    planned = ask.planned(place.file("a"), wait, name="held")
-    held = ask("apply_deployment", id=planned["id"], digest=planned["digest"], wait_s=0.2).document
-    (place.root / "b").touch()
+    wait = {"command": "touch held; until [ -e go ]; do sleep 0.02; done", "shell": True, "undo": "true"}
+    planned = ask.planned(place.file("a"), {**wait, "cwd": str(place.root)}, name="held")
+    held = ask("apply_deployment", id=planned["id"], digest=planned["digest"], wait_s=0).document
+    while not (place.root / "held").exists():
+        time.sleep(0.01)
     second = ask.applied(place.file("a", "other\n"), name="second").document
     (place.root / "go").touch()
     assert (second["ending"], second["errors"][0]["code"]) == ("refused", "locked")

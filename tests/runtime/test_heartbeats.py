@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -136,22 +137,23 @@ def waiting(tmp_path: Path) -> holdfast.Plan:
 
 
 def test_a_subscriber_hears_the_heart_beat_between_the_events(tmp_path: Path, quick: None) -> None:
-    async def listen() -> list[dict[str, Any]]:
+    async def listen() -> tuple[list[dict[str, Any]], float]:
+        began = time.monotonic()
         async with holdfast.Engine.open(str(tmp_path / "state")) as engine:
             driving = asyncio.create_task(engine.apply(waiting(tmp_path)))
             while not engine.runs():
                 await asyncio.sleep(0.01)
             found = [event async for event in engine.events("last")]
             await driving
-            return found
+            return found, time.monotonic() - began
 
-    events = asyncio.run(listen())
+    events, took = asyncio.run(listen())
     journaled = [event for event in events if event["seq"] is not None]
     assert [event["plan_seq"] for event in journaled] == list(range(1, len(journaled) + 1))
     published = [event for event in events if event["seq"] is None]
     assert {event["type"] for event in published} >= {"task.heartbeat"}
     assert all(event["task"] == "t" for event in published if event["type"] == "task.heartbeat")
-    assert 4 <= sum(event["type"] == "task.heartbeat" for event in published) <= 11
+    assert 2 <= sum(event["type"] == "task.heartbeat" for event in published) <= took / 0.2 + 2
     assert events[-1]["seq"] is not None
 
 
