@@ -6,6 +6,7 @@ import { wire } from "./live.svelte";
 import type { Event } from "./types";
 
 const GATHER_MS = 50; // what happens together is fetched together
+const WATCH_MS = 1000;
 const REST_MIN_MS = 200;
 const REST_MAX_MS = 3000;
 const REST_FACTOR = 5; // a document that takes 100 ms to get is asked for once in 600 ms: watching is to cost a run little
@@ -68,4 +69,13 @@ export function live<T>(fetched: () => Promise<T>, wanted: (event: Event) => boo
     return () => (stop(), loaded.close());
   });
   return loaded;
+}
+
+/** Of what no event tells, such as who joined a queue: asked for again and again while it is so. */
+export function watch<T>(loaded: Loaded<T>, unsettled: (value: T) => boolean): void {
+  $effect(() => {
+    if (loaded.value === null || !unsettled(loaded.value)) return;
+    const timer = setTimeout(() => loaded.soon(), WATCH_MS);
+    return () => clearTimeout(timer);
+  });
 }

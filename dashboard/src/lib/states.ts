@@ -18,7 +18,6 @@ const LOOKS: Record<string, Look> = {
   stuck: { tone: "bad", mark: "alarm" },
   created: { tone: "idle", mark: "ring" },
   queued: { tone: "wait", mark: "clock" },
-  asking: { tone: "wait", mark: "clock" },
   running: { tone: "busy", mark: "dot" },
   pausing: { tone: "wait", mark: "pause" },
   paused: { tone: "wait", mark: "pause" },
@@ -68,7 +67,12 @@ export function lookOf(state: string): Look {
 /** A run as one word: how it ended, or what it is doing. */
 export function standing(run: { ending: string | null; state: string; questions?: string[] }): string {
   if (run.ending !== null) return run.ending;
-  return run.state === "running" && run.questions?.length ? "asking" : run.state;
+  return run.state === "running" && run.questions?.length ? "waiting" : run.state;
+}
+
+/** A run that has not got its locks yet. No event tells that it joined the queue for them, or who is before it. */
+export function isBefore(run: { state: string }): boolean {
+  return run.state === "created" || run.state === "queued";
 }
 
 export const ENDINGS = ["committed", "unchanged", "refused", "rolled_back", "partial", "stuck"];

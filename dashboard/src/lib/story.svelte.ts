@@ -5,8 +5,8 @@
 import { untrack } from "svelte";
 import { get, type ApiError } from "./api";
 import { wire } from "./live.svelte";
-import { Loaded } from "./load.svelte";
-import { STEP_DONE } from "./states";
+import { Loaded, watch } from "./load.svelte";
+import { isBefore, STEP_DONE } from "./states";
 import type { Event, Run, Step } from "./types";
 
 const EVENTS_MAX = 100_000;
@@ -52,6 +52,7 @@ export class Story {
       const stop = untrack(() => wire.follow({ events: (news) => this.#take(news), renew: () => this.#renew() }));
       return () => (stop(), this.#loaded.close());
     });
+    watch(this.#loaded, isBefore);
   }
 
   get run(): Run | null {

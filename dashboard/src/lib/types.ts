@@ -80,7 +80,8 @@ export interface Run extends Heading {
   confirm_until: string | null;
   questions: string[]; // steps that wait for a yes, and `gate`
   commands: string[]; // what this caller may ask of it now
-  waits?: Waiter | null;
+  waits?: Waiter; // of a run in the queue
+  warnings?: string[]; // what was told about the plan although nothing was wrong
 }
 
 export interface Event {
@@ -106,6 +107,7 @@ export interface Change {
 }
 
 export interface Preview {
+  warnings?: string[];
   id?: string;
   plan: string;
   digest: string;

@@ -45,7 +45,7 @@ const VERDICTS: Record<string, Judge> = {
   created: () => ({ happened: "It is being prepared.", so: "Nothing was touched yet." }),
   queued: (run) => ({
     happened: "It waits for locks that another run holds.",
-    so: `Nothing was touched yet.${run.waits?.behind ? "" : " It is next."}`,
+    so: `Nothing was touched yet.${run.waits && run.waits.behind === null ? " It is next." : ""}`,
   }),
   running: (_, rows, counts) => ({ happened: progress(counts, rows.length), so: inFlight(rows) }),
   pausing: () => ({ happened: "It is about to rest.", so: "What is being applied is finished first. A long step may take its time." }),
