@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import Any, Final, TypeVar
 
 from holdfast.core.errors import Bug
@@ -72,6 +72,7 @@ class History:
         self, journal: Journal, *, max_entries: int = ENTRIES_MAX, clock: Clock = time.time, executors: str | None = None
     ) -> None:
         """Over a journal that is open. `executors` is where living processes are told from dead ones."""
+        _check_entries(max_entries)
         self.journal = journal
         self._max_entries = max_entries
         self._clock = clock
@@ -83,15 +84,18 @@ class History:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, max_entries: int = ENTRIES_MAX, clock: Clock = time.time) -> History:
-        """The history in a directory, which is made when it is missing."""
+        """The history in a directory, which is made when it is missing; that of a state directory is in its journal."""
         from holdfast.journal.sqlite import SqliteJournal
 
-        journal = SqliteJournal.open(path)
-        executors = None if journal.damage else os.path.join(os.fspath(path), EXECUTORS)
+        within = os.path.join(path, "journal")
+        directory = within if os.path.isdir(within) else os.fspath(path)
+        journal = SqliteJournal.open(directory)
+        executors = None if journal.damage else os.path.join(directory, EXECUTORS)
         return cls(journal, max_entries=max_entries, clock=clock, executors=executors)
 
     @classmethod
     def in_memory(cls, max_entries: int = ENTRIES_MAX, *, clock: Clock = time.time) -> History:
+        _check_entries(max_entries)
         return cls(MemoryJournal(executions_max=max_entries), max_entries=max_entries, clock=clock)
 
     # -- facts
@@ -152,6 +156,7 @@ class History:
             "plan": plan,
             "run": run,
         }
+        _check(data)
         self._append("action.completed", {name: value for name, value in data.items() if value is not None}, completed_at)
         self._begun.pop(execution, None)
         return self._execution(run if run is not None and plan == action_id else execution)
@@ -205,6 +210,7 @@ class History:
     # -- how
 
     def _append(self, kind: str, data: dict[str, Any], milliseconds: float | None, because: Sequence[Event] = ()) -> None:
+        _check({**data, "time": milliseconds})
         at = self._clock() if milliseconds is None else milliseconds / 1000
         self.journal.append(None, [*because, Event(kind, data)], at=at)
         self._appended += 1
@@ -232,6 +238,29 @@ class History:
                     data["interrupted"] = True
                     self._append("action.completed", data, None)
             grave.end()
+
+
+# What is wrong here would stand in the journal for good.
+_TYPES: Final[Mapping[str, Any]] = {
+    "id": str,
+    "action_id": str,
+    "scanner_id": str,
+    "resource_id": str,
+    "success": bool,
+    "duration_ms": (int, float, NoneType),
+    "time": (int, float, NoneType),
+}
+
+
+def _check(data: Mapping[str, Any]) -> None:
+    for name, value in data.items():
+        if not isinstance(value, _TYPES.get(name, object)):
+            raise TypeError(f"`{name}` cannot be {value!r} in a history")
+
+
+def _check_entries(count: int) -> None:
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"a history keeps at least 1 entry, not {count!r}")
 
 
 def _as(shape: type[T], row: Mapping[str, Any]) -> T:

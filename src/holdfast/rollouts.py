@@ -7,7 +7,7 @@ Everything is validated before anything is touched. The run is like any other: `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, Literal, NamedTuple
@@ -26,6 +26,7 @@ _TENANT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PLAN: Final = re.compile(r"(?!.*(--|-_))[A-Za-z0-9_-]{1,64}")  # so that `--` can stand for `_` in the name of the plan
 ENDPOINTS_MANY: Final = 10
 RUNS_SEARCHED_MAX: Final = 10_000
+Name = str | int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +49,12 @@ class NetworkEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantDeployConfig:
-    tenant_id: str
+    """What one tenant is to get. A mapping with the same names does as well."""
+
+    tenant_id: str | None = None
     deploy_unit_id: str | int
     deploy_unit_version: str | int
-    network_endpoints: Sequence[NetworkEndpoint]
+    network_endpoints: Sequence[NetworkEndpoint] = ()
     deploy_unit_name: str = ""
     config_namespace: str = ""
     default_flag: str = ""
@@ -62,12 +65,28 @@ class TenantDeployConfig:
     service_names: Sequence[str] = ()
     source_tenant_deploy_config: TenantDeployConfig | None = None  # the previous good one
 
+    @classmethod
+    def of(cls, said: TenantDeployConfig | Mapping[str, Any]) -> TenantDeployConfig:
+        if isinstance(said, TenantDeployConfig):
+            return said
+        values = dict(said)
+        endpoints = values.pop("network_endpoints", None) or ()
+        source = values.pop("source_tenant_deploy_config", None)
+        return cls(
+            network_endpoints=[each if isinstance(each, NetworkEndpoint) else NetworkEndpoint(**each) for each in endpoints],
+            source_tenant_deploy_config=None if source is None else cls.of(source),
+            **values,
+        )
+
     @property
     def document(self) -> dict[str, Any]:
         """What the endpoints are given."""
         left_out = ("network_endpoints", "source_tenant_deploy_config", "plan_id", "plan_version", "service_names")
         values = {name: getattr(self, name) for name in self.__slots__ if name not in left_out}
         return {**values, "service_names": list(self.service_names), "version": self.deploy_unit_version}
+
+
+Configs = Iterable[TenantDeployConfig | Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +98,9 @@ class Finding:
     field: str
     message: str
     warning: bool = False
+
+    def __str__(self) -> str:
+        return f"configuration {self.index} ({self.tenant_id}), {self.field}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +150,10 @@ class Paths:
 # -- validation
 
 
-def validate(configs: Sequence[TenantDeployConfig], *, fail_fast: bool = False) -> list[Finding]:
+def validate(configs: Configs, *, fail_fast: bool = False) -> list[Finding]:
     """Everything there is to say of these configurations; with `fail_fast` no more than the first error."""
     found: list[Finding] = []
-    for finding in _findings(configs):
+    for finding in _findings([TenantDeployConfig.of(each) for each in configs]):
         found.append(finding)
         if fail_fast and not finding.warning:
             break
@@ -139,7 +161,7 @@ def validate(configs: Sequence[TenantDeployConfig], *, fail_fast: bool = False) 
 
 
 def _findings(configs: Sequence[TenantDeployConfig]) -> Iterator[Finding]:
-    first: dict[str, int] = {}
+    first: dict[str | None, int] = {}
     for index, config in enumerate(configs):
         for field, message, warning in _of_one(config):
             yield Finding(index=index, tenant_id=config.tenant_id, field=field, message=message, warning=warning)
@@ -152,12 +174,12 @@ def _findings(configs: Sequence[TenantDeployConfig]) -> Iterator[Finding]:
 def _of_one(config: TenantDeployConfig) -> Iterator[tuple[str, str, bool]]:
     if not isinstance(config.tenant_id, str) or _TENANT.fullmatch(config.tenant_id) is None:
         yield "tenant_id", "a tenant has 1 to 64 letters, digits, `_` and `-`", False
-    count = len(config.network_endpoints)
+    count = len(config.network_endpoints or ())
     if not count:
         yield "network_endpoints", "there is no endpoint", False
     elif count == 1 or count > ENDPOINTS_MANY:
         yield "network_endpoints", f"{count} is an unusual number of endpoints", True
-    for endpoint in config.network_endpoints:
+    for endpoint in config.network_endpoints or ():
         yield from _of_endpoint(endpoint)
 
 
@@ -184,25 +206,37 @@ def _is_ip(text: str) -> bool:
 
 
 class Rollouts:
+    """Roll-outs of one state directory; `interval` and `attempts` are those of the health checks.
+
+    What is controlled or queried is said as `plan="P"`, `task="P/TENANT"` or `tenant="TENANT"`, or without a word as
+    `"P"` or `"P/TENANT"`. Of a tenant the newest roll-out counts.
+    """
+
     def __init__(self, hf: Holdfast, *, paths: Paths | None = None, interval: float = 3.0, attempts: int = 10) -> None:
+        if not isinstance(hf, Holdfast):
+            raise TypeError(f"roll-outs are made with what `holdfast.open` gives, not with a {type(hf).__name__}")
         self._hf = hf
         self._paths = paths or Paths()
         self._health = {"interval": interval, "attempts": attempts}
 
-    def create(self, configs: Sequence[TenantDeployConfig], **policy: Any) -> TaskCreationResult:
-        """Roll out to all of these tenants; returns when the run has come to rest. `policy` is that of a plan file."""
-        if not configs:
+    def create(self, configs: Configs, **policy: Any) -> TaskCreationResult:
+        """Roll out to all of these tenants; returns when the run has an ending. `policy` is that of a plan file.
+
+        Meanwhile it is paused, resumed and cancelled from another thread or process.
+        """
+        wanted = [TenantDeployConfig.of(each) for each in configs or ()]
+        if not wanted:
             raise PlanError([Problem(code="empty_plan", message="there is no configuration to roll out")])
-        plan_id = str(configs[0].plan_id)
-        findings = [*validate(configs), *self._of_plan(configs, plan_id)]
+        plan_id = str(wanted[0].plan_id)
+        findings = [*validate(wanted), *self._of_plan(wanted, plan_id)]
         errors = tuple(finding for finding in findings if not finding.warning)
         if errors:
-            return _refused(plan_id, len({finding.index for finding in errors}), len(configs), errors)
-        result = self._hf.apply(self.plan(configs, **policy), Options(source="api"))
+            return _refused(plan_id, len({finding.index for finding in errors}), len(wanted), errors)
+        result = self._hf.apply(self.plan(wanted, **policy), Options(source="api"))
         return TaskCreationResult(
             plan_id=plan_id,
-            task_ids=[_task_id(plan_id, config.tenant_id) for config in configs],
-            validated_count=len(configs),
+            task_ids=[_task_id(plan_id, str(config.tenant_id)) for config in wanted],
+            validated_count=len(wanted),
             status=result.ending or result.state,
             message=f"the run {result.run} is {result.ending or result.state}",
             failure_info=tuple(result.errors),
@@ -249,36 +283,39 @@ class Rollouts:
             "stages": [{"name": name, "steps": steps} for name, steps in stages.items()],
         }
 
-    # -- control: of a plan, of a task, or of a tenant, whose newest roll-out counts
+    # -- control
 
-    def pause(self, **of: str | int) -> TaskOperationResult:
-        return self._control("pause", of)
+    def pause(self, name: Name | None = None, /, **of: Name) -> TaskOperationResult:
+        return self._control("pause", _said(name, of))
 
-    def resume(self, **of: str | int) -> TaskOperationResult:
-        return self._control("resume", of)
+    def resume(self, name: Name | None = None, /, **of: Name) -> TaskOperationResult:
+        return self._control("resume", _said(name, of))
 
-    def cancel(self, **of: str | int) -> TaskOperationResult:
-        return self._control("cancel", of)
+    def cancel(self, name: Name | None = None, /, **of: Name) -> TaskOperationResult:
+        return self._control("cancel", _said(name, of))
 
-    def rollback(self, **of: str | int) -> TaskOperationResult:
-        return self._control("rollback", of)
+    def rollback(self, name: Name | None = None, /, **of: Name) -> TaskOperationResult:
+        """Put the previous good configurations back, and have their health confirmed."""
+        return self._control("rollback", _said(name, of))
 
-    def retry(self, *, from_checkpoint: bool = True, **of: str | int) -> TaskOperationResult:
-        return self._control("retry", of, **{"from": "checkpoint" if from_checkpoint else "scratch"})
+    def retry(self, name: Name | None = None, /, *, from_checkpoint: bool = True, **of: Name) -> TaskOperationResult:
+        """Try what failed again: from the stage it came to, or from scratch."""
+        return self._control("retry", _said(name, of), **{"from": "checkpoint" if from_checkpoint else "scratch"})
 
-    def query(self, **of: str | int) -> Sequence[TaskStatusInfo]:
-        row, tenant = self._find(of)
+    def query(self, name: Name | None = None, /, **of: Name) -> Sequence[TaskStatusInfo]:
+        """How far every task has come."""
+        row, tenant = self._find(_said(name, of))
         run = read(self._hf.journal, row)
         times = _times(self._hf.journal, row)
         found = enumerate(run.outline.tasks)
         return [_status(run, number, row, times) for number, task in found if tenant in (None, task.key)]
 
-    def has_checkpoint(self, **of: str | int) -> bool:
+    def has_checkpoint(self, name: Name | None = None, /, **of: Name) -> bool:
         """Has a task come to rest behind a finished stage, so that it could go on from there?"""
         resting = ("paused", "pausing", "failed")
-        return any(task.status in resting and 0 < task.completed_stages < task.total_stages for task in self.query(**of))
+        return any(task.status in resting and 0 < task.completed_stages < task.total_stages for task in self.query(name, **of))
 
-    def _control(self, verb: str, of: Mapping[str, str | int], **data: Any) -> TaskOperationResult:
+    def _control(self, verb: str, of: Mapping[str, Name], **data: Any) -> TaskOperationResult:
         row, tenant = self._find(of)
         if tenant is not None:
             data["task"] = tenant
@@ -312,7 +349,7 @@ class Rollouts:
             failure_info=refusal.plain() if refusal is not None else next(iter(result.errors if result else ()), None),
         )
 
-    def _find(self, of: Mapping[str, str | int]) -> tuple[RunRow, str | None]:
+    def _find(self, of: Mapping[str, Name]) -> tuple[RunRow, str | None]:
         """The run, and the tenant where it is about one; `plan`, `task` and `tenant` are the ways to say it.
 
         They may be called as in the results, too: `plan_id`, `task_id`, `tenant_id`.
@@ -329,6 +366,11 @@ class Rollouts:
             if not tenant or any(task.key == tenant for task in outline.tasks):
                 return row, tenant or None
         raise Refused(f"there is no roll-out of the {way} `{name}`", code="not_found")
+
+
+def _said(name: Name | None, of: Mapping[str, Name]) -> Mapping[str, Name]:
+    """A name without a word is that of a task where it holds a `/`, which no plan has; else that of a plan."""
+    return of if name is None else {"task" if "/" in str(name) else "plan": name, **of}
 
 
 _PREFIX: Final = "rollout-"

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import holdfast
+from holdfast.core.errors import WorldError
 from holdfast.history import History
 
 START = 1_700_000_000_123  # epoch milliseconds
@@ -208,3 +210,31 @@ def test_compaction_and_replay_change_nothing(open_history: Callable[..., Histor
     ):
         care()
         assert (history.recent_action_executions(100), history.action_stats("a")) == before
+
+
+def test_what_cannot_be_in_a_history_is_refused_before_it_is(make: Callable[..., History]) -> None:
+    history = make()
+    for wrong in (
+        {"action_id": None, "success": True},
+        {"action_id": "a", "success": "yes"},
+        {"action_id": "a", "success": True, "duration_ms": "5"},
+    ):
+        with pytest.raises(TypeError, match="cannot be"):
+            history.action_execution_completed(**wrong)
+    assert history.recent_action_executions() == []
+    with pytest.raises(ValueError, match="at least 1"):
+        History.in_memory(max_entries=0)
+
+
+def test_a_closed_history_says_so(make: Callable[..., History]) -> None:
+    history = make()
+    history.close()
+    with pytest.raises(WorldError, match="closed"):
+        history.recent_action_executions()
+
+
+def test_the_history_of_a_state_directory_is_that_of_its_engine(tmp_path: Path) -> None:
+    with holdfast.open(tmp_path) as hf:
+        hf.apply(holdfast.parse({"holdfast": 1, "name": "nightly", "on": "memory", "steps": [{"dir": "/a"}]}))
+    with History.open(tmp_path) as history:
+        assert [execution.action_id for execution in history.recent_action_executions()] == ["nightly"]

@@ -42,6 +42,27 @@ def test_p01_without_configurations_nothing_is_journaled(hf: Holdfast) -> None:
     assert hf.journal.last_seq() == 0
 
 
+def test_configurations_may_be_mappings_and_what_they_lack_is_told(serve: Serve, hf: Holdfast) -> None:
+    endpoint = {"key": "a", "source_ip": "10.0.0.1", "target_ip": "10.0.0.2", "value": f"http://{serve({'version': '4'}).host}"}
+    said = {
+        "tenant_id": "acme",
+        "deploy_unit_id": 1,
+        "deploy_unit_version": "5",
+        "plan_id": "p1",
+        "network_endpoints": [endpoint],
+    }
+    facade = rollouts(hf)
+    refused = facade.create([{**said, "tenant_id": None, "network_endpoints": None}])
+    assert [getattr(finding, "field", None) for finding in refused.failure_info] == ["tenant_id", "network_endpoints"]
+    assert facade.create(iter([said])).status == "committed"
+    assert [facade.query(name)[0].status for name in ("p1", "p1/acme")] == ["completed", "completed"]
+
+
+def test_it_needs_an_engine_without_an_event_loop(hf: Holdfast) -> None:
+    with pytest.raises(TypeError, match=r"holdfast\.open"):
+        Rollouts("state")  # type: ignore[arg-type]
+
+
 def test_p02_one_invalid_configuration_refuses_all_with_its_errors(hf: Holdfast) -> None:
     result = rollouts(hf).create([tenant("good", GOOD), tenant("bad")])
     assert (result.status, result.task_ids, result.validated_count) == ("refused", (), 1)

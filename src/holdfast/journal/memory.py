@@ -9,7 +9,7 @@ from operator import attrgetter
 from threading import RLock
 from typing import Any
 
-from holdfast.core.errors import Bug
+from holdfast.core.errors import WorldError
 from holdfast.core.events import Event
 from holdfast.journal.compaction import MARKER, PLANS, droppable, leaving, mark, plans_of
 from holdfast.journal.contract import Record, Verification
@@ -63,7 +63,7 @@ class MemoryJournal(Ledger):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise Bug("the journal is closed")
+            raise WorldError("the journal is closed", code="wrong_state", hint="open it again")
 
     def _forget(self, kept: int) -> None:
         for record in self._records[kept:]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any, Final
 
-from holdfast.core.errors import Bug, Refused, WorldError
+from holdfast.core.errors import Refused, WorldError
 from holdfast.core.events import Event
 from holdfast.journal import opening, place
 from holdfast.journal.chain import KEY_BYTES, Chain, Gap, corrupt
@@ -116,7 +116,7 @@ class SqliteJournal(Ledger):
 
     def _readable(self) -> sqlite3.Connection:
         if self._closed:
-            raise Bug("the journal is closed")
+            raise WorldError("the journal is closed", code="wrong_state", hint="open it again")
         if self._reader is None:
             raise WorldError(self.damage or "the journal is damaged", code="corrupt_journal")
         return self._reader
@@ -139,7 +139,7 @@ class SqliteJournal(Ledger):
 
     def _writable(self) -> Writer:
         if self._closed:
-            raise Bug("the journal is closed")
+            raise WorldError("the journal is closed", code="wrong_state", hint="open it again")
         if self.damage is not None:
             raise WorldError(f"{self.damage}; nothing more is written to it", code="corrupt_journal")
         if self._read_only:
