@@ -250,3 +250,18 @@ def test_a_run_that_waits_says_for_whom_and_so_do_the_locks(house: House) -> Non
         assert confined.get("/api/v1/locks").json()["waiting"] == []
     (house.root / "go").touch()
     assert "waits" not in house.ended(second)
+
+
+def test_a_list_of_one_moment_is_given_whole_or_in_pages(house: House) -> None:
+    for name in ("a", "b", "c"):
+        house.ended(house.begin(house.file(name), name=name))
+    with house.client() as client:
+        client.post("/api/v1/checkpoints", json={"name": "now"})
+        for name in ("a", "b", "c"):
+            (house.root / name).write_text("drifted")
+        for path, held in (("drift", "drift"), ("checkpoints/now/diff", "changes"), ("stats", "actions")):
+            whole = client.get(f"/api/v1/{path}").json()
+            first = client.get(f"/api/v1/{path}", params={"limit": 2}).json()
+            rest = client.get(f"/api/v1/{path}", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+            assert (len(whole[held]), whole["next_cursor"], rest["next_cursor"]) == (3, None, None)
+            assert first[held] + rest[held] == whole[held]

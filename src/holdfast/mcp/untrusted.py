@@ -26,9 +26,9 @@ def _words(text: str) -> frozenset[str]:
 # Keys of documents whose texts are names from plans, words of ours, times and numbers of ours.
 OURS: Final = _words(
     """
-    action action_id approve_with at by code completed_at created_at digest ending executed execution_type failed
+    action action_id approve_with at behind by code completed_at created_at digest ending executed execution_type failed
     guarantee hint id irreversible key keys kind last_run_at made_at name owner plan resource resources rolled_back run
-    skipped source stage started_at state step target task tenant type unchanged verdict what_to_do
+    since skipped source stage started_at state step target task tenant type unchanged verdict what_to_do
     """
 )
 # Keys whose values are told as one text, whatever they are: states, and what programs and services answered.

@@ -10,6 +10,7 @@ from holdfast.web.documents import Ending, Json
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
+Cursor = Annotated[int, Meta(ge=0, le=2**62)]
 
 
 class Asked(Struct, forbid_unknown_fields=True):
@@ -102,7 +103,7 @@ class NamedPage(Asked):
 
 class Page(Asked):
     limit: Limit = 100
-    cursor: Annotated[int, Meta(ge=0, le=2**62)] | None = None
+    cursor: Cursor | None = None
 
 
 class EventsWanted(Page):
@@ -117,9 +118,16 @@ class HistoryWanted(Page):
     cleanups: bool = False
 
 
-class StatsWanted(Asked):
+class Whole(Asked):
+    """Of a list that is of one moment, and given whole unless less of it is wanted."""
+
+    limit: Limit | None = None
+    cursor: Cursor | None = None
+
+
+class StatsWanted(Whole):
     action: Name | None = None
 
 
-class OfPlan(Asked):
+class OfPlan(Whole):
     plan: Name | None = None

@@ -126,6 +126,7 @@ class Run(Answer):
     confirm_until: Time | None
     questions: list[str]
     commands: list[str]
+    waits: Waiter | UnsetType = UNSET
 
 
 class Progress(Answer):
@@ -219,9 +220,6 @@ class CheckpointStates(Checkpoint):
 
 class Changes(Answer):
     changes: list[Change]
-
-
-class ChangesPage(Changes):
     next_cursor: str | None
 
 
@@ -248,6 +246,7 @@ class RunStats(Answer):
 class Stats(Answer):
     actions: list[ActionStats]
     runs: RunStats
+    next_cursor: str | None
 
 
 class Execution(Answer):
@@ -332,8 +331,19 @@ class Lock(Answer):
     fence: int
 
 
+class Waiter(Answer):
+    """A run that waits for locks; behind nobody when it is about to go on."""
+
+    run: str
+    owner: str
+    keys: list[str]
+    since: Time
+    behind: str | None
+
+
 class Locks(Answer):
     locks: list[Lock]
+    waiting: list[Waiter]
     next_cursor: str | None
 
 
@@ -345,6 +355,7 @@ class Difference(Answer):
 
 class Drift(Answer):
     drift: list[Difference]
+    next_cursor: str | None
 
 
 class Tenant(Answer):

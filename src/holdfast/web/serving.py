@@ -23,7 +23,7 @@ from holdfast.app.triggering.attending import Attending
 from holdfast.core.errors import Refused
 from holdfast.core.plan import Plan
 from holdfast.journal.contract import RunRow
-from holdfast.web.asked import Page, PlanText, RunWanted
+from holdfast.web.asked import Page, PlanText, RunWanted, Whole
 from holdfast.web.feed import Feed
 from holdfast.web.gate import foreign
 
@@ -120,7 +120,10 @@ class Serving:
         """The document of a run, with what this caller may ask of it now."""
         row = self.reading.journal.run(run)
         assert row is not None
-        return picture.document(self.reading.journal, self.reading.as_it_is(row), lambda verb: caller.may(ROLE_OF_VERB[verb]))
+        row = self.reading.as_it_is(row)
+        document = picture.document(self.reading.journal, row, lambda verb: caller.may(ROLE_OF_VERB[verb]))
+        waits = self.reading.waits(row)
+        return document if waits is None else {**document, "waits": waits}
 
     def diffs_of(self, row: RunRow) -> dict[tuple[str, str], str]:
         """Of the changes of a plan that was previewed with this digest, while the preview is kept."""
@@ -131,8 +134,8 @@ class Serving:
         return {(change["step"], change["resource"]): change["diff"] for change in preview["changes"]}
 
 
-def page_of(query: Page, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def page_of(query: Page | Whole, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Of a list that is short enough to be made at once: the cursor is how much of it was seen."""
     start = query.cursor or 0
-    end = start + query.limit
+    end = start + (query.limit or len(rows))
     return {name: rows[start:end], "next_cursor": str(end) if len(rows) > end else None}

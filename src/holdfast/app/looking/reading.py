@@ -60,8 +60,7 @@ class Reading:
         from holdfast.app.looking.folding import show
 
         row = self.as_it_is(self.run_row(run))
-        place = self._place(row.id) if row.state == "queued" else None
-        return replace(show(self.journal, row), waits=waiting_documents([place])[0] if place else None)
+        return replace(show(self.journal, row), waits=self.waits(row))
 
     def runs(
         self, *, limit: int = 100, ending: str | None = None, plan: str | None = None, before: str | None = None
@@ -79,6 +78,11 @@ class Reading:
         """Who waits for locks, in order, and for whom."""
         line = queue.line(self.journal, lambda owner: is_alive(self._owners, owner))
         return [(waiter, queue.in_the_way(self.journal, line, waiter)) for waiter in line]
+
+    def waits(self, row: RunRow) -> dict[str, Any] | None:
+        """Since when this run waits for its locks, and for whom; None when it does not."""
+        place = self._place(row.id) if row.state == "queued" else None
+        return waiting_documents([place])[0] if place else None
 
     def _place(self, run: str) -> tuple[Waiter, LockRow | Waiter | None] | None:
         return next((place for place in self.waiting() if place[0].run == run), None)

@@ -6,7 +6,7 @@ from typing import Any
 
 from holdfast.app.engine import Options
 from holdfast.web.asked import CheckpointWanted, NamedPage
-from holdfast.web.serving import Call, Serving
+from holdfast.web.serving import Call, Serving, page_of
 
 
 def listed(serving: Serving, call: Call) -> dict[str, Any]:
@@ -31,7 +31,8 @@ def shown(serving: Serving, call: Call) -> dict[str, Any]:
 def compared(serving: Serving, call: Call) -> dict[str, Any]:
     with serving.open_desk() as desk:
         preview = desk.checkpoint_diff(call.path["name"])
-        return {"changes": [change for change in preview.changes if change["action"] != "none"]}
+        changes = [dict(change) for change in preview.changes if change["action"] != "none"]
+        return page_of(call.query, "changes", changes)
 
 
 def restored(serving: Serving, call: Call) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def session(serving: Serving, call: Call) -> dict[str, Any]:
 
 def stats(serving: Serving, call: Call) -> dict[str, Any]:
     query: StatsWanted = call.query
-    return tracking.stats(serving.reading.journal, query.action)
+    found = tracking.stats(serving.reading.journal, query.action)
+    return {**found, **page_of(query, "actions", found["actions"])}
 
 
 def history(serving: Serving, call: Call) -> dict[str, Any]:
@@ -42,7 +43,8 @@ def history(serving: Serving, call: Call) -> dict[str, Any]:
 
 def held(serving: Serving, call: Call) -> dict[str, Any]:
     rows = [row for row in serving.reading.journal.locks() if serving.sees(call.caller, row.run)]
-    return page_of(call.query, "locks", locks.documents(rows))
+    waiting = [place for place in serving.reading.waiting() if serving.sees(call.caller, place[0].run)]
+    return {**page_of(call.query, "locks", locks.documents(rows)), "waiting": locks.waiting_documents(waiting)}
 
 
 def of_tenants(serving: Serving, call: Call) -> dict[str, Any]:
@@ -54,4 +56,4 @@ def of_tenants(serving: Serving, call: Call) -> dict[str, Any]:
 def drift(serving: Serving, call: Call) -> dict[str, Any]:
     query: OfPlan = call.query
     with serving.open_desk() as desk:
-        return {"drift": desk.drift(query.plan)}
+        return page_of(query, "drift", desk.drift(query.plan))
