@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any
 
+from holdfast.app.asking import FINISHING, is_orphan, refuse
 from holdfast.app.looking.folding import heading_of
 from holdfast.app.looking.locks import locked_by
-from holdfast.app.looking.reading import RESTING
 from holdfast.app.parts import Parts
 from holdfast.app.plans.cautions import warnings
 from holdfast.app.plans.preview import SavedPlan, no_step, read_sources, seal
-from holdfast.core.control import refusal, task_number
 from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan, Policy
@@ -34,7 +33,6 @@ from holdfast.runtime.prepare import Prepared, prepare
 from holdfast.runtime.switches import Switches, guarded_events
 
 LOCK_POLL_S = 0.2
-FINISHING: Final = {"resume": True, "rollback": False, "cancel": False}  # an orphaned run goes on with it, or is undone
 Waiting = Callable[[LockRow | Waiter], None]  # told whom a run waits for
 
 
@@ -370,28 +368,6 @@ def place_of(plan: Plan, target: str) -> str:
     """What a target is, whatever plans call it: what is locked where only one run at a time may work."""
     declared = plan.targets.get(target, {})
     return next((f"{kind}:{place}" for kind, place in declared.items() if isinstance(place, str)), target)
-
-
-def is_orphan(row: RunRow) -> bool:
-    """Of a run that no process drives: was it left in the middle? A paused one rests."""
-    return row.ending is None and row.state not in RESTING
-
-
-def refuse_orphan(row: RunRow, verb: str, data: Mapping[str, Any]) -> None:
-    """Raise where a run whose process died cannot be asked this."""
-    finishes = verb in FINISHING and "task" not in data
-    if not finishes and (verb, row.state) != ("confirm", "confirming"):
-        message = f"`{verb}` cannot be done to the run {row.id}: it is interrupted"
-        raise Refused(message, code="wrong_state", hint="its process died: `resume` it, or roll it back")
-
-
-def refuse(run: Run, verb: str, data: Mapping[str, Any]) -> None:
-    """Raise where a run, as it stands, cannot be asked this; without any side effect."""
-    if "task" in data and task_number(run, data["task"]) is None:
-        raise Refused(f"the run {run.id} has no task `{data['task']}`", code="not_found")
-    why = refusal(run, verb, data)
-    if why is not None:
-        raise Refused(why, code="wrong_state")
 
 
 def with_policy(plan: Plan, **changes: Any) -> Policy:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from holdfast.app import apply
+from holdfast.app import asking
 from holdfast.app.apply import Session
 from holdfast.app.looking import runs
-from holdfast.app.looking.reading import RESTING, Reading
+from holdfast.app.looking.reading import Reading
 from holdfast.app.opening import looking_parts, open_parts
 from holdfast.app.parts import Parts
 from holdfast.app.use import Work
@@ -59,10 +59,10 @@ class Desk(Reading):
 
         row = self.run_row(run)
         driven = row.ending is None and row.owner is not None and self.parts.owner.is_alive(row.owner)
-        if apply.is_orphan(row) and not driven:
-            apply.refuse_orphan(row, verb, data)
+        if asking.is_orphan(row) and not driven:
+            asking.refuse_orphan(row, verb, data)
             return None
-        apply.refuse(read(self.journal, row), verb, data)
+        asking.refuse(read(self.journal, row), verb, data)
         if not driven:
             return None
         self.journal.ask(row.id, verb, data, at=self.parts.clock.now())
@@ -82,7 +82,7 @@ class Desk(Reading):
         """Runs without an ending whose owner does not live any more."""
         rows = self.journal.runs(open_only=True, limit=10_000)
         alive = self.parts.owner.is_alive
-        return [row for row in rows if row.state not in RESTING and (row.owner is None or not alive(row.owner))]
+        return [row for row in rows if row.state not in runs.RESTING and (row.owner is None or not alive(row.owner))]
 
     def free_locks(self) -> None:
         """A process that died between the end of its run and its last word left the locks of that run behind."""
@@ -109,7 +109,7 @@ class Desk(Reading):
                 return await do(session)
         finally:
             self._sessions.remove(session)
-            await session.fleet.close()
+            await session.fleet.close(session.together)
 
     def whole(self, plan: Plan) -> Plan:
         """The plan with what its policy adds: the removal of what it left out."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from holdfast.core.result import Result
 
 EVENT_POLL_S: Final = 0.1
-RESTING: Final = frozenset({"paused"})  # states that no process need hold
 
 
 def home_of(state: str | os.PathLike[str] | None, environment: Mapping[str, str] | None = None) -> Home:
@@ -70,7 +69,7 @@ class Reading:
 
     def as_it_is(self, row: RunRow) -> RunRow:
         """A run whose process died says so, though nobody was left to write it down."""
-        if row.ending is not None or row.state in RESTING or (row.owner and is_alive(self._owners, row.owner)):
+        if row.ending is not None or row.state in runs.RESTING or (row.owner and is_alive(self._owners, row.owner)):
             return replace(row, state="queued") if row.state == "created" and self._place(row.id) else row
         return replace(row, state="interrupted")
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from holdfast.core.run import Run
 
 AT_ONCE_MAX: Final = 4  # runs that let go after one run: it takes the place of one, and a few may have been missed
+RESTING: Final = frozenset({"paused"})  # states that no process need hold
 HOLDING: Final = frozenset({"committed", "partial"})  # endings with something that could be undone
 
 

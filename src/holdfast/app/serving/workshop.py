@@ -30,7 +30,7 @@ RUNS_MAX: Final = 100
 ANSWER_S: Final = 20.0  # so long a command is waited for before its run is shown as it is
 PARK_POLL_S: Final = 0.05
 OPEN_MAX: Final = 10_000
-RESTING: Final = frozenset({"paused", "confirming"})  # nothing of the run is in flight
+STILL: Final = frozenset({"paused", "confirming"})  # states in which nothing of a run is in flight
 SHELF: Final = "serve"  # of the journal: each server that may run beside others has one of its own
 PARKED: Final = "parked"  # the runs that were paused because the server stopped
 STOPPED: Final = "the server was stopped"
@@ -136,7 +136,7 @@ class Workshop:
             for each in desks:
                 each.interrupt(by=STOPPED, verb="pause", now=True)
             until = self._clock.monotonic() + limit_s
-            while any(row.state not in RESTING for row in _runs_of(desk, owners)) and self._clock.monotonic() < until:
+            while any(row.state not in STILL for row in _runs_of(desk, owners)) and self._clock.monotonic() < until:
                 self._clock.pause(PARK_POLL_S)
             parked = [row.id for row in _runs_of(desk, owners) if row.id not in before]
             desk.journal.put(self._shelf, PARKED, msgspec.json.encode(parked))
