@@ -88,6 +88,7 @@ def test_no_is_the_answer_when_nothing_is_said(shell: Shell) -> None:
     terminal.until("[y/N]")
     terminal.type("\n")
     assert terminal.end() == 4
+    assert "Apply this?\x1b[0m [y/N] \r\n" in terminal.screen  # the answer stands beside the question
     assert not (shell.home / "a").exists()
     assert shell.json("runs") == {"runs": []}
 
@@ -156,3 +157,9 @@ def test_a_terminal_without_unicode_gets_plain_characters(shell: Shell) -> None:
     shell.environment.update({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"})
     shown = shell.process("show", "last").out
     assert shown.isascii() and "`- " in shown
+
+
+def test_a_line_without_an_end_is_cut_unless_everything_was_asked_for(shell: Shell) -> None:
+    plan = shell.steps(f"file: a\ncontent: {'x' * 5000}")
+    assert max(map(len, shell.run("plan", plan).out.splitlines())) < 500
+    assert "x" * 5000 in shell.run("plan", plan, "--verbose").out

@@ -60,3 +60,10 @@ def test_nothing_is_shown_of_what_does_not_change_or_has_no_state():
 def test_a_very_long_text_is_not_compared_line_by_line():
     long = "x\n" * 10_000
     assert len(diff(Change("/f", a_file(long), a_file(long + "y")))) < 200
+
+
+def test_a_name_with_a_line_feed_forges_no_line():
+    tree = a_dir(entries={"a\n- everything": a_file(), "l": a_link("x\n- y")})
+    assert diff(Change("/d", ABSENT, tree)).splitlines()[1:] == ["+ a\\n- everything", "+ l -> x\\n- y"]
+    assert "--- /a\\nb\n" in diff(Change("/a\nb", a_file("1"), a_file("2")))
+    assert diff(Change("/b", ABSENT, a_file("x", ino=9), origin="/a\n")) == "/a\\n -> /b\n"

@@ -94,9 +94,9 @@ class Screen:
             self._write(self.err, lines)
             self.err.flush()
 
-    def _write(self, stream: TextIO, lines: Iterable[Line]) -> None:
+    def _write(self, stream: TextIO, lines: Iterable[Line], *, end: str = "\n") -> None:
         show = coloured if stream.isatty() and not self.plain else plain
-        text = "".join(f"{show(each).rstrip()}\n" for each in lines)
+        text = "".join(f"{show(each).rstrip()}{end}" for each in lines)
         unicode = (stream.encoding or "ascii").lower().startswith("utf")
         stream.write(text if unicode else text.translate(_ASCII))
 
@@ -113,10 +113,19 @@ class Screen:
         if yes:
             return
         self.out.flush()
-        self._write(self.err, [line(Span(question, "bold"), " [y/N] ")])
+        self._write(self.err, [line(Span(question, "bold"), " [y/N]")], end=" ")
         self.err.flush()
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        if self._answered().strip().lower() not in ("y", "yes"):
             raise Refused("it was not confirmed", code="missing_confirmation", hint="nothing was touched")
+
+    def _answered(self) -> str:
+        answer = ""
+        try:
+            answer = sys.stdin.readline()
+        finally:
+            if not answer.endswith("\n"):  # the terminal still stands behind the question
+                self.err.write("\n")
+        return answer
 
     def close(self) -> None:
         """Every answer must have arrived. Of the asides nobody depends on one."""

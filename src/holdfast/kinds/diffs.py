@@ -54,7 +54,7 @@ def _refilled(before: Item, after: Item) -> Iterator[str]:
 
 def _moved(change: Change, after: Node) -> Iterator[str]:
     ends = (change.origin, change.key) if after.exists else (change.key, change.origin)
-    yield f"{ends[0]} -> {ends[1]}"
+    yield " -> ".join(_one_line(end or "") for end in ends)
 
 
 def _changed(change: Change, before: Node, after: Node) -> Iterator[str]:
@@ -72,13 +72,13 @@ def _changed(change: Change, before: Node, after: Node) -> Iterator[str]:
 
 def _described(node: Node) -> str:
     if node.type == "link":
-        return f"link -> {node.target}"
+        return f"link -> {_one_line(node.target)}"
     return f"{noun(node)}, mode {node.mode:04o}, owner {node.uid}:{node.gid}"
 
 
 def _differences(before: Node, after: Node) -> Iterator[str]:
     if before.type == "link" and before.target != after.target:
-        yield f"link {before.target} -> {after.target}"
+        yield f"link {_one_line(before.target)} -> {_one_line(after.target)}"
     if before.mode != after.mode and before.type != "link":
         yield f"mode {before.mode:04o} -> {after.mode:04o}"
     if (before.uid, before.gid) != (after.uid, after.gid):
@@ -99,7 +99,7 @@ def _contents(change: Change, before: Node, after: Node) -> Iterator[str]:
     if old is None or new is None or len(old) + len(new) > TEXT_LINES_MAX:
         yield f"content {_summary(before)} -> {_summary(after)}"
         return
-    one, other = (change.key if node.type == "file" else "/dev/null" for node in (before, after))
+    one, other = (_one_line(change.key) if node.type == "file" else "/dev/null" for node in (before, after))
     yield from unified_diff(old, new, one, other, lineterm="")
 
 
@@ -126,4 +126,10 @@ def _entries(sign: str, node: Node) -> Iterator[str]:
         if number == ENTRIES_MAX:
             yield f"{sign} ... and {len(node.entries) - number} more"
             return
-        yield f"{sign} {name}" + (f" -> {entry.target}" if entry.type == "link" else "/" if entry.type == "dir" else "")
+        leads = f" -> {_one_line(entry.target)}" if entry.type == "link" else "/" if entry.type == "dir" else ""
+        yield f"{sign} {_one_line(name)}{leads}"
+
+
+def _one_line(name: str) -> str:
+    """A name with a line feed in it must not look like two lines of a difference."""
+    return name.replace("\n", "\\n")

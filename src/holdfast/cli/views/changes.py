@@ -12,6 +12,7 @@ from holdfast.cli.views import marks
 from holdfast.cli.words import counted, listed
 
 DIFF_LINES_MAX: Final = 60  # of one change, unless everything was asked for
+DIFF_COLUMNS_MAX: Final = 400  # of one line of it
 RESOURCE_COLUMNS: Final = (24, 64)  # the column of resources is at least and at most so wide
 
 _TALLY: Final = (
@@ -77,7 +78,8 @@ def _difference(text: str, everything: bool) -> Iterator[Line]:
     lines = list(_without_names(clean_lines(text)))
     most = len(lines) if everything else DIFF_LINES_MAX
     for each in lines[:most]:
-        yield line("      ", Span(each, _style(each)))
+        whole = everything or len(each) <= DIFF_COLUMNS_MAX
+        yield line("      ", Span(each if whole else f"{each[:DIFF_COLUMNS_MAX]}…", _style(each)))
     if len(lines) > most:
         yield line("      ", Span(f"… {counted(len(lines) - most, 'more line')} (--verbose shows all)", "dim"))
 

@@ -17,6 +17,7 @@ Document = Mapping[str, Any]
 
 STEPS_MAX: Final = 40  # of one stage, unless everything was asked for
 OUTPUT_LINES_MAX: Final = 12
+STATE_COLUMNS: Final = len("unchanged")
 _COUNTS: Final = ("executed", "unchanged", "failed", "rolled_back", "skipped")
 _MEANINGS: Final[Mapping[str | None, str]] = {
     "rolled_back": "everything is as it was before",
@@ -123,10 +124,10 @@ def _step(step: Document, rail: str, columns: int) -> Line:
     space = " " * max(0, columns - width(step["id"]))
     tries = Span(f"  {step['attempts']} attempts", "yellow") if step["attempts"] > 1 else Span("")
     spent = Span(f"  {took(step['duration_s'])}", "dim") if step["duration_s"] >= 0.0005 else Span("")
-    promise = marks.guarantee(step["guarantee"])
+    state, promise = marks.state(step["state"]), marks.guarantee(step["guarantee"])
     return line(
         Span(rail, "dim"), marks.mark(step["state"]), f" {step['id']}{space}  ", Span(f"{step['kind']:<10} ", "dim"),
-        marks.state(step["state"]), Span(f"  {promise.text}", promise.style), spent, tries,
+        state, " " * (STATE_COLUMNS - len(state.text)), Span(f"  {promise.text}", promise.style), spent, tries,
     )  # fmt: skip
 
 
