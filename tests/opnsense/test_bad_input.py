@@ -34,6 +34,7 @@ def test_all_problems_of_a_step_are_told_at_once() -> None:
     [
         ("firewall.alias", "ssh", {"type": "host"}, "cannot name an alias"),
         ("firewall.alias", "9lives", {"type": "host"}, "is no name"),
+        ("firewall.alias", "bogons", {"type": "host"}, "of the appliance itself"),
         ("interfaces.vlan", "igc1", {}, "not of the form"),
         ("interfaces.vlan", "igc1/5000", {}, "between 1 and 4094"),
         ("kea.reservation", "printer", {}, "not a MAC address"),
@@ -61,6 +62,21 @@ def test_fields_that_do_not_fit_together_are_refused(hf: Holdfast, sim: Simulato
 def test_names_of_nothing_are_refused_with_what_there_is(hf: Holdfast, plan_of: PlanOf) -> None:
     assert "is none of" in refusal(hf, plan_of(rule("ssh", 22, values={"interface": "opt9"})))[1]
     assert "neither an alias nor" in refusal(hf, plan_of(rule("ssh", 22, values={"source_net": "nobody"})))[1]
+
+
+def test_a_vlan_on_no_device_is_refused_with_what_there_is(hf: Holdfast, plan_of: PlanOf) -> None:
+    code, message = refusal(hf, plan_of({"opnsense.interfaces.vlan": "lan/30"}))
+    assert (code, "`lan` is none of" in message, "igc1" in message) == ("invalid_value", True, True)
+
+
+def test_a_kind_that_this_version_has_not_is_told_with_the_rest(hf: Holdfast, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Simulator("25.1") as sim:
+        plan_of = plans_for(sim, monkeypatch)
+        nas = {"opnsense.dnsmasq.host": "nas.example.org", "values": {"ip": "10.0.0.7"}}
+        result = hf.apply(plan_of(nas, rule("ssh", 22, values={"interface": "opt9"})))
+        assert [error["code"] for error in result.errors] == ["unsupported", "invalid_value"]
+        assert "since 25.7, and this is 25.1" in result.errors[0]["message"]
+        assert hf.apply(plan_of(absent("dnsmasq.host", "nas.example.org"))).ending == "unchanged"
 
 
 def test_two_objects_of_one_name_are_refused(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:

@@ -43,4 +43,5 @@ def test_the_pinned_certificate_is_believed_and_no_other(
     other = plans_for(secure, monkeypatch, fingerprint="sha256:" + "ab" * 32)
     result = hf.apply(other(rule("ssh", 2222)))
     assert (result.ending, result.errors[0]["code"]) == ("refused", "host_key_mismatch")
+    assert f"believed: the certificate is {secure.tls.fingerprint}, not" in result.errors[0]["message"]
     assert len(secure.requests) == heard

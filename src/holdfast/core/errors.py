@@ -34,7 +34,7 @@ CODES: Final[Mapping[str, Code]] = {
     "cycle": Code(False, "remove one of the `needs` on the way round"),
     "unknown_key": Code(False, "remove the key or correct its spelling"),
     "unknown_kind": Code(False, "`holdfast schema` lists the kinds"),
-    "unknown_step": Code(False, "`needs` names steps by their `id`"),
+    "unknown_step": Code(False, "`needs` and `ref` name steps by their `id`"),
     "unknown_action": Code(False, "declare it under `actions`"),
     "unknown_target": Code(False, "declare it under `targets`"),
     "duplicate_id": Code(False, "give each step an `id` of its own"),

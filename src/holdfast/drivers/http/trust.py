@@ -54,6 +54,6 @@ def _pinned(wanted: str) -> type[ssl.SSLObject]:
             super().do_handshake()
             shown = sha256(self.getpeercert(binary_form=True) or b"").hexdigest()
             if shown != wanted:
-                raise ssl.SSLCertVerificationError(f"the certificate is sha256:{shown}, not the pinned one")
+                raise ssl.SSLCertVerificationError(1, f"the certificate is sha256:{shown}, not the pinned one")
 
     return Pinned

@@ -145,4 +145,4 @@ def _told(late: type[Exception], lost: type[Exception]) -> Iterator[None]:
     except TimeoutError as error:
         raise late(str(error)) from error
     except (OSError, EOFError) as error:
-        raise lost(str(error)) from error
+        raise lost(str(error) or "the other side ended the connection") from error

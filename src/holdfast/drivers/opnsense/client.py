@@ -179,6 +179,8 @@ class Client:
     async def _every(self, type_: Type) -> dict[str, dict[str, str]]:
         """By uuid, the values of every object of a type: by one search or one document, where that shows enough."""
         version = await self.version()
+        if not type_.is_in(version):
+            return {}
         old = number(version) < (25, 7)  # a search shows some columns only, and labels instead of values
         if type_.name in MODELLED and (old or (type_.name == "nat.source" and number(version) >= (26, 7))):
             return await self._modelled(type_)  # 26.7 hides source rules where the mode gives them no effect
@@ -218,6 +220,8 @@ class Client:
         return {uuid: of_row(type_, row, version) for uuid, row in rows.items() if is_uuid(uuid)}
 
     async def options(self, type_: Type) -> dict[str, dict[str, str]]:
+        if not type_.is_in(await self.version()):
+            return {}
         return options_in(type_, await self.read(type_.action("get", await self.version())))
 
     # -- writing

@@ -121,7 +121,7 @@ class ApiObject(Kind, frozen=True, kw_only=True, dict=True):  # a dict for what 
 
     def _offered(self) -> Iterator[tuple[str, Field, list[str]]]:
         """The values that have to be among those the appliance offers; what a step makes is none of them."""
-        for name, value in self._given.items():
+        for name, value in {**self.named, **self._given}.items():
             field = self.fields.get(name)
             if field is not None and field.type in _OFFERED and not list(_refs_in(value)):
                 yield name, field, entries_of(field, written(field, value))
@@ -201,6 +201,9 @@ class ApiObject(Kind, frozen=True, kw_only=True, dict=True):  # a dict for what 
         """Whatever the appliance would say no to, in one problem."""
         appliance = view.seen(FACTS)
         assert isinstance(appliance, Appliance) and after.values is not None
+        if not self.type.is_in(appliance.profile):
+            told = f"an appliance has `{self.type.name}` since {self.type.since}, and this is {appliance.version}"
+            raise Unfit("unsupported", told, "leave this step out for it, or bring it up to date")
         known = self.type.known(appliance.profile)
         wrong = [_out_of_time(self.fields[name], appliance) for name in self._given if name not in known]
         if not found.exists:
@@ -251,6 +254,8 @@ class ApiObject(Kind, frozen=True, kw_only=True, dict=True):  # a dict for what 
         return view.seen(key) if made is None else made.after
 
     def _made(self, view: View, field: Field, entry: str) -> bool:
+        if field.type == "device":
+            return entry.startswith(("vlan", "qinq"))  # the appliance names them, and only when they are made
         made = view.made(f"routing.gateway/{entry}") if field.type == "dynamic" else None
         return made is not None and made.after.exists
 

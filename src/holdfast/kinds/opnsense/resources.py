@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final, NamedTuple
 
-from holdfast.kinds.opnsense.field import Field, number
+from holdfast.kinds.opnsense.field import OLDEST, Field, number
 from holdfast.kinds.opnsense.schema import firewall, haproxy, names, nat, network
 
 
@@ -24,6 +24,10 @@ class Type(NamedTuple):
     always: tuple[str, ...] = ()  # fields that every `set` must hold
     joint: str = "_"  # between verb and suffix of an action
     whole: bool = True  # rows of a search hold every field, where the version has such rows at all
+    since: str = OLDEST  # the first version that has such objects
+
+    def is_in(self, version: str) -> bool:
+        return number(version) >= number(self.since)
 
     def known(self, version: str) -> Mapping[str, Field]:
         """The fields that are sent and compared, at this version."""
@@ -143,6 +147,7 @@ TYPES: Final[Mapping[str, Type]] = {
             ".",
             names.DNSMASQ_HOST,
             "dnsmasq",
+            since="25.7",
         ),
         Type("haproxy.server", "haproxy/settings", "server", "search_servers", "server", _NAME, "", haproxy.SERVER, "haproxy"),
         Type(

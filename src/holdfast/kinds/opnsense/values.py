@@ -31,6 +31,7 @@ RESERVED_NAMES: Final = frozenset(
         "set table tag tagged tcp tos to udp user"
     )
 )
+BUILT_IN_ALIASES: Final = frozenset({"bogons", "bogonsv6", "virusprot", "sshlockout"})
 _INT: Final = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _NUMBER: Final = re.compile(r"[0-9]+([.,][0-9]+)?")
 _MAC: Final = re.compile(r"([0-9a-f]{2}([:-][0-9a-f]{2}){5}|([0-9a-f]{4}\.){2}[0-9a-f]{4})", re.I)
@@ -137,6 +138,8 @@ def _alias_name(field: Field, entry: str) -> str:
         return f"`{entry}` is no name: up to 31 letters, digits and underscores, not beginning with a digit"
     if entry.lower() in RESERVED_NAMES or entry.lower() in SERVICES:
         return f"`{entry}` is a word of the packet filter and cannot name an alias"
+    if entry in BUILT_IN_ALIASES:
+        return f"`{entry}` is an alias of the appliance itself"
     return ""
 
 
