@@ -162,6 +162,19 @@ def test_told_to_stop_it_lets_its_runs_rest_and_goes_on_with_them_when_it_starts
     assert (shell.home / "two").read_text() == "2"
 
 
+def test_told_to_stop_it_cancels_what_still_waits_for_locks(shell: Shell) -> None:
+    served = shell.serve()
+    first = served.begin(two_stages(shell))
+    served.until(first, running)
+    second = served.begin(two_stages(shell))
+    served.until(second, lambda found: found["state"] == "queued")
+    served.process.send_signal(signal.SIGTERM)
+    document = served.until(second, lambda found: found["ending"])
+    assert (document["ending"], document["errors"][0]["code"]) == ("rolled_back", "cancelled")
+    (shell.home / "go").touch()
+    assert served.process.wait(PATIENCE_S) == 0
+
+
 def test_told_to_stop_it_does_not_wait_for_the_end_of_a_stage(shell: Shell) -> None:
     served = shell.serve()
     chain = [

@@ -153,7 +153,7 @@ class Session:
             if told != holder.run and waiting is not None:
                 waiting(holder)
                 told = holder.run
-            for _, data in asks():
+            for _, data in asks():  # also of a server that stops: what has touched nothing need not rest
                 return await self._drive(run, Book(run.id, ()), Asked(self.parts.clock.now(), "cancel", data))
             await self._rest()
 
