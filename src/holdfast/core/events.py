@@ -8,9 +8,9 @@ world sees. Nothing is stored per step that is the same for all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -98,21 +98,20 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
 PUBLISHED_ONLY: Final = frozenset({"run.progress", "task.heartbeat"})  # shown to who listens, never journaled
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One fact. `task`, `stage` and `steps` are numbers; names come from the outline of the run.
 
     Facts about steps travel in batches of one task; columns in `data` follow the order of `steps`.
     """
 
     type: str
-    data: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    data: Mapping[str, Any] = NOTHING
     task: int | None = None
     stage: int | None = None
     steps: Sequence[int] | None = None
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]  # nobody asks an event what a tuple would count
         """How many public events this one stands for."""
         return 1 if self.steps is None else len(self.steps)
 

@@ -18,17 +18,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from holdfast.core.events import Event, Outline
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One append, as it stands in the journal."""
 
     seq: int  # number of its first public event
-    count: int  # how many public events it stands for
+    count: int  # type: ignore[assignment]  # how many public events it stands for
     run: str | None
     plan_seq: int  # number, within the run, of its first public event; 0 without a run
     task_seqs: Mapping[int, int]  # by task: the number its first event in this record gets
