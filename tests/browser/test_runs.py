@@ -68,6 +68,8 @@ def test_a_list_of_runs_follows_what_happens(screen: Screen, house: House) -> No
     screen.page.get_by_label("Ending").select_option("")
     row.get_by_role("link", name="seen-live").click()
     screen.see_run("committed")
+    expect(screen.page.locator("main")).to_be_focused()
+    expect(screen.page).to_have_title("seen-live: committed · Holdfast")
 
 
 def test_a_failure_is_told_with_its_hint_and_everything_before_it_is_undone(screen: Screen, house: House) -> None:
@@ -106,6 +108,26 @@ def test_a_failure_is_told_with_its_hint_and_everything_before_it_is_undone(scre
     house.ended(run)
 
 
+def test_a_rollback_that_cannot_finish_says_what_is_left_and_waits_for_somebody(screen: Screen, house: House) -> None:
+    mended = house.root / "mended"
+    breaks = {"command": ["true"], "undo": ["test", "-e", str(mended)], "id": "breaks"}
+    house.ended(run := begin(house, staged(house, "broken", [breaks], [{"command": ["false"], "undo": ["true"]}])))
+    screen.go("runs")
+    screen.page.get_by_label("Waiting for somebody").get_by_role("link", name="broken").click()
+    screen.see_run("stuck")
+    assert screen.place == f"/run/{run}"
+    expect(screen.page.get_by_label("What happened")).to_contain_text("then roll back again")
+    left = screen.page.get_by_label("Left behind")
+    expect(left).to_contain_text("What to do")
+    left.get_by_role("button", name="breaks").click()
+    screen.page.get_by_label("Step breaks").wait_for()
+    mended.touch()
+    screen.press("Roll back")
+    screen.answer("Roll back")
+    screen.see_run("rolled back")
+    expect(left).to_have_count(0)
+
+
 def test_a_run_is_paused_resumed_and_cancelled(screen: Screen, house: House) -> None:
     doors = [house.root / "door-1", house.root / "door-2"]
     run = begin(house, staged(house, "paused", [gate(doors[0])], [gate(doors[1])], [house.file("never.txt")]))
@@ -116,6 +138,7 @@ def test_a_run_is_paused_resumed_and_cancelled(screen: Screen, house: House) -> 
     screen.see_run("pausing")
     doors[0].touch()
     screen.see_run("paused")
+    expect(screen.page.get_by_label("What happened")).to_contain_text("nothing is undone")
     screen.shoot("run-paused")
     screen.press("Resume")
     screen.answer("Resume")
@@ -127,6 +150,27 @@ def test_a_run_is_paused_resumed_and_cancelled(screen: Screen, house: House) -> 
     doors[1].touch()
     screen.see_run("rolled back")
     assert not (house.root / "never.txt").exists()
+
+
+def test_a_run_that_waits_for_locks_says_for_whom(screen: Screen, house: House) -> None:
+    door = house.root / "door-of-the-holder"
+    holder = begin(house, house.plan(gate(door), house.file("wanted.txt"), name="holder"))
+    house.in_state(holder, "running")
+    second = begin(house, house.plan(house.file("wanted.txt", "mine\n"), name="second"))
+    screen.go("run", second)
+    screen.see_run("queued")
+    told = screen.page.get_by_label("What happened")
+    expect(told).to_contain_text(f"behind the run …{holder[-6:]}")
+    expect(told).to_contain_text("wanted.txt")
+    screen.go("locks")
+    row = screen.page.get_by_label("Waiting").get_by_role("row").filter(has_text=second[-6:])
+    expect(row).to_contain_text(holder[-6:])
+    screen.shoot("locks-waiting")
+    screen.check_accessible()
+    row.get_by_role("link").first.click()
+    screen.see_run("queued")
+    door.touch()
+    screen.see_run("committed")
 
 
 def test_a_run_that_must_be_confirmed_counts_down(screen: Screen, house: House) -> None:
@@ -180,7 +224,8 @@ def test_a_rollout_is_a_matrix_whose_batches_wait_and_whose_tasks_can_be_stopped
         {"holdfast": 1, "name": "tenants", "policy": policy, "tasks": [{"name": "deploy", "each": tenants, "stages": stages}]},
     )
     screen.go("run", run)
-    screen.see("is in and healthy")
+    screen.see_run("waiting")
+    screen.see("is in and healthy: 1 of 12 tasks are done")
     screen.press("Approve")
     screen.answer("Approve")
     screen.page.get_by_role("button", name=re.compile("completed 11")).wait_for()
@@ -190,6 +235,7 @@ def test_a_rollout_is_a_matrix_whose_batches_wait_and_whose_tasks_can_be_stopped
     assert "Other tasks go on" in screen.answer("Cancel")
     door.touch()
     screen.see_run("partial")
+    expect(screen.page.get_by_label("What happened")).to_contain_text("11 of 12 tasks are in. Not in: deploy@t7.")
     assert (house.root / "t1.conf").exists()
     assert not (house.root / "t7.conf").exists()
 
