@@ -59,6 +59,14 @@ def test_r03_without_a_confirmation_the_last_known_good_stays(serve: Serve, hf: 
     assert versions(hf) == [("t0", "1", "2")]
 
 
+def test_what_could_not_be_put_back_says_nothing_of_what_came_after_it(serve: Serve, hf: Holdfast) -> None:
+    service = serve({"version": "1"})
+    older = hf.apply(deploy(service, version="2")).run
+    hf.apply(deploy(service, version="3"))
+    assert hf.rollback(older).ending == "stuck"
+    assert versions(hf) == [("t0", "3", "3")]
+
+
 def test_compaction_loses_nothing(serve: Serve, hf: Holdfast) -> None:
     service = serve({"version": "1"})
     hf.apply(deploy(service, version="2"))

@@ -150,7 +150,9 @@ def _said(entry: Entry, run: Run, row: RunRow, was_in: bool) -> Said | None:
     good = after.version if is_in else AS_BEFORE
     if state == "undone" and task in ("rolled_back", "cancelled"):
         good = version
-    return Said(row.ended_at or row.started_at, row.id, version, good)
+    # What could not be put back is as it was left, or as somebody left it since.
+    when = row.started_at if state == "undo_failed" else row.ended_at or row.started_at
+    return Said(when, row.id, version, good)
 
 
 def _line(place: Place, line: Line | None, said: Iterable[Said]) -> Line | None:
