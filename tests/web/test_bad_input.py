@@ -241,6 +241,13 @@ def test_the_environment_of_the_server_is_not_read_into_plans(house: House, monk
     assert "hunter2" not in answer.text
 
 
+def test_a_secret_that_is_not_set_is_no_unknown_address(shared: House) -> None:
+    secret = {"Authorization": {"secret": "env:NO_SUCH"}}
+    with shared.client() as client:
+        plan = shared.plan({"http": "http://127.0.0.1:1/x", "body": {}, "headers": secret})
+        refused(client.post("/api/v1/plans", json={"plan": plan}), 424, "not_found")
+
+
 def test_with_roots_no_program_runs_on_the_server(tmp_path: Path) -> None:
     house = House(tmp_path, roots=(str(tmp_path / "root"),))
     try:

@@ -17,10 +17,10 @@ STATUSES: Final[Mapping[str, int]] = {
     "missing_confirmation": 409,
     "too_large": 413,
     "overloaded": 503,
-    "corrupt_journal": 503,
 }
+JOURNAL: Final[Mapping[str, int]] = {"corrupt_journal": 503, "locked": 503}
 INVALID: Final = 422
-WORLD: Final = 424  # what the answer depends on did not play along: a host that cannot be reached
+WORLD: Final = 424  # what the answer depends on did not play along: a host that cannot be reached, a secret that is not set
 
 
 class Denied(Refused):
@@ -46,7 +46,7 @@ def status_of(error: HoldfastError) -> int:
         return 500
     if isinstance(error, PlanError):
         return INVALID
-    return STATUSES.get(error.code, INVALID if isinstance(error, Refused) else WORLD)
+    return STATUSES.get(error.code, INVALID) if isinstance(error, Refused) else JOURNAL.get(error.code, WORLD)
 
 
 def document_of(error: HoldfastError) -> dict[str, Any]:

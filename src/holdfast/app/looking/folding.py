@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from holdfast.core.errors import WorldError
+from holdfast.core.errors import Refused
 from holdfast.core.result import Heading, Result, result_of
 from holdfast.core.run import Run, evolve
 from holdfast.journal.contract import Journal, RunRow
@@ -18,7 +18,7 @@ def read(journal: Journal, row: RunRow) -> Run:
     """Fold a run without its plan, to look at it."""
     outline = journal.outline(row.id)
     if outline is None:
-        raise WorldError(f"the journal no longer holds the run {row.id}", code="not_found", hint="it was compacted away")
+        raise Refused(f"the journal no longer holds the run {row.id}", code="not_found", hint="it was compacted away")
     run = Run.told(row.id, outline)
     _fold(journal, run)
     return run
