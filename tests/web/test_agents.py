@@ -83,6 +83,8 @@ def test_the_door_of_agents_is_as_narrow_as_the_others(house: House) -> None:
             for headers in visitors:
                 answer = client.post("/mcp", json=HELLO, headers=headers)
                 assert (answer.status_code, "error" in answer.json()) == (status, True)
+        unasked = client.get("/mcp", headers={**owner, "accept": "text/event-stream"})
+        assert (unasked.status_code, unasked.headers["allow"]) == (405, "POST")  # nothing stays open
 
 
 def test_a_person_approves_over_the_api_what_an_agent_cannot_take_back(house: House) -> None:

@@ -79,6 +79,8 @@ class AgentDoor:
             self._gate.check_origin(request.headers)
             caller, _ = self._gate.enter(request.method, request.headers, request.cookies)
             check_role(caller, "viewer", confined=False)
+            if request.method != "POST":  # without sessions there is nothing that we would say unasked
+                raise Denied(405, "unsupported", f"{request.method} cannot be done here", headers={"Allow": "POST"})
         except Denied as denied:
             await refuse(send, denied)
             return
