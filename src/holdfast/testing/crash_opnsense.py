@@ -14,9 +14,10 @@ import sys
 import tempfile
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
@@ -27,8 +28,9 @@ from holdfast.app.wiring import TARGETS, Target, Wiring
 from holdfast.core.plan import Plan
 from holdfast.core.result import Result
 from holdfast.drivers.http.door import Answer, Door
-from holdfast.drivers.opnsense.client import Limits
+from holdfast.drivers.opnsense.client import LIMITS, Limits
 from holdfast.drivers.opnsense.making import appliance_at
+from holdfast.journal.contract import Journal
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.kinds.opnsense.resources import TYPES
 from holdfast.planfile import parse
@@ -179,20 +181,9 @@ class Bench:
 
     def engine(self, boundary: Boundary | None = None) -> Holdfast:
         """An engine that waits for nothing long, and with a boundary dies when it crosses it."""
-        home = Home(self.state)
-        home.make()
-
-        def appliance(wiring: Wiring, target: Target, on_loop: bool) -> Any:
-            def make() -> Any:
-                wire = Door if boundary is None else _counted_door(boundary)
-                return appliance_at(target.declared, wiring.secrets, limits=IMPATIENT, sleep=_at_once, door=wire)
-
-            return wiring.remembered(str(target.declared), make)
-
-        makers = {**TARGETS["opnsense"], "opnsense": appliance, "files": appliance}
-        wiring = Wiring(home, targets={**TARGETS, "opnsense": makers})
-        journal = SqliteJournal.open(home.journal) if boundary is None else counted_journal(boundary, home.journal)
-        return Holdfast(Parts(home, journal, wiring))
+        if boundary is None:
+            return restless(self.state, limits=IMPATIENT)
+        return restless(self.state, limits=IMPATIENT, door=_counted_door(boundary), keep=partial(counted_journal, boundary))
 
     def foreign(self) -> dict[tuple[str, str], Fields | None]:
         """What somebody else made of objects meanwhile: by object its fields, or None where it was deleted."""
@@ -211,6 +202,25 @@ class Bench:
 
 def _edited(old: Fields, new: Fields) -> Fields:
     return {name: value for name, value in new.items() if old.get(name) != value}
+
+
+def restless(
+    state: str,
+    *,
+    limits: Limits = LIMITS,
+    door: type[Door] = Door,
+    keep: Callable[[str], Journal] = SqliteJournal.open,
+) -> Holdfast:
+    """An engine that does not pause between its tries at an appliance."""
+    home = Home(state)
+    home.make()
+
+    def appliance(wiring: Wiring, target: Target, on_loop: bool) -> Any:
+        made = partial(appliance_at, target.declared, wiring.secrets, limits=limits, sleep=_at_once, door=door)
+        return wiring.remembered(str(target.declared), made)
+
+    makers = {**TARGETS["opnsense"], "opnsense": appliance, "files": appliance}
+    return Holdfast(Parts(home, keep(home.journal), Wiring(home, targets={**TARGETS, "opnsense": makers})))
 
 
 async def _at_once(seconds: float) -> None:
