@@ -50,20 +50,8 @@ def open_parts(
     home.make()
     parts = Parts(home, store or SqliteJournal.open(home.journal), Wiring(home, roots=roots, drivers=drivers))
     parts.clock, parts.ids = clock or parts.clock, ids or parts.ids
-    asked = any(name.startswith("OTEL_") for name in environment) or "opentelemetry.sdk" in sys.modules
-    if asked or (tracer, metrics) != (None, None):
-        from holdfast.runtime.telemetry import from_environment, watchers
-        from holdfast.ssh.tracing import configured
-
-        found, own = from_environment(environment), configured()
-        tracer, metrics = tracer or found[0] or own[0], metrics or found[1] or own[1]
-        parts.watchers += watchers(parts.clock, tracer=tracer, meter=metrics)
-        parts.wiring.hosts.watched = {"tracer": tracer, "meter": metrics}
-    if logger is not None or logging.getLogger(SCOPE).hasHandlers():
-        from holdfast.runtime.logs import LogLines
-
-        parts.lines = LogLines(logger or logging.getLogger(SCOPE))
-        parts.watchers.append(parts.lines)
+    _observe(parts, environment, tracer, metrics)
+    _log(parts, logger)
     return parts
 
 
@@ -77,6 +65,29 @@ def looking_parts(
     """Parts that write nothing: enough to plan and to rehearse; and, `remembering`, to compare with what was recorded."""
     home = home_of(state, environment)
     return Parts(home, _remembered(home) if remembering else _blank(), Wiring(home, roots=roots))
+
+
+def _observe(parts: Parts, environment: Mapping[str, str], tracer: Tracer | None, meter: Meter | None) -> None:
+    asked = any(name.startswith("OTEL_") for name in environment) or "opentelemetry.sdk" in sys.modules
+    if not asked and tracer is None and meter is None:
+        return
+    from holdfast.runtime.telemetry import from_environment, watchers
+    from holdfast.ssh.tracing import configured
+
+    found, own = from_environment(environment), configured()
+    tracer, meter = tracer or found[0] or own[0], meter or found[1] or own[1]
+    parts.watchers += watchers(parts.clock, tracer=tracer, meter=meter)
+    parts.wiring.hosts.watched = {"tracer": tracer, "meter": meter}
+
+
+def _log(parts: Parts, given: Logger | None) -> None:
+    logger = given or logging.getLogger(SCOPE)
+    if given is None and not logger.hasHandlers():
+        return
+    from holdfast.runtime.logs import LogLines
+
+    parts.lines = LogLines(logger)
+    parts.watchers.append(parts.lines)
 
 
 def _remembered(home: Home) -> Journal:
