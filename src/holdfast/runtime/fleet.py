@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from holdfast.core.change import FACTS, Depth, Look, Resource, State
+from holdfast.core.change import FACTS, Depth, Look, Resource
 from holdfast.core.errors import Refused
 from holdfast.core.predict import Seen
 from holdfast.drivers.contract import Driver
 
-Together = Callable[[Sequence[Awaitable[Mapping[str, State]]]], Awaitable[Sequence[Mapping[str, State]]]]
+Together = Callable[[Sequence[Awaitable[Any]]], Awaitable[Sequence[Any]]]
 
 # Which family answers a look, by how its key begins; another word is a family that another package brings. What begins
 # with no word and a colon is a path, an object of an appliance, or a fact about the target.
@@ -20,7 +20,7 @@ FAMILY_OF_KEY: Final = {"check": "process", "program": "process", "config": "ser
 class Fleet(Protocol):
     def driver(self, target: str, family: str) -> Driver: ...
 
-    async def close(self) -> None: ...
+    async def close(self, together: Together) -> None: ...
 
 
 Make = Callable[[], Driver]
@@ -42,10 +42,10 @@ class DriverFleet:
             found = self._made[target, family] = make()
         return found
 
-    async def close(self) -> None:
-        for driver in self._made.values():
-            await driver.close()
-        self._made.clear()
+    async def close(self, together: Together) -> None:
+        """A host may be far away: none of them waits for another to have ended."""
+        made, self._made = self._made, {}
+        await together([driver.close() for driver in made.values()])
 
 
 def family_of(key: str) -> str:
@@ -70,7 +70,7 @@ async def inspect(fleet: Fleet, wanted: Mapping[str, Sequence[Look]], together: 
     return seen
 
 
-async def one_after_the_other(waiting: Sequence[Awaitable[Mapping[str, State]]]) -> Sequence[Mapping[str, State]]:
+async def one_after_the_other(waiting: Sequence[Awaitable[Any]]) -> Sequence[Any]:
     """Together, for where no event loop runs."""
     return [await call for call in waiting]
 

@@ -27,6 +27,7 @@ class Hosts:
         self._pools: dict[bool, Pool] = {}
         self._executor: Executor | None = None
         self._users: dict[str, list[Host]] = {}  # by what was declared: the host, once for every driver
+        self._leaving = 0  # hosts that are being closed, over connections that are still there
         self._told: list[tuple[str, Tell]] = []  # by what was declared: who keeps a journal of what is tried there
 
     def enter(self, name: str, declared: Mapping[str, Any], way: Callable[[], Way]) -> Host:
@@ -40,8 +41,12 @@ class Hosts:
         if self._users[key]:
             return
         del self._users[key]
-        await host.close()
-        if not self._users:
+        self._leaving += 1
+        try:
+            await host.close()
+        finally:
+            self._leaving -= 1
+        if not self._users and not self._leaving:
             pools, self._pools, self._executor = self._pools, {}, None
             for pool in pools.values():
                 await pool.close()
