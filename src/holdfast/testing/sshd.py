@@ -41,6 +41,9 @@ _SETTINGS: Final = {
     "LogLevel": "VERBOSE",
     "Subsystem": "sftp internal-sftp",
 }
+# A bash that sshd starts reads the profile of its user, unless it believes to run in another shell. What a profile does may
+# take longer than any test, and is none of theirs.
+_WITHOUT_PROFILE: Final = "SHLVL=1"
 
 
 class Sshd:
@@ -51,7 +54,7 @@ class Sshd:
         self.key = Path("/nonexistent")
         self.user = user or pwd.getpwuid(os.geteuid()).pw_name
         self.listen = tuple(listen)
-        self.settings = {**_SETTINGS, **settings}
+        self.settings = {**_SETTINGS, **settings, "SetEnv": f"{_WITHOUT_PROFILE} {settings.get('SetEnv', '')}"}
         self.port = 0
         self.processes: list[subprocess.Popen[bytes]] = []
 
