@@ -28,8 +28,9 @@ def test_who_does_not_want_to_wait_is_refused_with_the_holder(shell: Shell) -> N
     holder = shell.json("locks")["locks"][0]
     plan = shell.steps("file: a\ncontent: y", name="second.yaml", plan="second")
     refused = shell.run("apply", plan, "--yes", "--no-wait", "--json")
-    assert (refused.code, refused.document["errors"][0]["code"]) == (4, "locked")
-    assert holder["run"] in refused.document["errors"][0]["message"]
+    (error,) = refused.document["errors"]
+    assert (refused.code, error["code"], error["retryable"]) == (4, "locked", True)
+    assert holder["run"] in error["message"]
     assert set(holder) == {"id", "key", "run", "owner", "since", "fence"}
     assert holder["key"] == f"local:{shell.home}/a"
     let_go(shell, first)

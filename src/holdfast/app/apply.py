@@ -313,8 +313,9 @@ class Session:
     async def settle(self, run: Run, book: Book) -> None:
         by_driver: dict[tuple[str, str], list[Any]] = {}
         for step, move in book.all_moves():
-            operation = self.plan.steps[step].operation
-            by_driver.setdefault((self.plan.steps[step].target, operation.family), []).append(move)
+            family = self.plan.steps[step].operation.family
+            if family != "approval":  # nothing was done, somebody said something: no driver knows of it
+                by_driver.setdefault((self.plan.steps[step].target, family), []).append(move)
         for (target, family), moves in by_driver.items():
             await self.fleet.driver(target, family).settle(moves)
         self._tell(run, Event("run.settled"), durable=False)

@@ -30,6 +30,7 @@ class Result:
     errors: Sequence[Mapping[str, Any]] = ()
     tasks: Sequence[Mapping[str, Any]] = ()
     warnings: Sequence[str] = ()
+    questions: Sequence[str] = ()  # what waits for somebody's yes: ids of steps, and `gate`
     waits: Mapping[str, Any] | None = None  # for its locks: since when, and behind whom
 
     @property
@@ -53,6 +54,8 @@ class Result:
         }
         for name in ("executed", "unchanged", "failed", "rolled_back", "skipped", "residue", "errors", "tasks", "warnings"):
             document[name] = list(getattr(self, name))
+        if self.questions:
+            document["questions"] = list(self.questions)
         if self.waits is not None:
             document["waits"] = dict(self.waits)
         return document
@@ -92,6 +95,7 @@ def result_of(run: Run, heading: Heading) -> Result:
         errors=_errors(run),
         tasks=_tasks(run),
         warnings=run.warnings,
+        questions=() if over else run.open_questions,
     )
 
 

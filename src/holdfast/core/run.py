@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from holdfast.core.errors import CODES
 from holdfast.core.events import Event, Outline, StageOutline, TaskOutline
 from holdfast.core.graph import Graph
 from holdfast.core.guarantee import Guarantee
@@ -165,6 +166,11 @@ class Run:
         """It counts as failed, because nobody could tell what became of it."""
         return self.steps[step] == "failed" and self.failures[step].get("code") == "in_doubt"
 
+    @property
+    def open_questions(self) -> list[str]:
+        """What waits for somebody's yes: the ids of steps, and `gate` for the next batch of tasks."""
+        return [self.ids[step] for step in self.questions] + (["gate"] if self.gate_waits else [])
+
 
 def evolve(run: Run, event: Event) -> None:
     """Make the event part of the run. Knows no clock and decides nothing; raises `Bug` on an impossible event."""
@@ -234,7 +240,7 @@ def _evolve_run(run: Run, event: Event) -> None:
 
 def _refuse(run: Run, problems: Sequence[Mapping[str, Any]]) -> None:
     """Tasks with a problem are not valid; the others are not begun because of them."""
-    run.problems = [{**problem, "retryable": False} for problem in problems]
+    run.problems = [{**problem, "retryable": CODES[problem["code"]].retryable} for problem in problems]
     run.faulty = dict.fromkeys(problem["step"] for problem in problems if problem.get("step"))
     for task in run.tasks:
         wrong = any(run.ids[step] in run.faulty for step in task.steps)

@@ -49,7 +49,7 @@ def document(journal: Journal, row: RunRow, may: May) -> dict[str, Any]:
         "tasks": _tasks(run, found["tasks"], needs_of(journal.plan(row.digest)), may),
         "progress": {"done": done, "total": len(run.steps)},
         "confirm_until": iso(run.confirm_until) if run.state == "confirming" else None,
-        "questions": [run.ids[step] for step in run.questions] + (["gate"] if run.gate_waits else []),
+        "questions": run.open_questions,
         "commands": [verb for verb in VERBS if may(verb) and _possible(run, row, verb)],
     }
 

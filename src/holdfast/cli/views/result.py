@@ -75,6 +75,7 @@ def full(run: Document, now: float, *, everything: bool) -> Iterator[Line]:
         "started": f"{local(started)}  ({ago(started, now)})" if started else "",
         "took": took(run["duration_s"]),
         "waits for": run["waits"]["behind"] if run.get("waits") else "",
+        "approve": ", ".join(f"holdfast approve {run['run']} {name}" for name in run.get("questions", ())),
     }
     yield from (line("  ", Span(f"{name:<9} ", "dim"), value) for name, value in facts.items() if value)
     yield from (line("  ", Span("warning", "alarm"), f": {each}") for each in run.get("warnings", ()))

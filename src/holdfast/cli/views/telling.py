@@ -41,10 +41,14 @@ def told(run: Run, events: Sequence[Event], *, everything: bool) -> Iterator[Lin
             yield line(Span(f"{word:<{COLUMN}}", style), run.id)
         elif event.type == "run.confirming":
             yield from _confirming(run, event)
+        elif event.type == "run.gate_waiting":
+            yield _asking(run, "gate")
 
 
 def _steps(run: Run, event: Event, everything: bool) -> Iterator[Line]:
     word, style, aside = STEPS[event.type]
+    if event.type == "step.applying":
+        yield from (_asking(run, run.ids[step]) for step in event.steps or () if step in run.questions)
     if aside and not everything:
         return
     head = Span(f"{word:<{COLUMN}}", style)
@@ -62,6 +66,10 @@ def _remark(values: Mapping[str, Any]) -> str:
     if error:
         return f"{attempt}  {error['message']}"
     return f"{attempt}  {took(values['duration_s'])}" if values.get("duration_s", 0) >= 0.001 else attempt
+
+
+def _asking(run: Run, name: str) -> Line:
+    return line(Span(f"{'to approve':<{COLUMN}}", "cyan"), f"holdfast approve {run.id} {name}")
 
 
 def _confirming(run: Run, event: Event) -> Iterator[Line]:

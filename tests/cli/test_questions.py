@@ -1,0 +1,49 @@
+"""A run that waits for a person says for whose yes, and how it is said; it can be stopped all the same."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.cli.conftest import Shell, ended
+
+STEP = "steps: [{file: a, content: x, id: a}, {approve: Really?, id: ask, needs: [a]}]"
+GATE = """
+policy: {scope: task, batches: [1, 100%], gate: approve}
+tasks: [{name: t, each: [{i: 1}, {i: 2}], steps: [{file: "a${each.i}", content: x}]}]
+"""
+
+
+def asking(shell: Shell, text: str) -> tuple[subprocess.Popen[str], list[str]]:
+    """A run that waits, and the command that it says would let it go on."""
+    run = shell.start("apply", shell.write("plan.yaml", f"holdfast: 1\nname: demo\n{text}\n"), "--yes")
+    assert run.stderr is not None
+    said = next(line for line in run.stderr if line.startswith("to approve"))
+    return run, said.split("holdfast ")[1].split()
+
+
+@pytest.mark.parametrize(("text", "name"), [(STEP, "ask"), (GATE, "gate")])
+def test_what_to_say_is_said_where_it_waits_and_where_it_is_looked_at(shell: Shell, text: str, name: str) -> None:
+    run, words = asking(shell, text)
+    shown = shell.json("show", "last")
+    assert (shown["ending"], shown["questions"]) == (None, [name])
+    assert words == ["approve", shown["run"], name]
+    assert " ".join(words) in shell.run("show", "last").out
+    assert shell.run(*words).code == 0
+    assert ended(run).code == 0
+    assert "questions" not in shell.json("show", "last")
+
+
+def test_a_run_that_waits_for_a_yes_is_taken_back_when_it_is_cancelled(shell: Shell) -> None:
+    run, _ = asking(shell, STEP)
+    assert shell.run("cancel", "last").code == 0
+    over = ended(run)
+    assert over.code == 1 and "rolled back" in over.out
+    assert not (shell.home / "a").exists()
+
+
+def test_a_run_that_nobody_says_yes_to_in_time_is_taken_back(shell: Shell) -> None:
+    plan = shell.write("plan.yaml", f"holdfast: 1\nname: demo\npolicy: {{timeout: 10ms}}\n{STEP}\n")
+    over = shell.run("apply", plan, "--yes", "--json")
+    assert (over.code, over.document["ending"], over.document["errors"][0]["code"]) == (1, "rolled_back", "timeout")
