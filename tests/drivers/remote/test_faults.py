@@ -50,7 +50,7 @@ def when(path: Path, do) -> threading.Thread:
 
 
 def test_a_command_whose_connection_is_lost_is_in_doubt_and_run_once(hf, server, root):
-    step = {"command": ["sh", "-c", f"echo x >>{root}/ran; sleep 1"], "undo": ["sh", "-c", f"echo undone >>{root}/ran"]}
+    step = {"command": ["sh", "-c", f"echo x >>{root}/ran; sleep 30"], "undo": ["sh", "-c", f"echo undone >>{root}/ran"]}
     cutting = when(root / "ran", server.cut)
     result = hf.apply(plan_on(server, [step]))
     cutting.join()
@@ -60,7 +60,7 @@ def test_a_command_whose_connection_is_lost_is_in_doubt_and_run_once(hf, server,
 
 def test_a_check_settles_the_doubt(hf, server, root):
     step = {
-        "command": ["sh", "-c", f"echo x >>{root}/ran; exec sleep 1"],
+        "command": ["sh", "-c", f"echo x >>{root}/ran; exec sleep 30"],
         "check": ["test", "-e", f"{root}/ran"],
         "undo": ["rm", f"{root}/ran"],
     }
@@ -93,7 +93,8 @@ def test_when_this_process_is_killed_recovery_restores_the_host_exactly(server, 
         {"command": ["sh", "-c", f"touch {mark}; sleep 30"], "undo": "true", "needs": ["a", "b"], "id": "c"},
     ]
     if stage == "files":
-        steps = [{"file": f"{root}/f{n}", "content": "y" * 300_000} for n in range(40)]
+        files = [{"file": f"{root}/f{n}", "content": "y" * 300_000, "id": f"f{n}"} for n in range(40)]
+        steps = [*files, {**steps[-1], "needs": [file["id"] for file in files]}]  # not over before it is killed
         mark = stash / ".runs"
     (tmp_path / "plan.json").write_bytes(plan_on(server, steps).document)
     state = str(tmp_path / "state")
