@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
@@ -56,7 +56,7 @@ class Dialect:
         seconds, rest = divmod(ns, _SECOND_NS)
         if self.gnu:
             return f"{seconds}.{rest:09d}"
-        return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M:%S}.{rest:09d} +0000"
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}.{rest:09d} +0000"
 
     def nanoseconds(self, text: str) -> int:
         if self.gnu:
