@@ -24,6 +24,15 @@ def test_the_dashboard_of_grafana_shows_metrics_that_are_there(house: House) -> 
     assert asked - FUNCTIONS <= known, asked - FUNCTIONS - known
 
 
+def test_durations_are_told_in_steps_that_tell_runs_apart(house: House) -> None:
+    house.ended(house.begin(house.file()))
+    house.metrics(having="executor_duration_seconds_count")
+    with house.client() as client:
+        text = client.get("/metrics").text
+    steps = [float(step) for step in re.findall(r'executor_duration_seconds_bucket\{le="([0-9.]+)"', text)]
+    assert sum(0 < step < 5 for step in steps) > 3
+
+
 def test_the_unit_and_the_image_use_options_that_exist() -> None:
     serve = cli.get_command(click.Context(cli), "serve")
     assert serve is not None

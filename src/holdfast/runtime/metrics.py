@@ -36,6 +36,7 @@ LEVELS: Final = {
     "task_active": "tasks that are under way",
 }
 DURATION: Final = "executor.duration.seconds"
+DURATIONS_S: Final = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1800, 3600, 10800)  # a run of a few files, a roll-out
 LAG: Final = "heartbeat_lag"
 
 COUNTED: Final = {  # one for each fact of these types
@@ -70,7 +71,9 @@ class Metrics:
         self._clock = clock
         self._counters = {name: meter.create_counter(name, description=text) for name, text in COUNTERS.items()}
         self._levels = {name: meter.create_up_down_counter(name, description=text) for name, text in LEVELS.items()}
-        self._duration = meter.create_histogram(DURATION, unit="s", description="how long runs take")
+        self._duration = meter.create_histogram(
+            DURATION, unit="s", description="how long runs take", explicit_bucket_boundaries_advisory=DURATIONS_S
+        )
         self._lag = meter.create_gauge(LAG, description="steps that a task still has before it")
         self._runs: dict[str, _Levels] = {}
 
