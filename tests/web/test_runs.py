@@ -265,3 +265,8 @@ def test_a_list_of_one_moment_is_given_whole_or_in_pages(house: House) -> None:
             rest = client.get(f"/api/v1/{path}", params={"limit": 2, "cursor": first["next_cursor"]}).json()
             assert (len(whole[held]), whole["next_cursor"], rest["next_cursor"]) == (3, None, None)
             assert first[held] + rest[held] == whole[held]
+
+
+def test_whoever_asks_only_for_the_head_of_a_stream_is_not_kept(house: House) -> None:
+    with house.client() as client:
+        assert client.head("/api/v1/events", headers=_SSE).headers["content-type"] == "application/json"

@@ -25,6 +25,7 @@ from holdfast.web.serving import Call, Serving
 BODY_BYTES_MAX: Final = 16 * 1024 * 1024  # what a plan file may have, and no more
 BODY_S: Final = 30.0
 JSON: Final = "application/json"
+EVENTS: Final = "text/event-stream"
 
 SAFETY: Final = (
     (
@@ -56,7 +57,7 @@ class Door:
         try:
             route = self._route(request)
             call = await self._call(route, request)
-            if route.stream is not None and "text/event-stream" in request.headers.get("accept", ""):
+            if route.stream is not None and request.method == "GET" and EVENTS in request.headers.get("accept", ""):
                 with self._serving.feed.listening():
                     await self._stream(route.stream, call, request, receive, send)
                 return

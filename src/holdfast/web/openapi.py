@@ -30,7 +30,7 @@ MEANINGS: Final = {
     421: "not a host of this server",
     422: "the document is not valid; `problems` says where",
     424: "a target did not play along",
-    503: "too much at once, or the server is stopping",
+    503: "too much at once, the server is stopping, or the journal is damaged",
 }
 
 
@@ -64,7 +64,7 @@ def statuses(route: Route) -> list[int]:
     """Everything a route may answer."""
     found = {route.status, 421, 403, *route.others}
     if route.role is not None:
-        found |= {401, INVALID}
+        found |= {401, INVALID, 503}
     if route.body is not None:
         found |= {408, 413, 415}
     return sorted(found | ({204} if route.stream else set()))

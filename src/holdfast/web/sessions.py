@@ -66,6 +66,3 @@ class Sessions:
             del self._sessions[digest]
             return None
         return session
-
-    def leave(self, cookie: str) -> None:
-        self._sessions.pop(digest_of(cookie), None)
