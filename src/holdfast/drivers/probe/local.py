@@ -7,6 +7,7 @@ attempt - nobody there, no answer in time, nonsense - is a failed attempt, not t
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -112,7 +113,7 @@ class Probes:
         if answer is None or flaw is None:
             return None
         flaw, body = (self._secrets.scrub(plain_text(text)) for text in (flaw, answer.body))
-        return f"{name}: {shorten(flaw)}; it answered {replace(answer, body=body)}"
+        return f"{name}: it answered {replace(answer, body=body)}; {shorten(flaw)}"
 
     async def _ask(self, probe: Words, expect: Expect) -> Answer | None:
         """The answer; None of something that says nothing but that it is there."""
@@ -127,7 +128,8 @@ class Probes:
         except ssl.SSLCertVerificationError as error:
             raise Unanswered(f"its certificate is not trusted: {error.verify_message}") from None
         except OSError as error:
-            raise Unanswered(f"no connection: {error.strerror or error}") from None
+            plain = isinstance(error, ConnectionError) and error.errno  # asyncio words these for programmers
+            raise Unanswered(f"no connection: {os.strerror(plain) if plain else error.strerror or error}") from None
         except (NotHttp, UnicodeError, ValueError) as error:
             raise Unanswered(str(error)) from None
 
