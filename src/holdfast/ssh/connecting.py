@@ -10,13 +10,12 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import asyncssh
-
 from holdfast.core.errors import WorldError
 from holdfast.ssh.address import NO_CONFIG, Address
 from holdfast.ssh.configuration import ExecutorConfig
 from holdfast.ssh.connection import Connection
 from holdfast.ssh.host_keys import HostKeys, Judge, files_of
+from holdfast.ssh.library import asyncssh
 from holdfast.ssh.troubles import translated
 
 # Both ends have it in hardware; the library's own first choice costs several times as much.

@@ -15,12 +15,11 @@ from secrets import token_hex
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
-import asyncssh
-
 from holdfast.core.errors import WorldError
 from holdfast.ssh.address import Address
 from holdfast.ssh.dialogue import Dialogue, Hear, Kept, Note, Process, Ran
 from holdfast.ssh.host_keys import Judge
+from holdfast.ssh.library import asyncssh
 from holdfast.ssh.quoting import Words, joined, line_of
 from holdfast.ssh.standing import START, Shell, Shells
 from holdfast.ssh.troubles import Crowded, in_doubt, translated

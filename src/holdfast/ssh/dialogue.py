@@ -8,9 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import asyncssh
-
 from holdfast.core.errors import WorldError
+from holdfast.ssh.library import asyncssh
 from holdfast.ssh.troubles import in_doubt, translated
 
 STREAM_BYTES_MAX: Final = 4 * 1024 * 1024  # beyond it the host is asked to pause

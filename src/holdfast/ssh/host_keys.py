@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import asyncssh
-
 from holdfast.core.errors import WorldError
 from holdfast.ssh.address import Address
+from holdfast.ssh.library import asyncssh
 
 SSH_PORT: Final = 22
 _SYSTEM: Final = "/etc/ssh/ssh_known_hosts"

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import asyncssh
-
 from holdfast.core.errors import WorldError
+from holdfast.ssh.library import asyncssh
 
 # The first row that fits counts.
 _ROWS: Final[tuple[tuple[type[BaseException], str, str], ...]] = (
