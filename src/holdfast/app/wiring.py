@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from holdfast.app.extras import brought
 from holdfast.app.home import Home
 from holdfast.app.references import references_of
-from holdfast.core.change import Look, State
 from holdfast.core.plan import Plan, Step
-from holdfast.drivers.contract import Batch, Driver, Fetched, Keeper, Move, Outcome
+from holdfast.drivers.contract import Driver
 from holdfast.runtime.fleet import DriverFleet, Make
 
 if TYPE_CHECKING:
@@ -38,53 +37,6 @@ class Target(NamedTuple):
     name: str
     declared: Mapping[str, Any]
     others: Mapping[str, Mapping[str, Any]] = {}  # every target that the plan declares
-
-
-class Threaded:
-    """A driver whose calls block, for use on an event loop: one thread hop per batch."""
-
-    def __init__(self, inner: Driver, finish: Callable[[Any], Any]) -> None:
-        self._inner = inner
-        self._finish = finish
-
-    async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
-        from asyncio import to_thread
-
-        found: Mapping[str, State] = await to_thread(self._finish, self._inner.inspect(looks))
-        return found
-
-    async def apply(self, batch: Batch) -> Sequence[Outcome]:
-        """A thread cannot be stopped: whoever interrupts it hears what it did, before anybody takes that back."""
-        from asyncio import CancelledError, ensure_future, shield, to_thread
-
-        working = ensure_future(to_thread(self._finish, self._inner.apply(batch)))
-        try:
-            found: Sequence[Outcome] = await shield(working)
-        except CancelledError:
-            found = await working
-        return found
-
-    async def settle(self, moves: Sequence[Move]) -> None:
-        from asyncio import to_thread
-
-        await to_thread(self._finish, self._inner.settle(moves))
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-    async def fetch(self, key: str, into: int | None) -> Fetched:
-        from asyncio import to_thread
-
-        keeper: Keeper = self._inner  # type: ignore[assignment]  # only drivers of files are wrapped
-        found: Fetched = await to_thread(self._finish, keeper.fetch(key, into))
-        return found
-
-    async def untouched(self, moves: Sequence[Move]) -> set[str]:
-        from asyncio import to_thread
-
-        keeper: Keeper = self._inner  # type: ignore[assignment]  # only drivers of files are asked
-        found: set[str] = await to_thread(self._finish, keeper.untouched(moves))
-        return found
 
 
 class Wiring:
@@ -197,11 +149,15 @@ def needs_loop(plan: Plan) -> bool:
 
 def _local_files(wiring: Wiring, target: Target, on_loop: bool) -> Driver:
     from holdfast.drivers.files.local import Local
-    from holdfast.runtime.crew import run_to_end
 
     kept = (wiring.home.objects,) if wiring.roots else ()  # what a restore reads, wherever plans are confined to
     driver = Local(wiring.home.stash, roots=(*wiring.roots, *kept), secrets=wiring.secrets)
-    return Threaded(driver, run_to_end) if on_loop else driver
+    if not on_loop:
+        return driver
+    from holdfast.drivers.threaded import Threaded
+    from holdfast.runtime.crew import run_to_end
+
+    return Threaded(driver, run_to_end)
 
 
 def _memory_files(wiring: Wiring, target: Target, on_loop: bool) -> Driver:

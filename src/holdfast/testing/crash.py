@@ -89,10 +89,12 @@ def counted_engine(state: str, boundary: Boundary) -> Holdfast:
     home.make()
 
     def files(wiring: Wiring, target: Target, on_loop: bool) -> Any:
-        from holdfast.app.wiring import Threaded
-
         driver = Local(wiring.home.stash, calls=counted_calls(boundary))
-        return Threaded(driver, run_to_end) if on_loop else driver
+        if not on_loop:
+            return driver
+        from holdfast.drivers.threaded import Threaded
+
+        return Threaded(driver, run_to_end)
 
     targets = {**TARGETS, "local": {**TARGETS["local"], "files": files}}
     return Holdfast(Parts(home, counted_journal(boundary, home.journal), Wiring(home, targets=targets)))

@@ -12,10 +12,11 @@ import pytest
 from holdfast.app.engine import Holdfast
 from holdfast.app.home import Home
 from holdfast.app.parts import Parts
-from holdfast.app.wiring import TARGETS, Threaded, Wiring
+from holdfast.app.wiring import TARGETS, Wiring
 from holdfast.drivers.contract import Batch
 from holdfast.drivers.files.calls import Calls
 from holdfast.drivers.files.local import Local
+from holdfast.drivers.threaded import Threaded
 from holdfast.journal.memory import MemoryJournal
 from holdfast.planfile import parse
 from holdfast.runtime.crew import run_to_end
