@@ -116,6 +116,14 @@ def test_a_time_limit_takes_the_whole_process_group(ssh: Front, hosts: Hosts, us
     assert running("sleep 4711") == 0
 
 
+def test_a_young_program_that_missed_the_first_word_is_asked_again_before_it_is_forced(hosts: Hosts) -> None:
+    """A shell whose profile is slow hears the first one for it."""
+    deaf_once = "trap 'trap - TERM' TERM; while :; do sleep 0.1; done"
+    with Front(QUICK.changed(grace_s=20)) as front:
+        result = front.run_command(Command(deaf_once, timeout=0.3, host=hosts.address()))
+    assert (code(result), result.signal) == ("timeout", "SIGTERM")
+
+
 def test_where_a_server_passes_no_signals_on_the_group_is_ended_all_the_same(ssh: Front, hosts: Hosts) -> None:
     result = ssh.run_command(Command("sleep 4712 & sleep 4712", timeout=0.5, host=hosts.address("root")))
     assert code(result) == "timeout"

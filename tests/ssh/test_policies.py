@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast import ssh
 from holdfast.core.errors import PlanError, WorldError
-from holdfast.ssh import Address, ExecutorConfig, RetryStrategy
+from holdfast.ssh import Address, Command, ExecutorConfig, RetryStrategy, Script, Transfer
 from holdfast.ssh.breaker import Breaker, Circuit
 from holdfast.ssh.dialogue import Notes
 from holdfast.ssh.lines import LINE_BYTES_MAX, Lines
@@ -61,6 +65,39 @@ def test_a_configuration_tells_all_its_problems_at_once() -> None:
         ExecutorConfig(connect_timeout_s=0, sessions_max=0, retry=RetryStrategy(attempts=0, jitter=2))
     said = " ".join(problem.message for problem in caught.value.problems)
     assert all(name in said for name in ("connect_timeout_s", "sessions_max", "retry.attempts", "retry.jitter"))
+
+
+@pytest.mark.parametrize("wrong", [{"timeout_s": float("nan")}, {"retry": 3}, {"timeout_s": "5s"}])
+def test_what_is_no_configuration_is_told_as_a_problem(wrong: dict[str, Any]) -> None:
+    with pytest.raises(PlanError, match=next(iter(wrong))):
+        ExecutorConfig(**wrong)
+
+
+def test_paths_are_taken_as_texts_and_modes_as_plans_have_them(tmp_path: Path) -> None:
+    brought = Transfer(tmp_path / "a", tmp_path / "b", mode="0640")  # type: ignore[arg-type]
+    assert (brought.source, brought.to, brought.mode) == (f"{tmp_path}/a", f"{tmp_path}/b", 0o640)
+    assert Script("true", cwd=tmp_path).cwd == str(tmp_path)  # type: ignore[arg-type]
+    assert Command(["ls", tmp_path]).run == ("ls", str(tmp_path))  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"run": ["head", 3]}, "not 3"),
+        ({"env": {"NAME": 1}}, "`NAME`"),
+        ({"timeout": "5s"}, "`timeout`"),
+        ({"port": "22"}, "`port`"),
+        ({"host": 1}, "`host`"),
+    ],
+)
+def test_what_no_host_could_be_told_is_found_at_birth(wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        Command(**wrong)
+
+
+def test_what_is_run_is_a_command() -> None:
+    with ssh.open() as executor, pytest.raises(TypeError, match=r"Command\('uptime'"):
+        executor.run_command("uptime")  # type: ignore[arg-type]
 
 
 def test_a_changed_copy_leaves_the_preset_as_it_is() -> None:

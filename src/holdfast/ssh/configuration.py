@@ -49,10 +49,10 @@ class ExecutorConfig:
         for each in fields(self):
             value = getattr(self, each.name)
             if each.name == "retry":
-                yield from value.problems()
+                yield from value.problems() if isinstance(value, RetryStrategy) else [_no_strategy(value)]
             elif value is None and each.name in _OPTIONAL:
                 continue
-            elif not isinstance(value, (int, float)) or isinstance(value, bool) or value < _LEAST.get(each.name, 0):
+            elif not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= _LEAST.get(each.name, 0):
                 yield _problem(each.name, value, _LEAST.get(each.name, 0))
             elif each.name.endswith("_max") and value != int(value):
                 yield Problem(code="invalid_value", message=f"`{each.name}` is a whole number, not {value}")
@@ -99,6 +99,12 @@ _LEAST: Final = {
     "output_bytes_max": 1024,
     "failures_max": 1,
 }
+
+
+def _no_strategy(value: Any) -> Problem:
+    return Problem(
+        code="invalid_value", message=f"`retry` is a RetryStrategy, not {value!r}", hint="write RetryStrategy(attempts=3)"
+    )
 
 
 def _problem(name: str, value: Any, least: float) -> Problem:

@@ -26,6 +26,8 @@ from holdfast.ssh.troubles import Crowded, in_doubt, translated
 
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
 GRACE_S: Final = 5.0
+YOUNG_S: Final = 2.0  # so long a shell may take until it has become the program
+AGAIN_S: Final = 1.0  # then it is asked again to end
 HASTE_S: Final = 0.5  # the same, when nobody waits for it any more
 KILL_S: Final = 5.0  # what no signal ends sleeps in the kernel: do not wait for it
 CROWDED_S: Final = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -142,7 +144,7 @@ class Connection:
             async with asyncio.timeout(timeout):
                 return await work, False
         except TimeoutError:
-            await self._stop(dialogue, launch, grace_s)
+            await self._stop(dialogue, launch, grace_s, young=timeout is not None and timeout < YOUNG_S)
             return None, True
         except BaseException:
             await self._stop(dialogue, launch, min(grace_s, HASTE_S))
@@ -179,11 +181,16 @@ class Connection:
             await asyncio.sleep(pause_s)
         raise Crowded(f"{self.address}: it opens no further session", code="unreachable")
 
-    async def _stop(self, dialogue: Dialogue, launch: Launch, grace_s: float) -> None:
-        """Politely, then by force. Cancelled while it waits, it goes on with force at once."""
+    async def _stop(self, dialogue: Dialogue, launch: Launch, grace_s: float, *, young: bool = False) -> None:
+        """Politely, then by force. Cancelled while it waits, it goes on with force at once.
+
+        A shell that still reads its start-up files may swallow the first word: what is young is asked twice.
+        """
         self.shells.give_up()  # telling it may take a session
-        patience = {"TERM": grace_s, "KILL": KILL_S} if grace_s > 0 else {"KILL": KILL_S}
-        for name, seconds in patience.items():
+        first_s = min(AGAIN_S, grace_s) if young else 0.0
+        for name, seconds in (("TERM", first_s), ("TERM", grace_s - first_s), ("KILL", KILL_S)):
+            if seconds <= 0:
+                continue
             if dialogue.exited.is_set():
                 break
             await self._tell(dialogue, launch, name)

@@ -104,6 +104,8 @@ class Executor:
         self, asked: Sequence[Command | Script], *, parallel: int = 32, heard: Heard | None = None
     ) -> list[Result]:
         """Many at once, on as many hosts as they name, but never more than `parallel`; results in their order."""
+        if parallel < 1:
+            raise ValueError(f"`parallel` is at least 1, not {parallel}")
         results: dict[int, Result] = {}
         waiting = iter(enumerate(asked))
 
@@ -149,6 +151,8 @@ class Executor:
         return await self.run_command(Command(leftovers(id), host=host, sudo=sudo))
 
     async def _run(self, name: str, asked: Running, heard: Heard | None, prepare: Prepare) -> Result:
+        if not isinstance(asked, Running):
+            raise TypeError(f"what is run is a Command or a Script, like Command('uptime', host='web1'); this is {asked!r}")
         began = perf_counter()
         try:
             address = asked.address

@@ -1,12 +1,18 @@
-"""What can be asked of a host, and what comes back, as values. They are checked when they are carried out."""
+"""What can be asked of a host, and what comes back, as values.
+
+Their types are checked at birth; what a host could not be told, when they are carried out.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from types import NoneType
 from typing import Any, Final, Literal, TypeVar
 
 from holdfast.core.errors import Failure, WorldError
+from holdfast.kinds.contract import parse_mode
 from holdfast.ssh.address import Address
 from holdfast.ssh.quoting import Words
 
@@ -41,7 +47,17 @@ class Asked:
     user: str = ""
     port: int = 0
     sudo: Sudo | bool | str = False  # True: root; a text: that user
-    timeout: float | None = CONFIGURED
+    timeout: float | None = CONFIGURED  # seconds; None: no limit
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            read = _READ.get(each.name)
+            if read is not None:
+                value = read(value)
+                object.__setattr__(self, each.name, value)
+            if not isinstance(value, _TYPES.get(each.name, object)):
+                raise TypeError(f"`{each.name}` of a {type(self).__name__} cannot be of type {type(value).__name__}")
 
     def on(self: T, host: Host) -> T:
         return replace(self, host=host)
@@ -81,34 +97,83 @@ class Command(Running):
     """
 
     run: Words = ()
+    _: KW_ONLY
     brief: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Script(Running):
     """A text that an interpreter runs: the one given, else what its first line names, else /bin/sh."""
 
     content: str | bytes = field(default=b"", repr=False)
+    _: KW_ONLY
     source: str = ""  # a local file instead
     interpreter: Words = ()
     args: tuple[str, ...] = ()
     id: str = ""  # names its temporary directory, so that it is found again after a crash
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Transfer(Asked):
-    """Bring `source` to `to`: a file or a directory with everything in it."""
+    """Bring `source` to `to`: a file or a directory with everything in it. With `download`, `source` is on the host."""
 
     source: str
     to: str
+    _: KW_ONLY
     download: bool = False
-    mode: int | None = None  # None: as the source has it
+    mode: int | None = None  # bits, or octal digits in a text; None: as the source has it
     owner: str = ""
     group: str = ""
     times: bool = True  # keep the time of the last change
     on_conflict: OnConflict = "overwrite"
     resume: bool = True  # go on with what a broken upload of the same content left
     id: str = ""
+
+
+def _path(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _words(value: Any) -> Any:
+    """One line stays one; words may be paths."""
+    if value is None or isinstance(value, str):
+        return value
+    words = tuple(_path(word) for word in value)
+    strange = next((word for word in words if not isinstance(word, str)), None)
+    if strange is not None:
+        raise TypeError(f"a word of a command is text, not {strange!r}")
+    return words
+
+
+def _variables(value: Mapping[str, str]) -> Mapping[str, str]:
+    for name, text in value.items():
+        if not isinstance(text, str):
+            raise TypeError(f"the value of the variable `{name}` is text, not of type {type(text).__name__}")
+    return value
+
+
+def _bits(value: Any) -> Any:
+    return parse_mode(value) if isinstance(value, str) else value
+
+
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(("cwd", "source", "to"), _path),
+    **dict.fromkeys(("run", "check", "interpreter", "args"), _words),
+    "env": _variables,
+    "mode": _bits,
+}
+_TYPES: Final[Mapping[str, Any]] = {
+    "host": (str, Address),
+    "user": str,
+    "port": int,
+    "timeout": (int, float, NoneType),
+    "cwd": (str, NoneType),
+    "stdin": (str, bytes, NoneType),
+    "content": (str, bytes),
+    "source": str,
+    "to": str,
+    "mode": (int, NoneType),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
