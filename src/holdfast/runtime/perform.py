@@ -120,7 +120,7 @@ class Performer:
         last: dict[int, int] = {}  # by step: the position of its last move
         graph, steps = self.plan.graph, self.plan.steps
         for step in effect.steps:
-            needs = () if effect.undo else tuple(last[need] for need in graph.needs[step] if need in last)
+            needs = () if effect.undo else tuple([last[need] for need in graph.needs[step] if need in last])
             start = len(moves)
             moves += self.book.moves(step, undo=effect.undo, timeout=steps[step].timeout, needs=needs)
             if not effect.undo and len(moves) - start > 1:

@@ -224,22 +224,25 @@ class Memory:
             return _stored(node)
         if content is None:
             raise Trouble("before_image_lost", f"nothing holds the content of {key} any more")
-        found = self._read(content)
-        wrong = next((want for want in (content.digest, node.digest) if want is not None and want != found.digest), None)
-        if wrong is not None:
-            raise Trouble("checksum_mismatch", f"the content of {key} is not what was planned: {found.digest}, not {wrong}")
-        return node._replace(digest=found.digest, content=found.content, size=found.size, entries=None, empty=None, around_ns=0)
+        digest, data, size = self._read(content)
+        for wanted in (content.digest, node.digest):
+            if wanted is not None and wanted != digest:
+                raise Trouble("checksum_mismatch", f"the content of {key} is not what was planned: {digest}, not {wanted}")
+        if node.digest is not None and node.content is data and node.size == size and not node.around_ns:
+            return node  # exactly what was predicted
+        return node._replace(digest=digest, content=data, size=size, around_ns=0)
 
-    def _read(self, content: Content) -> Node:
+    def _read(self, content: Content) -> tuple[str | None, bytes | None, int]:
+        """Digest, bytes and how many they are."""
         if content.data is not None:
-            return Node("file", digest=digest_of(content.data), content=content.data, size=len(content.data))
+            return digest_of(content.data), content.data, len(content.data)
         path = content.path or content.origin
         if path is None:
             raise Trouble("unsupported", "a secret is resolved where Holdfast runs, not in memory")
         found = self._source(path) if content.path is not None else self._follow(path)
         if found.type != "file":
             raise Trouble("source_not_found", f"{path} is no file any more")
-        return found
+        return found.digest, found.content, found.size
 
     def _follow(self, path: str) -> Node:
         for _ in range(LINKS_MAX):
