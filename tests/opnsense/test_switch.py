@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import holdfast
 from holdfast import Holdfast, Plan, PlanError
 from holdfast.testing.opnsense import Simulator
 from holdfast.testing.sshd import Sshd
@@ -48,6 +49,13 @@ def plan_of(box: Simulator, server: Sshd, tmp_path: Path, monkeypatch: pytest.Mo
         return make(*steps, also={"box": shell}, **more)
 
     return plan
+
+
+@pytest.fixture
+def hf(tmp_path: Path) -> Iterator[Holdfast]:
+    """Wired as for everybody, with the way to the box."""
+    with holdfast.open(str(tmp_path / "state")) as engine:
+        yield engine
 
 
 def copies(tmp_path: Path) -> list[str]:

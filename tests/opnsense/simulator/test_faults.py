@@ -168,3 +168,10 @@ def seen(client: Client, path: str = SET) -> object:
         return client.status("POST", path, {"alias": ALIAS})
     except (http.client.HTTPException, OSError):
         return LOST
+
+
+def test_an_upgrade_to_the_version_that_is_there_changes_nothing() -> None:
+    appliance = Simulator("26.7")
+    before = appliance.store.config
+    appliance.become("26.7")
+    assert appliance.store.config is before

@@ -204,6 +204,8 @@ class Simulator:
 
     def become(self, profile: str) -> None:
         """Be another version, with what is configured taken along."""
+        if Profile.named(profile) == self.profile:
+            return
         self.profile = self.running.profile = Profile.named(profile)
         self.store.config = self._filled(upgraded(self.store.config, self.profile))
         self.running.reboot(self.store.config)
