@@ -6,12 +6,15 @@ import json
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import holdfast
+from holdfast.cli import main
 from holdfast.testing.sshd import free_port
 from tests.ssh.places import Hosts
 
@@ -19,9 +22,11 @@ from tests.ssh.places import Hosts
 def run(hosts: Hosts, *words: str, said: bytes = b"", way: bool = True) -> subprocess.CompletedProcess[str]:
     server = hosts.server
     options = ["--key", str(server.key), "--known-hosts", str(server.known_hosts), "--port", str(server.port)] if way else []
-    command = [sys.executable, "-m", "holdfast", "ssh", words[0], *options, *words[1:]]
-    found = subprocess.run(command, input=said, capture_output=True, check=False)
-    return subprocess.CompletedProcess(command, found.returncode, found.stdout.decode(), found.stderr.decode())
+    command = ["ssh", words[0], *options, *words[1:]]
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", TextIOWrapper(BytesIO(said)))
+        code = main(command)
+        return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
 
 def document(hosts: Hosts, *words: str) -> tuple[int, Any]:
@@ -160,7 +165,7 @@ def test_a_key_that_was_accepted_is_in_the_journal(hosts, tmp_path):
     place = f"{server.user}@127.0.0.1:{server.port}"
     words = ["ssh", "exec", place, "--key", str(server.key), "--known-hosts", str(known), "--accept-new", "--state", state]
     for _ in range(2):  # the second time there is nothing to accept
-        subprocess.run([sys.executable, "-m", "holdfast", *words, "--", "true"], check=True, capture_output=True)
+        assert main([*words, "--", "true"]) == 0
     with holdfast.open(state) as hf:
         facts = [event["data"] for event in hf.event_documents() if event["type"] == "host.accepted"]
     assert len(facts) == 1
