@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import holdfast
+from holdfast import testing
 from holdfast.journal.memory import MemoryJournal
 from holdfast.runtime.ids import Ulids
 from holdfast.testing.builders import VirtualClock
@@ -178,6 +181,41 @@ def test_names_that_are_promised_are_there_and_others_are_told() -> None:
         assert getattr(holdfast, name) is not None
     with pytest.raises(AttributeError):
         holdfast.nothing  # noqa: B018
+
+
+VERBS = [
+    "plan",
+    "apply",
+    "control",
+    "pause",
+    "resume",
+    "cancel",
+    "retry",
+    "rollback",
+    "confirm",
+    "approve",
+    "events",
+    "recover",
+    "drift",
+]
+
+
+def test_help_teaches() -> None:
+    said = pydoc.render_doc(holdfast, renderer=pydoc.plaintext)  # type: ignore[attr-defined]
+    assert all(word in said for word in ("holdfast.load", ".irreversible", "never raises for an ending", "holdfast.rollouts"))
+    for name in holdfast.__all__:
+        thing = getattr(holdfast, name)
+        if name != "__version__":
+            assert inspect.getdoc(thing), name
+    for front in (holdfast.Engine, holdfast.Holdfast):
+        for verb in VERBS:
+            assert inspect.getdoc(getattr(front, verb)), verb
+
+
+def test_the_suites_for_others_are_at_the_door_of_testing() -> None:
+    assert [getattr(testing, name).__name__ for name in testing.__all__] == testing.__all__
+    with pytest.raises(AttributeError):
+        testing.nothing  # noqa: B018
 
 
 def test_importing_costs_next_to_nothing() -> None:

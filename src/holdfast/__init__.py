@@ -1,18 +1,22 @@
 """Holdfast applies a change to real systems the way a database commits a transaction: all of it or none of it.
 
-    plan = holdfast.load("plan.yaml")
-    with holdfast.open() as hf:
-        result = hf.apply(plan)
+    plan = holdfast.load("plan.yaml")   # or holdfast.parse(text); raises PlanError with all its .problems
+    with holdfast.open() as hf:         # over the state directory of the command line
+        preview = hf.plan(plan)         # .changes .problems .irreversible; nothing is touched
+        result = hf.apply(plan)         # never raises for an ending: .ending .executed .failed .rolled_back .errors
 
-The layers, from the inside out; each knows only those before it:
-
-    core                    decides, and never does: plans, changes, life cycles, decisions; standard library only
-    kinds, planfile         operations and plan files, as pure data
-    journal, drivers        the durable log; the code that looks at the world and moves it
-    runtime                 does, and never decides: performs effects after their intents are durable
-    app                     use cases and wiring
-    cli (and other faces)   show what app says
+`async with holdfast.Engine.open() as engine` is the same with `await`. Usable beside it: `holdfast.ssh`, `holdfast.history`,
+`holdfast.rollouts`; and `holdfast.testing`, for kinds and drivers of your own.
 """
+
+# The layers, from the inside out; each knows only those before it:
+#
+#     core                    decides, and never does: plans, changes, life cycles, decisions; standard library only
+#     kinds, planfile         operations and plan files, as pure data
+#     journal, drivers        the durable log; the code that looks at the world and moves it
+#     runtime                 does, and never decides: performs effects after their intents are durable
+#     app                     use cases and wiring
+#     cli (and other faces)   show what app says
 
 from __future__ import annotations
 
@@ -21,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from holdfast.app.engine import Engine, Holdfast, Options
     from holdfast.core.errors import Bug, HoldfastError, PlanError, Problem, Refused, StorageFailed, WorldError
     from holdfast.core.plan import Plan
@@ -46,8 +52,8 @@ _WHERE = {
 }
 
 
-def open(state: str | None = None, **options: Any) -> Holdfast:
-    """Open a state directory (default: as for the command line) for synchronous use."""
+def open(state: str | PathLike[str] | None = None, **options: Any) -> Holdfast:
+    """Open a state directory (default: as for the command line) for synchronous use; `options` are those of `Engine.open`."""
     from holdfast.app.engine import Holdfast
 
     return Holdfast.open(state, **options)

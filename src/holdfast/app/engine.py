@@ -59,7 +59,7 @@ DEFAULTS = Options()
 
 
 class Engine(Desk):
-    """The engine on an event loop: here every use case is told."""
+    """The engine on an event loop: `async with Engine.open() as engine`. Here every use case is told."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -105,24 +105,31 @@ class Engine(Desk):
         return await self.use((self.plan_of(row), lambda session: session.command(row, verb, data)))
 
     async def pause(self, run: str, **data: Any) -> Result:
+        """At the next boundary between steps; `task` for one of its tasks."""
         return await self.control(run, "pause", **data)
 
     async def resume(self, run: str, **data: Any) -> Result:
+        """Go on with a paused run, or with one whose process died."""
         return await self.control(run, "resume", **data)
 
     async def cancel(self, run: str, **data: Any) -> Result:
+        """Stop it, and take back what it did."""
         return await self.control(run, "cancel", **data)
 
     async def retry(self, run: str, *, scratch: bool = False, **data: Any) -> Result:
+        """Try its failed tasks again: from the stage they came to, or from `scratch`."""
         return await self.control(run, "retry", **_from(scratch), **data)
 
     async def rollback(self, run: str, **data: Any) -> Result:
+        """Undo a run that is over, or one `task` of it."""
         return await self.control(run, "rollback", **data)
 
     async def confirm(self, run: str) -> Result:
+        """Keep what `confirm_within` would take back."""
         return await self.control(run, "confirm")
 
     async def approve(self, run: str, step: str) -> Result:
+        """Say yes to what waits for it: a step of the kind `approve`, or `gate`."""
         return await self.control(run, "approve", step=step)
 
     async def recover(self, *, resume: bool = False) -> list[Result]:
@@ -166,6 +173,7 @@ class Engine(Desk):
         return await self.use(rehearsing(plan, **limits))
 
     async def checkpoint_create(self, name: str, plan: str | None = None) -> Checkpoint:
+        """Keep the state of everything that is managed, or of what one plan manages, under a name."""
         from holdfast.app.keeping import checkpoints
 
         return await self.use(checkpoints.creating(self.parts, name, plan))
@@ -213,7 +221,7 @@ class Unlooped(Engine):
 
 
 class Holdfast(Desk):
-    """The engine for programs without an event loop: the same use cases, as ordinary calls."""
+    """The engine for programs without an event loop: what `holdfast.open` gives; the same use cases, as ordinary calls."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
@@ -240,24 +248,31 @@ class Holdfast(Desk):
         return run_to_end(self._engine.take_up(row, verb, data))
 
     def pause(self, run: str, **data: Any) -> Result:
+        """At the next boundary between steps; `task` for one of its tasks."""
         return run_to_end(self._engine.pause(run, **data))
 
     def resume(self, run: str, **data: Any) -> Result:
+        """Go on with a paused run, or with one whose process died."""
         return run_to_end(self._engine.resume(run, **data))
 
     def cancel(self, run: str, **data: Any) -> Result:
+        """Stop it, and take back what it did."""
         return run_to_end(self._engine.cancel(run, **data))
 
     def retry(self, run: str, *, scratch: bool = False, **data: Any) -> Result:
+        """Try its failed tasks again: from the stage they came to, or from `scratch`."""
         return run_to_end(self._engine.retry(run, scratch=scratch, **data))
 
     def rollback(self, run: str, **data: Any) -> Result:
+        """Undo a run that is over, or one `task` of it."""
         return run_to_end(self._engine.rollback(run, **data))
 
     def confirm(self, run: str) -> Result:
+        """Keep what `confirm_within` would take back."""
         return run_to_end(self._engine.confirm(run))
 
     def approve(self, run: str, step: str) -> Result:
+        """Say yes to what waits for it: a step of the kind `approve`, or `gate`."""
         return run_to_end(self._engine.approve(run, step))
 
     def recover(self, *, resume: bool = False) -> list[Result]:
@@ -284,6 +299,7 @@ class Holdfast(Desk):
         return run_to_end(self._engine.rehearse(plan, **limits))
 
     def checkpoint_create(self, name: str, plan: str | None = None) -> Checkpoint:
+        """Keep the state of everything that is managed, or of what one plan manages, under a name."""
         return run_to_end(self._engine.checkpoint_create(name, plan))
 
     def checkpoint_diff(self, name: str) -> Preview:

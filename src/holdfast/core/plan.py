@@ -99,6 +99,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
+    """What a plan file means; made by `holdfast.load` and `holdfast.parse`. Equal digests are equal plans."""
+
     name: str
     tasks: tuple[Task, ...]
     description: str = ""

@@ -13,6 +13,11 @@ from holdfast.core.times import iso
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
+    """A run, as complete after a failure as after a success. Steps are named by their ids; `plain()` is its document.
+
+    `ending` is `committed`, `unchanged`, `refused`, `rolled_back`, `partial` or `stuck`; None as long as there is none.
+    """
+
     run: str
     plan: str
     digest: str
@@ -21,12 +26,12 @@ class Result:
     source: str = ""
     started_at: float | None = None
     duration_s: float | None = None
-    executed: Sequence[str] = ()
+    executed: Sequence[str] = ()  # whose change was made, also if it was rolled back later
     unchanged: Sequence[str] = ()
     failed: Sequence[str] = ()
     rolled_back: Sequence[str] = ()
-    skipped: Sequence[str] = ()
-    residue: Sequence[Mapping[str, Any]] = ()
+    skipped: Sequence[str] = ()  # never begun
+    residue: Sequence[Mapping[str, Any]] = ()  # what a rollback left behind, why, and what to do
     errors: Sequence[Mapping[str, Any]] = ()
     tasks: Sequence[Mapping[str, Any]] = ()
     warnings: Sequence[str] = ()
