@@ -135,6 +135,10 @@ def test_a_limit_that_makes_no_sense_is_bad_usage(shell: Shell, limits: str) -> 
     assert ended.code == 2 and "hosts=3" in ended.err
 
 
+def test_a_root_that_is_not_there_is_bad_usage(shell: Shell) -> None:
+    assert shell.run("mcp", "--root", str(shell.home / "no-such")).code == 2
+
+
 def test_only_this_command_pays_for_the_protocol(shell: Shell) -> None:
     assert "mcp" not in imported(shell, "runs") | imported(shell, "--help") | imported(shell, "mcp", "--help")
     plan = shell.steps("file: a\ncontent: x")

@@ -119,6 +119,7 @@ class RunName(click.ParamType[str]):
 DURATION: Final = Duration()
 RUN: Final = RunName()
 COUNT: Final = click.IntRange(min=1)
+DIRECTORY: Final = click.Path(exists=True, file_okay=False, resolve_path=True)
 
 
 def run_argument(function: F) -> F:

@@ -10,7 +10,7 @@ import click
 from holdfast.cli import codes
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import line
-from holdfast.cli.options import command
+from holdfast.cli.options import DIRECTORY, command
 from holdfast.core.errors import Refused
 
 PARK_S: Final = 60.0
@@ -30,7 +30,7 @@ def limits(context: click.Context, parameter: click.Parameter, texts: tuple[str,
 @click.option(
     "--require-approval", is_flag=True, help="Have a person approve every plan by its digest, not only irreversible ones."
 )
-@click.option("--root", "roots", multiple=True, metavar="DIR", help="Confine local paths to DIR; repeatable.")
+@click.option("--root", "roots", multiple=True, type=DIRECTORY, metavar="DIR", help="Confine local paths to DIR; repeatable.")
 @click.option("--allow-local-commands", is_flag=True, help="Let plans run programs on this machine though paths are confined.")
 @click.option(
     "--blast-radius",

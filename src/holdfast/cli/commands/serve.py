@@ -11,13 +11,12 @@ from holdfast.cli import codes
 from holdfast.cli.commands.mcp import limits
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import Span, line
-from holdfast.cli.options import DURATION, command
+from holdfast.cli.options import DIRECTORY, DURATION, command
 from holdfast.core.errors import Refused
 
 if TYPE_CHECKING:
     from holdfast.web.server import Server
 
-directory = click.Path(exists=True, file_okay=False, resolve_path=True)
 readable = click.Path(exists=True, dir_okay=False, resolve_path=True)
 
 
@@ -26,7 +25,7 @@ readable = click.Path(exists=True, dir_okay=False, resolve_path=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8420, show_default=True, help="0 takes a free one.")
 @click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A further name to answer for, as behind a proxy.")
 @click.option("--triggers", type=readable, metavar="FILE", help="Run these triggers; default: triggers.yaml, where it is.")
-@click.option("--root", "roots", multiple=True, type=directory, metavar="DIR", help="Only local paths beneath DIR.")
+@click.option("--root", "roots", multiple=True, type=DIRECTORY, metavar="DIR", help="Confine local paths to DIR; repeatable.")
 @click.option("--tls-cert", type=readable, metavar="FILE", help="Certificate chain; needed to listen elsewhere.")
 @click.option("--tls-key", type=readable, metavar="FILE", help="Its key.")
 @click.option(
