@@ -56,6 +56,11 @@ def test_an_invalid_plan_raises_with_all_its_problems() -> None:
     assert all(problem.where and problem.hint for problem in failed.value.problems)
 
 
+def test_a_format_that_nobody_reads_is_a_problem() -> None:
+    with pytest.raises(holdfast.PlanError, match="yaml, json, toml"):
+        holdfast.parse("<plan/>", format="xml")  # type: ignore[arg-type]
+
+
 def test_a_refused_run_is_a_result(tmp_path: Path) -> None:
     plan = holdfast.parse(f"holdfast: 1\nname: web\nsteps:\n  - file: {tmp_path}/missing/f\n    content: x\n    id: f\n")
     with holdfast.open(str(tmp_path / "state")) as hf:

@@ -53,6 +53,9 @@ class Source:
 
     @classmethod
     def of_text(cls, text: str | bytes, format: str, name: str) -> Source:
+        if format not in FORMATS:
+            message = f"there is no format `{format}`"
+            raise PlanError([Problem(code="unsupported", message=message, hint=f"there are {', '.join(FORMATS)}")])
         source = cls(name, None, format=format)
         try:
             source._text = _decoded(text)
