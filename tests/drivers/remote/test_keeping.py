@@ -33,3 +33,16 @@ def test_a_run_that_could_not_be_taken_for_lack_of_room_can_be_asked_for_again(t
     held.take("run")
     held.tidy()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_cannot_be_ended_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    first, second = Held(str(tmp_path / "home")), Held(str(tmp_path / "home"), patience_s=0.02)
+    first.take("run")
+    (lock,) = (tmp_path / "home" / ".runs").iterdir()
+    lock.write_text("")  # nobody can be told to end
+    with pytest.raises(TimeoutError, match="cannot be ended"):
+        second.take("run")
+    first.tidy()
+    second.take("run")
+    second.tidy()
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ works there holds a shared lock on it; the last one out, finding nothing kept, t
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import pwd
@@ -19,6 +20,7 @@ from holdfast.drivers.files.stash import slot_name
 RUNS = ".runs"
 _RECORD = ".at-"  # of stashes on other mounts, see `files.stash`
 _LOOK_S = 0.01
+_END_S = 30.0  # who was killed and is not gone by then hangs in the kernel
 
 
 def home() -> str:
@@ -52,8 +54,9 @@ def is_regular(fd: int) -> bool:
 class Held:
     """What one worker holds of the directory: a share in it, and the runs it works for."""
 
-    def __init__(self, home: str) -> None:
+    def __init__(self, home: str, patience_s: float = _END_S) -> None:
         self._home = home
+        self._patience_s = patience_s
         self._share: int | None = None
         self._runs: dict[str, int] = {}
 
@@ -63,15 +66,16 @@ class Held:
             with suppress(FileExistsError):
                 os.mkdir(self._home, 0o700)
             fd = os.open(self._home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            found = os.fstat(fd)
-            if found.st_uid != os.geteuid() or found.st_mode & 0o077:
-                os.close(fd)
-                raise PermissionError(1, "not a private directory of this user", self._home)
-            fcntl.flock(fd, fcntl.LOCK_SH)
-            if _is_at(self._home, fd):
-                self._share = fd
-            else:
-                os.close(fd)
+            try:
+                found = os.fstat(fd)
+                if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+                    raise PermissionError(1, "not a private directory of this user", self._home)
+                fcntl.flock(fd, fcntl.LOCK_SH)  # who has it alone only takes the directory away
+                if _is_at(self._home, fd):
+                    self._share = fd
+            finally:
+                if self._share is None:
+                    os.close(fd)
 
     def take(self, run: str) -> None:
         """Work for a run, alone: a worker that a broken connection left behind is ended."""
@@ -82,9 +86,7 @@ class Held:
         while run not in self._runs:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                while not _locked(fd):
-                    _end_holder(fd)
-                    time.sleep(_LOOK_S)
+                self._wait_for(fd, path)
                 if _is_at(path, fd):
                     os.ftruncate(fd, 0)
                     os.pwrite(fd, str(os.getpid()).encode("ascii"), 0)
@@ -92,6 +94,14 @@ class Held:
             finally:
                 if run not in self._runs:  # a disk that is full has no room for our name: who asks again must find it free
                     os.close(fd)
+
+    def _wait_for(self, fd: int, path: str) -> None:
+        deadline = time.monotonic() + self._patience_s
+        while not _locked(fd):
+            if time.monotonic() > deadline:
+                raise TimeoutError(errno.ETIMEDOUT, "the worker that holds it cannot be ended", path)
+            _end_holder(fd)
+            time.sleep(_LOOK_S)
 
     def tidy(self) -> None:
         """Let go of everything; who is the last takes the directory away, unless something is kept in it."""

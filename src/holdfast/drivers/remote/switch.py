@@ -168,7 +168,7 @@ def _detach() -> None:
 
 
 def _watch(home: str, run: str, folder: Folder, steps: list[Any]) -> None:
-    held = Held(home)
+    held = Held(home, patience_s=float("inf"))  # nobody else will put it back
     held.enter()
     mine = os.stat(folder.armed).st_ino
     while _is_armed(folder, mine):

@@ -46,14 +46,14 @@ nap() { sleep 0.2 2>/dev/null || sleep 1; }
 is_begun() { [ -e "$fired/begun-$1" ]; }
 undid() { printf '%s\0' "$1" >>"$fired/undone"; }
 
-# heard: what the switch came to; waits for one that is at work
+# heard: what the switch came to; waits for one that is at work, or has died over it. One that fired in vain is armed again.
 heard() {
 	left=1200
-	while [ -e "$fired/begun" ] && [ ! -e "$fired/result" ] && [ "$left" -gt 0 ]; do
+	while [ -d "$fired" ] && [ ! -e "$fired/result" ] && [ "$left" -gt 0 ]; do
 		pause
 		left=$((left - 1))
 	done
-	[ -e "$fired/begun" ]
+	[ -d "$fired" ]
 }
 
 # extend SLOT SECONDS
@@ -76,6 +76,7 @@ extend() {
 disarm() {
 	switch_of "$1"
 	while [ -d "$armed" ] || [ -d "$fired" ]; do
+		rm -rf -- "$armed.off" # of one that was ended while it disarmed
 		if mv -T -- "$armed" "$armed.off" 2>/dev/null; then
 			rm -rf -- "$armed.off"
 			printf disarmed
