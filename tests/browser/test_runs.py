@@ -72,6 +72,16 @@ def test_a_list_of_runs_follows_what_happens(screen: Screen, house: House) -> No
     expect(screen.page).to_have_title("seen-live: committed · Holdfast")
 
 
+def test_a_lost_connection_is_said_and_then_mended(screen: Screen, house: House) -> None:
+    screen.page.route("**/api/v1/events", lambda asked: asked.abort())
+    screen.page.reload()
+    expect(screen.page.get_by_role("alert")).to_contain_text("may be old")
+    begin(house, house.plan(house.file("unheard.txt"), name="unheard-of"))
+    screen.page.unroute("**/api/v1/events")
+    screen.page.get_by_role("row").filter(has_text="unheard-of").get_by_text("committed").wait_for()
+    expect(screen.page.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_failure_is_told_with_its_hint_and_everything_before_it_is_undone(screen: Screen, house: House) -> None:
     kept = {"command": ["true"], "irreversible": True, "id": "mail"}
     plan = staged(
