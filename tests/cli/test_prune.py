@@ -44,6 +44,7 @@ def test_what_a_plan_made_goes_and_what_it_only_edited_or_moved_stays(shell: She
     deleted = [change["resource"] for change in shown["changes"] if change["action"] == "delete"]
     gone = [resource.removeprefix(f"local:{shell.home}/") for resource in deleted]
     assert gone == ["t/x/g", "t/x", "t"]  # what the link leads to is still needed
+    assert shell.json("rehearse", plan)["points"] > 0
     assert shell.run("apply", plan, "--yes", "--expect", shown["digest"]).code == 0
     assert there(shell) == {"d", "d/f", "l", "e", "n"}
     assert shell.run("rollback", "last", "--yes").code == 0

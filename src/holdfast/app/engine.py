@@ -170,7 +170,7 @@ class Engine(Desk):
         """Fail at every step of the plan, in memory."""
         from holdfast.app.plans.rehearse import rehearsing
 
-        return await self.use(rehearsing(plan, **limits))
+        return await self.use(rehearsing(self.whole(plan), **limits))
 
     async def checkpoint_create(self, name: str, plan: str | None = None) -> Checkpoint:
         """Keep the state of everything that is managed, or of what one plan manages, under a name."""

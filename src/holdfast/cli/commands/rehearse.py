@@ -19,7 +19,7 @@ def rehearse(invocation: Invocation, file: str) -> int:
     from holdfast.cli.views.rehearsal import rehearsal as view
 
     wanted, _ = read(file)
-    with invocation.looking() as hf:
+    with invocation.looking(remembering=wanted.policy.prune) as hf:
         document = hf.rehearse(wanted).plain()
     code = codes.REFUSED if document["problems"] else codes.FAILED if document["residue"] else codes.FINE
     return invocation.answer(document, *view(document), code=code)
