@@ -12,8 +12,8 @@ from holdfast.cli.commands.plan import present
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import Span, line
 from holdfast.cli.options import COUNT, DURATION, command, file_argument, yes_option
-from holdfast.cli.views.telling import COLUMN
 from holdfast.cli.views.result import ending
+from holdfast.cli.views.telling import COLUMN
 from holdfast.cli.words import said
 
 if TYPE_CHECKING:
