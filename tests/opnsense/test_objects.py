@@ -87,3 +87,15 @@ def test_drift_tells_what_somebody_changed(hf: Holdfast, sim: Simulator, plan_of
     sim.store.config["firewall.rule"] = {uuid: {**sim.objects("firewall.rule")[uuid], "destination_port": "23"}}
     (found,) = hf.drift()
     assert (found["resource"], found["found"]["values"]["destination_port"]) == ("edge:firewall.rule/ssh", "23")
+
+
+def test_a_rule_deleted_while_it_is_changed_does_not_come_to_life_as_one_that_lets_everything_pass(
+    hf: Holdfast, sim: Simulator, plan_of: PlanOf
+) -> None:
+    hf.apply(plan_of(rule("ssh", 22)))
+    applied = calls(sim, "filter/apply")
+    sim.arm("foreign_delete_of_ours", path="set_rule", nth=1)
+    result = hf.apply(plan_of(rule("ssh", 22, values={"log": True})))
+    assert (result.ending, result.errors[0]["code"]) == ("stuck", "foreign_change")
+    assert result.residue[0]["resource"] == "edge:firewall.rule/ssh"
+    assert calls(sim, "filter/apply") == applied

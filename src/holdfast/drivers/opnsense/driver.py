@@ -246,13 +246,16 @@ class _Turn:
             self._fail(place, "the appliance says that it deleted the object, but it is still there")
         elif sent is not None and found is None:
             self._fail(place, "the appliance says that it saved the object, but it is not there")
+        elif found is not None and not _is_named_as(move, found):
+            told = "was deleted by somebody else while it was changed; what stands in its place holds only the change"
+            self._fail(place, f"the object {uuid} {told}", "foreign_change")
         elif missed:
             self._fail(place, f"the appliance did not take {', '.join(f'`{name}`' for name in missed)}")
         elif found is not None and (uuid in self._made or not move.change.before.exists):
             self._made[uuid] = found
 
-    def _fail(self, place: int, message: str) -> None:
-        self._outcomes[place] = Outcome(Ending.FAILED, Failure(code="api_rejected", message=message))
+    def _fail(self, place: int, message: str, code: str = "api_rejected") -> None:
+        self._outcomes[place] = Outcome(Ending.FAILED, Failure(code=code, message=message))
 
     async def _activate(self) -> None:
         """Once per group. Going forward, a batch that failed is left inactive: it is about to be taken back."""
@@ -296,6 +299,12 @@ def _type(move: Move) -> Type:
     found = type_of(move.change.key)
     assert found is not None
     return found
+
+
+def _is_named_as(move: Move, found: Values) -> bool:
+    """A `set` makes what is not there: out of a few fields, without a name, and a rule of those lets everything pass."""
+    type_, goals = _type(move), as_item(move.change.after).values or {}
+    return type_.key_of(found) == type_.key_of(goals)
 
 
 def _uuid(move: Move) -> str:
