@@ -225,8 +225,8 @@ def test_a_host_that_gives_a_connection_one_session_is_worked_on_all_the_same(hf
     )
     with Sshd(**settings, MaxSessions="1") as server:
         steps = [
-            {"file": f"{root}/a", "content": "a"},
-            {"command": ["cp", f"{root}/a", f"{root}/b"], "undo": ["rm", f"{root}/b"], "id": "copied"},
+            {"file": f"{root}/a", "content": "a", "id": "made"},
+            {"command": ["cp", f"{root}/a", f"{root}/b"], "undo": ["rm", f"{root}/b"], "id": "copied", "needs": ["made"]},
             {"command": f"cat >{root}/c", "shell": True, "stdin": "c", "undo": ["rm", f"{root}/c"], "needs": ["copied"]},
         ]
         result = hf.apply(plan_on(server, steps, way={"max_sessions": 1} if said else {}))
