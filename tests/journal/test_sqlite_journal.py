@@ -387,6 +387,20 @@ journal.close()
         assert (len(journal.runs(limit=1000)), journal.locks()) == (90, [])
         journal.close()
 
+    def test_two_who_write_of_one_run_in_turns_number_its_facts_without_gaps(self, state: Path) -> None:
+        """What one knows of the run from its last write is out of date when the other has written."""
+        one, other = SqliteJournal.open(state), SqliteJournal.open(state)
+        begin(one, "A")
+        for journal in (one, other, one, one, other, one):
+            journal.append("A", [STEPS], at=1.0)
+        numbers = [(record.plan_seq, record.count) for record in one.records("A")]
+        assert [number for number, _ in numbers] == [1 + sum(count for _, count in numbers[:at]) for at in range(len(numbers))]
+        live = state_of(one)
+        one.replay()
+        assert (one.verify().ok, state_of(one)) == (True, live)
+        one.close()
+        other.close()
+
     def test_who_waits_too_long_for_another_writer_is_told(self, state: Path) -> None:
         """J33"""
         journal = SqliteJournal.open(state, patience_s=0.05)

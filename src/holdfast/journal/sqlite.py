@@ -128,6 +128,7 @@ class SqliteJournal(Ledger):
             with writer.transaction() as connection:
                 version = connection.execute("PRAGMA data_version").fetchone()  # ours alone: no commit of its own changes it
                 rows = SqliteRows(connection, self._chain, self._known if version == self._version else {})
+                self._version = None  # should this write fail, the rows it had are not to be believed
                 yield rows
                 reached = _advance(rows)
                 rows.flush()
