@@ -6,28 +6,19 @@ import asyncio
 import os
 import shutil
 import tempfile
-from dataclasses import replace
 from io import BufferedReader
 
 from holdfast.core.errors import WorldError
 from holdfast.ssh import placing
 from holdfast.ssh.archive import Tree, unpack
+from holdfast.ssh.carrying import Carrying
 from holdfast.ssh.dialogue import Dialogue
-from holdfast.ssh.far_side import SUMS_BYTES_MAX, FarSide, Pour, Talk, far_path, repeatable, sums_of
+from holdfast.ssh.far_side import SUMS_BYTES_MAX, Pour, Talk, far_path, repeatable, sums_of
 from holdfast.ssh.local_side import Inflow, Sink, said_plainly
-from holdfast.ssh.values import Progress, Transfer, Transferred
+from holdfast.ssh.values import Transferred
 
 
-class Download:
-    """One transfer from one host. Raises WorldError with what stood in the way. `stamp` names a backup."""
-
-    def __init__(self, side: FarSide, asked: Transfer, progress: Progress, stamp: str) -> None:
-        self._side = side
-        self._asked = asked
-        self._progress = progress
-        self._stamp = stamp
-        self._nothing = Transferred(host=str(side.host), skipped=True)
-
+class Download(Carrying):
     async def carry(self) -> Transferred:
         base = os.path.basename(self._asked.source.rstrip("/"))
         with said_plainly():
@@ -54,13 +45,12 @@ class Download:
     def _keep_file(self, sink: Sink, talk: Talk, to: str) -> Transferred:
         asked = self._asked
         mode, time, size = talk.notes["file"].split()
-        wanted = int(mode, 8) & 0o777 if asked.mode is None else asked.mode
-        checksum = sink.finish(wanted, asked.owner, asked.group, float(time) if asked.times else None)
+        checksum = sink.finish(self._mode(int(mode, 8)), asked.owner, asked.group, float(time) if asked.times else None)
         self._expect(checksum == talk.notes.get("sum") and sink.size == int(size))
         with said_plainly():
             if not placing.put(sink.path, to, asked.on_conflict, self._stamp, tree=False):
                 return self._nothing
-        return replace(self._nothing, skipped=False, files=1, bytes=sink.size, checksum=checksum)
+        return self._done(1, sink.size, checksum)
 
     async def _tree(self, talk: Talk) -> Transferred:
         asked = self._asked
@@ -78,7 +68,7 @@ class Download:
                 return self._nothing
         finally:
             shutil.rmtree(new, ignore_errors=True)
-        return replace(self._nothing, skipped=False, files=len(tree.sums), bytes=tree.bytes, checksum=tree.checksum)
+        return self._done(len(tree.sums), tree.bytes, tree.checksum)
 
     async def _receive(self, new: str) -> Tree:
         found: list[Tree] = []
@@ -122,10 +112,9 @@ class Download:
 
     def _keep_tree(self, new: str, to: str, attributes: list[str]) -> bool:
         asked = self._asked
-        bits = int(attributes[0], 8) & 0o777 if asked.mode is None else asked.mode | (asked.mode & 0o444) >> 2
         with said_plainly():
             placing.own(new, asked.owner, asked.group)
-            os.chmod(new, bits)
+            os.chmod(new, self._mode_of_tree(int(attributes[0], 8)))
             os.sync()
             if asked.times:
                 os.utime(new, (float(attributes[1]),) * 2)

@@ -8,29 +8,20 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from holdfast.core.errors import WorldError
 from holdfast.ssh.archive import Tree, pack, size_of
+from holdfast.ssh.carrying import Carrying
 from holdfast.ssh.dialogue import Dialogue
-from holdfast.ssh.far_side import SUMS_BYTES_MAX, FarSide, Pour, Talk, far_path, repeatable, sent, sums_of
+from holdfast.ssh.far_side import SUMS_BYTES_MAX, Pour, Talk, far_path, repeatable, sent, sums_of
 from holdfast.ssh.local_side import Source, said_plainly
-from holdfast.ssh.values import Progress, Transfer, Transferred
+from holdfast.ssh.values import Transferred
 
 LARGE_BYTES_MIN: Final = 16 * 1024 * 1024  # smaller ones are sent again when they broke, and need no program of their own
 
 
-class Upload:
-    """One transfer to one host. Raises WorldError with what stood in the way. `stamp` names a backup."""
-
-    def __init__(self, side: FarSide, asked: Transfer, progress: Progress, stamp: str) -> None:
-        self._side = side
-        self._asked = asked
-        self._progress = progress
-        self._stamp = stamp
-        self._nothing = Transferred(host=str(side.host), skipped=True)
-
+class Upload(Carrying):
     async def carry(self) -> Transferred:
         with said_plainly():
             if os.path.isdir(self._asked.source):
@@ -51,8 +42,7 @@ class Upload:
         if "skipped" in talk.notes:
             return self._nothing
         await self._expect(talk.notes.get("sum") == source.checksum, talk)
-        mode = source.stat.st_mode & 0o777 if asked.mode is None else asked.mode
-        if not await self._finish("file", talk, mode, source.stat.st_mtime):
+        if not await self._finish("file", talk, self._mode(source.stat.st_mode), source.stat.st_mtime):
             return self._nothing
         return self._done(1, source.size, source.checksum, int(talk.notes.get("have", "0")))
 
@@ -89,8 +79,7 @@ class Upload:
             return self._nothing
         await self._expect(sums_of(talk.ran.stdout) == tree.sums, talk)
         found = os.stat(asked.source)
-        mode = found.st_mode & 0o777 if asked.mode is None else asked.mode | (asked.mode & 0o444) >> 2
-        if not await self._finish("tree", talk, mode, found.st_mtime):
+        if not await self._finish("tree", talk, self._mode_of_tree(found.st_mode), found.st_mtime):
             return self._nothing
         return self._done(len(tree.sums), tree.bytes, tree.checksum)
 
@@ -124,9 +113,6 @@ class Upload:
             await self._side.remove(talk.new)
             raise
         return "skipped" not in done.notes
-
-    def _done(self, files: int, size: int, checksum: str, resumed_at: int = 0) -> Transferred:
-        return replace(self._nothing, skipped=False, files=files, bytes=size, checksum=checksum, resumed_at=resumed_at)
 
 
 async def _write(dialogue: Dialogue, data: bytes) -> None:
