@@ -93,6 +93,15 @@ class Shell:
     def process(self, *words: str, text: str | None = None) -> Ended:
         return ended(self.start(*words, stdin=subprocess.PIPE), text)
 
+    def imported(self, *words: str) -> set[str]:
+        """The packages that a command imports, and the modules of holdfast by their full names."""
+        program = f"import sys; sys.path.insert(0, {SOURCE!r}); from holdfast.cli import main; sys.exit(main())"
+        command = [sys.executable, "-I", "-X", "importtime", "-c", program, *words]  # -I: nothing a shell might have set up
+        done = subprocess.run(command, env=self.environment, cwd=self.home, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        lines = (text.rpartition("|")[2].strip() for text in done.stderr.splitlines() if text.startswith("import time:"))
+        return {name.partition(".")[0] if not name.startswith("holdfast") else name for name in lines}
+
     def close(self) -> None:
         """Nothing that was started outlives its test."""
         for process in self._started:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Shell
-from tests.cli.test_start_up import _imported as imported
 
 HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 
@@ -140,6 +139,6 @@ def test_a_root_that_is_not_there_is_bad_usage(shell: Shell) -> None:
 
 
 def test_only_this_command_pays_for_the_protocol(shell: Shell) -> None:
-    assert "mcp" not in imported(shell, "runs") | imported(shell, "--help") | imported(shell, "mcp", "--help")
+    assert "mcp" not in shell.imported("runs") | shell.imported("--help") | shell.imported("mcp", "--help")
     plan = shell.steps("file: a\ncontent: x")
-    assert not {"mcp", "mcp_types", "pydantic", "anyio", "starlette"} & imported(shell, "plan", plan)
+    assert not {"mcp", "mcp_types", "pydantic", "anyio", "starlette"} & shell.imported("plan", plan)
