@@ -26,9 +26,12 @@ class Desk(Reading):
     """What needs no event loop, and what both fronts share: reading, and beginning sessions."""
 
     def __init__(self, parts: Parts) -> None:
+        if not isinstance(parts, Parts):
+            name, given = type(self).__name__, type(parts).__name__
+            raise TypeError(f"`{name}` is made of `Parts`, not of a {given}; `{name}.open(state)` opens a state directory")
         super().__init__(parts.journal, parts.clock, parts.home.owners)
         self.parts = parts
-        self._sessions: list[Session] = []
+        self.sessions: list[Session] = []  # those that work is done in now, the oldest first
 
     @classmethod
     def open(cls, state: str | os.PathLike[str] | None = None, **options: Any) -> Self:
@@ -46,9 +49,9 @@ class Desk(Reading):
 
     def interrupt(self, by: str = "signal", *, verb: str = "cancel", **data: Any) -> bool:
         """Ask every run of this desk to stop and roll back, or to `pause`; false when nothing runs."""
-        for session in self._sessions:
+        for session in self.sessions:
             session.asked.append((verb, {"by": by, **data}))
-        return bool(self._sessions)
+        return bool(self.sessions)
 
     def ask(self, run: str, verb: str, **data: Any) -> RunRow | None:
         """Ask something of a run whose process lives; it hears of it at its next pause for breath.
@@ -103,12 +106,12 @@ class Desk(Reading):
     async def work(self, plan: Plan, do: Work[T], *, on_loop: bool) -> T:
         """Do something in a session of its own, and close it whatever happens."""
         session = Session(self.parts, plan, on_loop=on_loop)
-        self._sessions.append(session)
+        self.sessions.append(session)
         try:
             with self.parts.wiring.telling(plan, session.hear):
                 return await do(session)
         finally:
-            self._sessions.remove(session)
+            self.sessions.remove(session)
             await session.fleet.close(session.together)
 
     def whole(self, plan: Plan) -> Plan:

@@ -226,7 +226,7 @@ class Holdfast(Desk):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._engine = Unlooped(parts)
-        self._sessions = self._engine._sessions  # who is asked to stop here works there
+        self.sessions = self._engine.sessions  # who is asked to stop here works there
 
     def plan(self, plan: Plan) -> Preview:
         """What it would do: `.changes`, `.problems`, `.irreversible`. Nothing is touched."""
