@@ -10,8 +10,9 @@ from holdfast.core.decide import decide
 from holdfast.core.draft import Flights
 from holdfast.core.errors import Failure
 from holdfast.core.events import Event
+from holdfast.core.evolve import evolve
 from holdfast.core.plan import Plan
-from holdfast.core.run import Run, evolve, outline_of
+from holdfast.core.run import Run, outline_of
 from holdfast.core.stimuli import (
     Apply,
     Asked,

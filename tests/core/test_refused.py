@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from holdfast.core.events import Event
+from holdfast.core.evolve import evolve
 from holdfast.core.result import Heading, result_of
-from holdfast.core.run import Run, evolve, outline_of
+from holdfast.core.run import Run, outline_of
 from holdfast.testing.builders import a_plan, a_stage, a_task
 
 PLAN = a_plan(a_task("well", "a"), a_task("ill", a_stage("one", "b"), a_stage("two", "c")))

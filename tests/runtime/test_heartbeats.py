@@ -13,7 +13,8 @@ import pytest
 
 import holdfast
 from holdfast.core.events import Event
-from holdfast.core.run import Run, evolve, outline_of
+from holdfast.core.evolve import evolve
+from holdfast.core.run import Run, outline_of
 from holdfast.core.stimuli import Effect, Flying, Stimulus, Ticked
 from holdfast.journal.contract import Persisted
 from holdfast.runtime import pulse as beating

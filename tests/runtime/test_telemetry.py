@@ -20,8 +20,9 @@ from holdfast.core.decide import decide
 from holdfast.core.draft import Flights
 from holdfast.core.errors import Failure
 from holdfast.core.events import Event
+from holdfast.core.evolve import evolve
 from holdfast.core.plan import Plan, Policy, Stage, Step, Task
-from holdfast.core.run import Run, evolve
+from holdfast.core.run import Run
 from holdfast.core.stimuli import Apply, Asked, Began, Returned, StepResult
 from holdfast.kinds.command import Command
 from holdfast.runtime.logs import JsonLines, LogLines, bound

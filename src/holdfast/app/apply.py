@@ -14,9 +14,10 @@ from holdfast.app.plans.cautions import warnings
 from holdfast.app.plans.preview import SavedPlan, no_step, read_sources, seal
 from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
 from holdfast.core.events import Event
+from holdfast.core.evolve import evolve
 from holdfast.core.plan import Plan, Policy
 from holdfast.core.result import Result, result_of
-from holdfast.core.run import Run, evolve
+from holdfast.core.run import Run
 from holdfast.core.shares import together
 from holdfast.core.stimuli import Asked, Began, Recovered, Stimulus
 from holdfast.journal import queue

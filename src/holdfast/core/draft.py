@@ -7,7 +7,8 @@ from typing import Any
 
 from holdfast.core.errors import Failure
 from holdfast.core.events import Event
-from holdfast.core.run import Run, evolve
+from holdfast.core.evolve import evolve
+from holdfast.core.run import Run
 from holdfast.core.stimuli import Apply, Disarm, Effect, Flying, Halt, Inspect, Lane, Predict
 
 

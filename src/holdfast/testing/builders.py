@@ -15,9 +15,10 @@ from typing import Any, ClassVar, Final
 from holdfast.core.change import FACTS, Change, Claim, Effect, Facts, Guarantee, Look, State
 from holdfast.core.errors import Bug, Failure
 from holdfast.core.events import Event
+from holdfast.core.evolve import evolve
 from holdfast.core.plan import Plan, Policy, Stage, Step, Task
 from holdfast.core.predict import View
-from holdfast.core.run import Run, evolve
+from holdfast.core.run import Run
 from holdfast.core.stimuli import Asked, Began, Flying, Halt, Recovered, Stimulus, Ticked
 from holdfast.core.stimuli import Effect as Wanted
 from holdfast.drivers.contract import DONE, UNCHANGED, Batch, Driver, Ending, Move, Outcome

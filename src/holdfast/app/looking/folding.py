@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from holdfast.core.errors import Refused
+from holdfast.core.evolve import evolve
 from holdfast.core.result import Heading, Result, result_of
-from holdfast.core.run import Run, evolve
+from holdfast.core.run import Run
 from holdfast.journal.contract import Journal, RunRow
 
 

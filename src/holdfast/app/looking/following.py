@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from holdfast.app.looking.runs import Names, documents_of, published
-from holdfast.core.run import Run, evolve
+from holdfast.core.evolve import evolve
+from holdfast.core.run import Run
 from holdfast.journal.contract import Journal
 from holdfast.runtime.clock import Clock
 from holdfast.runtime.pulse import Pulse

@@ -14,7 +14,8 @@ import msgspec
 from holdfast.app.looking.following import Alive
 from holdfast.app.looking.runs import Names, documents_of, published
 from holdfast.core.events import Event, Outline
-from holdfast.core.run import Run, evolve
+from holdfast.core.evolve import evolve
+from holdfast.core.run import Run
 from holdfast.journal.contract import Journal, Record
 from holdfast.runtime.clock import Clock
 from holdfast.runtime.pulse import Pulse

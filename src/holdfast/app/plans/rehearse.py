@@ -17,10 +17,11 @@ from holdfast.app.use import Use
 from holdfast.core.change import Depth, Effect, Guarantee
 from holdfast.core.errors import Bug, Failure, Problem
 from holdfast.core.events import Event
+from holdfast.core.evolve import evolve
 from holdfast.core.plan import Plan
 from holdfast.core.predict import Seen
 from holdfast.core.result import accepted_residue
-from holdfast.core.run import Run, evolve
+from holdfast.core.run import Run
 from holdfast.core.stimuli import Began, Recovered
 from holdfast.drivers.contract import Driver
 from holdfast.drivers.files.memory import Memory
