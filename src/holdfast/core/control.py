@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from holdfast.core import forward, unwind
+from holdfast.core import failing, forward, unwind
 from holdfast.core.change import Guarantee
 from holdfast.core.draft import Draft
 from holdfast.core.run import SETTLED, Run
@@ -75,7 +75,7 @@ def _no_rollback(run: Run, data: Mapping[str, Any]) -> str | None:
     number = None if name is None else task_number(run, name)
     if number is None:
         return None
-    standing = [run.outline.tasks[other].name for other in sorted(forward.dependents(run, number)) if _stands(run, other)]
+    standing = [run.outline.tasks[other].name for other in sorted(failing.dependents(run, number)) if _stands(run, other)]
     named = ", ".join(f"`{other}`" for other in standing)
     return f"the task `{name}` is needed by {named}: roll back first what was built on it" if standing else None
 

@@ -1,4 +1,4 @@
-"""`decide(run, stimulus)`: every decision of a run is made here, in `forward` or in `unwind`; nowhere else.
+"""`decide(run, stimulus)`: every decision of a run is made here, in `forward`, `failing` or `unwind`; nowhere else.
 
 Pure: no I/O, no clock, no randomness. Each event becomes part of the run as it is decided (through `evolve`, as in
 recovery), so that one decision sees the consequences of its own beginning. Its effects may be performed only after its
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from holdfast.core import control, forward, unwind
+from holdfast.core import control, failing, forward, unwind
 from holdfast.core.change import Verdict
 from holdfast.core.draft import Draft, Flights, error_of
 from holdfast.core.errors import Failure
@@ -45,7 +45,7 @@ def _go_on(draft: Draft) -> None:
         _check_deadline(draft)
         forward.go_on(draft)
     elif run.state == "paused":
-        forward.call_off(draft)
+        failing.call_off(draft)
     if run.state == "cancelling" and not draft.flights.by_number:
         draft.emit("run.cancelled")
         unwind.begin(draft, error_of("cancelled", "the run was cancelled"))
@@ -78,12 +78,12 @@ def _check_deadline(draft: Draft) -> None:
     """After it nothing more may begin, whatever the policy says about going on."""
     run = draft.run
     deadline = _deadline(run)
-    if deadline is None or draft.now < deadline or not any(task.state in forward.ALIVE for task in run.tasks):
+    if deadline is None or draft.now < deadline or not any(task.state in failing.ALIVE for task in run.tasks):
         return
     error = error_of("timeout", f"the run took longer than its `timeout` of {run.policy.timeout:g} s")
     for number, task in enumerate(run.tasks):
-        if task.state in forward.ALIVE:
-            forward.fail_task(draft, number, error)
+        if task.state in failing.ALIVE:
+            failing.fail_task(draft, number, error)
     for number in draft.flights.by_number:
         draft.halt(number)
 
@@ -133,7 +133,7 @@ def _found(draft: Draft, stimulus: Found) -> None:
         for step in by_verdict.get(verdict, ()):
             error = error_of("in_doubt", words, draft.run.ids[step])
             draft.emit_steps("step.failed", [step], error=[error])
-            forward.step_failed(draft, step)
+            failing.step_failed(draft, step)
 
 
 _UNCLEAR: Final = {
@@ -155,7 +155,7 @@ def _recovered(draft: Draft, stimulus: Recovered) -> None:
     run = draft.run
     was = run.state
     draft.emit("run.interrupted", owner=stimulus.owner)
-    if not stimulus.resume or was not in ("running", "pausing", "queued") or forward.failing(run):
+    if not stimulus.resume or was not in ("running", "pausing", "queued") or failing.stops(run):
         unwind.begin(draft, run.error or error_of("cancelled", "the process that ran it died"))
         return
     draft.emit("run.resumed", owner=stimulus.owner, by="recover")
@@ -244,13 +244,13 @@ def _failed(draft: Draft, results: Sequence[StepResult]) -> None:
         output=[r.output for r in lost],
     )
     for result in lost:
-        forward.step_failed(draft, result.step)
+        failing.step_failed(draft, result.step)
 
 
 def _retried(draft: Draft, result: StepResult) -> bool:
     run = draft.run
     policy, attempt = run.retries.get(result.step), run.attempts.get(result.step, 1)
-    if policy is None or attempt >= policy.attempts or run.state != "running" or forward.failing(run):
+    if policy is None or attempt >= policy.attempts or run.state != "running" or failing.stops(run):
         return False
     until = draft.now + policy.pause_before(attempt + 1)
     draft.emit_steps("step.retrying", [result.step], {"attempt": attempt + 1, "until": until}, error=[_error(draft, result)])

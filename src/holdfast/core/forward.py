@@ -1,4 +1,4 @@
-"""Going forward: opening tasks and stages, handing out what is ready, and what a failure means."""
+"""Going forward: what may begin next. Opening tasks and stages, handing out what is ready, and the end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final
 
-from holdfast.core import unwind
+from holdfast.core import failing, unwind
 from holdfast.core.draft import Draft, error_of
 from holdfast.core.errors import Bug
 from holdfast.core.run import Run
@@ -16,8 +16,6 @@ from holdfast.core.stimuli import Lane
 BATCH_STEPS_MAX: Final = 4096
 GOING: Final = frozenset({"running", "pausing"})  # states of a run in which steps are handed out
 OVER: Final = frozenset({"completed", "failed", "cancelled", "rolled_back", "rollback_failed"})
-IDLE: Final = frozenset({"pending", "waiting"})
-ALIVE: Final = frozenset({"pending", "waiting", "running", "pausing", "paused"})  # tasks that can still fail
 
 
 def go_on(draft: Draft) -> None:
@@ -25,10 +23,10 @@ def go_on(draft: Draft) -> None:
     while _close_stages(draft) or _open_tasks(draft):
         pass
     run = draft.run
-    if run.state in GOING and not run.halting and not failing(run):
+    if run.state in GOING and not run.halting and not failing.stops(run):
         _hand_out(draft)
-        _take_back_failed_tasks(draft)
-    call_off(draft)
+        failing.take_back_failed_tasks(draft)
+    failing.call_off(draft)
     if run.state in GOING and not draft.flights.by_number and not _waits(run):
         _stand_still(draft)
 
@@ -36,44 +34,27 @@ def go_on(draft: Draft) -> None:
 def _stand_still(draft: Draft) -> None:
     """Nothing is in flight and nothing goes on by itself: pause, pass a gate, yield the limit, or end."""
     run = draft.run
-    if run.halting and not failing(run):
+    if run.halting and not failing.stops(run):
         for number, task in enumerate(run.tasks):
             if task.state == "pausing":
                 draft.emit("task.paused", task=number)
     paused = any(task.state == "paused" for task in run.tasks)
     if (
         run.state == "pausing"
-        and not failing(run)
+        and not failing.stops(run)
         and (paused or any(task.state in ("pending", "waiting") for task in run.tasks))
     ):
         draft.emit("run.paused")
-    elif (paused or run.questions or run.gate_waits) and not failing(run):
+    elif (paused or run.questions or run.gate_waits) and not failing.stops(run):
         return
     elif run.rewinding:
         _end_mixed(draft)
     elif _at_gate(run):
         _pass_gate(draft)
-    elif _open_tasks(draft, 1) or _fail_the_stranded(draft):  # the limit yields to a step that somebody waits for
+    elif _open_tasks(draft, 1) or failing.fail_the_stranded(draft):  # the limit yields to a step that somebody waits for
         go_on(draft)
     else:
         _end(draft)
-
-
-def _fail_the_stranded(draft: Draft) -> bool:
-    """Tasks that need one which will not be completed: it was cancelled or taken back by hand, or is not tried again."""
-    run = draft.run
-    found = [number for number, task in enumerate(run.tasks) if task.state in IDLE and task.needs and not failing(run)]
-    for number in found:
-        if run.tasks[number].state in IDLE:
-            fail_task(draft, number, {**error_of("cancelled", "a task that it needs is not completed"), "skipped": True})
-    return bool(found)
-
-
-def failing(run: Run) -> bool:
-    """Something failed, and the policy says that nothing more may begin."""
-    if run.policy.on_failure == "continue" or run.policy.scope == "task":
-        return False
-    return not run.bygone.issuperset(run.unmet)
 
 
 def _waits(run: Run) -> bool:
@@ -83,7 +64,7 @@ def _waits(run: Run) -> bool:
 
 def retries(run: Run) -> list[float]:
     """When steps will be tried again; those of a task that failed meanwhile will not."""
-    if not run.retry_at or run.state not in GOING or run.halting or failing(run):
+    if not run.retry_at or run.state not in GOING or run.halting or failing.stops(run):
         return []
     return [at for step, at in run.retry_at.items() if run.is_open(step)]
 
@@ -98,19 +79,16 @@ def _close_stages(draft: Draft) -> bool:
     while run.closable:
         number = run.closable.popleft()
         task = run.tasks[number]
-        if task.state not in STAGED or task.left or task.stages[task.stage] != "committing":
+        if task.state not in failing.STAGED or task.left or task.stages[task.stage] != "committing":
             continue
         moved = True
         if task.broken:
-            fail_task(draft, number, _first_failure(run, number))
+            failing.fail_task(draft, number, failing.first_failure(run, number))
             continue
         draft.emit("stage.completed", task=number, stage=task.stage)
         if task.state != "cancelling":
             open_next(draft, number)
     return moved
-
-
-STAGED: Final = frozenset({"running", "pausing", "cancelling"})  # tasks with a stage that may come to its end
 
 
 def open_next(draft: Draft, number: int) -> None:
@@ -144,7 +122,7 @@ def _open_tasks(draft: Draft, beyond: int = 0) -> bool:
     run = draft.run
     moved = False
     limit = run.policy.tasks_at_once if not beyond else run.active + beyond
-    may = run.state == "running" and not run.rewinding and not failing(run)
+    may = run.state == "running" and not run.rewinding and not failing.stops(run)
     while may and run.startable and run.active < limit and not _at_gate(run):
         number = run.startable.popleft()
         task = run.tasks[number]
@@ -206,10 +184,6 @@ def _pass_gate(draft: Draft) -> None:
         go_on(draft)
 
 
-def _first_failure(run: Run, task: int) -> Mapping[str, Any]:
-    return next((run.failures[step] for step in run.tasks[task].steps if step in run.failures), {})
-
-
 # -- handing out
 
 
@@ -269,97 +243,16 @@ def _closed(run: Run, lane: Lane, ready: list[int]) -> list[int]:
     return batch
 
 
-# -- failure
-
-
-def step_failed(draft: Draft, step: int) -> None:
-    """A step has failed for good: its task fails now, or at the end of the stage when the others may go on."""
-    run = draft.run
-    if run.policy.on_failure == "continue":
-        _skip_dependents(draft, step)
-        return
-    number = run.graph.task_of[step]
-    if run.tasks[number].state in STAGED:
-        fail_task(draft, number, run.failures[step])
-
-
-def _skip_dependents(draft: Draft, step: int) -> None:
-    """Whatever needs a failed step is not begun."""
-    run = draft.run
-    found: dict[int, None] = {}
-    todo = [step]
-    while todo:
-        for follower in run.graph.feeds[todo.pop()]:
-            if follower not in found and run.steps[follower] == "pending":
-                found[follower] = None
-                todo.append(follower)
-    draft.emit_steps("step.skipped", tuple(found))
-
-
-def fail_task(draft: Draft, number: int, error: Mapping[str, Any]) -> None:
-    """The task fails, and with it every task that needs it."""
-    run = draft.run
-    task = run.tasks[number]
-    if 0 <= task.stage < len(task.stages) and task.stages[task.stage] == "committing":
-        draft.emit("stage.failed", task=number, stage=task.stage)
-    draft.emit("task.failed", task=number, error=error)
-    if task.retries:
-        draft.emit("task.retry_completed", task=number, success=False)
-    if run.policy.on_failure == "continue":
-        for step in task.steps:
-            if run.steps[step] == "pending":
-                _skip_dependents(draft, step)
-    followers = dependents(run, number) if run.policy.scope == "task" else run.task_feeds[number]
-    for follower in followers:
-        if run.tasks[follower].state in ALIVE:
-            name = run.outline.tasks[number].name
-            fail_task(draft, follower, {**error_of("cancelled", f"the task `{name}` that it needs failed"), "skipped": True})
-
-
-def dependents(run: Run, number: int) -> list[int]:
-    """Tasks that need this one, or with steps that need steps of it, which will never come or are taken back."""
-    feeds, task_of = run.graph.feeds, run.graph.task_of
-    leaning = (task_of[follower] for step in run.tasks[number].steps for follower in feeds[step])
-    return list(dict.fromkeys((*run.task_feeds[number], *(task for task in leaning if task != number))))
-
-
-def _take_back_failed_tasks(draft: Draft) -> None:
-    """With `scope: task` a failed task is rolled back by itself, as soon as nothing of it is in flight."""
-    run = draft.run
-    if run.policy.scope != "task" or run.policy.on_failure != "rollback":
-        return
-    flying = draft.flights.tasks(run)
-    for number in run.unmet:
-        if run.tasks[number].state == "failed" and number not in flying and run.tasks[number].begun:
-            unwind.begin_task(draft, number)
-
-
-def call_off(draft: Draft) -> None:
-    """Tasks that somebody cancelled, as soon as nothing of them is in flight: what they did is taken back."""
-    run = draft.run
-    if not run.called_off:
-        return
-    flying = draft.flights.tasks(run)
-    for number in run.called_off:
-        task = run.tasks[number]
-        if task.state != "cancelling" or number in flying:
-            continue
-        if task.begun:
-            unwind.begin_task(draft, number)
-        else:
-            unwind.call_off(draft, number)
-
-
 # -- the end
 
 
 def _end(draft: Draft) -> None:
     run = draft.run
-    if not failing(run) and any(task.state not in OVER for task in run.tasks):
+    if not failing.stops(run) and any(task.state not in OVER for task in run.tasks):
         raise Bug(f"the run {run.id} waits for nothing, but is not done")
     if not run.unmet:
         conclude(draft)
-    elif failing(run) and run.policy.on_failure == "rollback":
+    elif failing.stops(run) and run.policy.on_failure == "rollback":
         unwind.begin(draft, next(iter(run.unmet.values())))
     else:
         _end_mixed(draft)
@@ -405,7 +298,7 @@ def _close_what_stops(draft: Draft) -> None:
     run = draft.run
     draft.emit_steps("step.skipped", [step for step in run.retry_at if run.steps[step] == "waiting"])
     for number, task in enumerate(run.tasks):
-        if task.state in ALIVE:
+        if task.state in failing.ALIVE:
             if task.stage >= 0 and task.stages[task.stage] == "committing":
                 draft.emit("stage.failed", task=number, stage=task.stage)
             draft.emit("task.cancelled", task=number, by="policy")
