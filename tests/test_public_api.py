@@ -126,9 +126,11 @@ def test_what_is_no_plan_is_told_what_a_plan_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("front", [holdfast.Engine, holdfast.Holdfast])
-def test_an_engine_over_a_directory_that_was_not_opened_says_how_to_open_it(front: Any, tmp_path: Path) -> None:
+def test_an_engine_over_a_directory_that_was_not_opened_says_how_to_open_it(
+    front: type[holdfast.Engine | holdfast.Holdfast], tmp_path: Path
+) -> None:
     with pytest.raises(TypeError, match=rf"{front.__name__}\.open\(state\)"):
-        front(tmp_path / "state")
+        front(tmp_path / "state")  # type: ignore[arg-type]
 
 
 def test_everything_an_engine_is_made_of_can_be_handed_in(tmp_path: Path, text: str) -> None:
