@@ -76,6 +76,52 @@ def test_all_problems_are_told_at_once_each_at_its_place() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "cron: {c: {schedule: nope, timezone: Mars, action: no, check: w, overlap: 3}}",
+            ["`nope` is not a schedule", "time zone `Mars`", "no action `no`", "no watcher or scanner `w`", "`overlap`"],
+        ),
+        (
+            "watchers: {w: {source: {http: x, oops: 1}, condition: {below: much, idle: x}, respond: [no], intervl: 1}}",
+            ["`x` is not an address", "`oops`", "`much` is neither", "`idle`", "no action `no`", "`intervl`"],
+        ),
+        (
+            "scanners: {s: {source: locks, condition: {attempts: 3, stale: x}, cleanup: relase, interval: 0s, oops: 1}}",
+            ["`attempts` means nothing for locks", "`stale`", "no clean-up `relase`", "that often", "`oops`"],
+        ),
+        (
+            "scanners: {s: {source: http, condition: {stale: 1h}, cleanup: {action: no, oops: 1}}}",
+            ["no source `http`", "no action `no`", "`oops`"],
+        ),
+        (
+            "actions: {a: {command: '', cooldown: x}, b: {rules: [{if: {huor: 1}, then: no, oops: 1}], timezone: Mars}}",
+            ["no program", "`cooldown`", "a fact `huor`", "no action `no`", "`oops`", "time zone `Mars`"],
+        ),
+    ],
+)
+def test_what_is_wrong_at_one_key_does_not_hide_what_is_wrong_at_another(text: str, told: list[str]) -> None:
+    found = problems(text + "\n")
+    assert [words in problem.message for words, problem in zip(told, found, strict=True)] == [True] * len(told), found
+
+
+@pytest.mark.parametrize(
+    "text", ["cron: {c: {schedule: 5, action: a}}", "actions: 7", "watchers: {w: {source: {}, condition: 5}}"]
+)
+def test_no_hint_sends_people_to_the_layout_of_plans(text: str) -> None:
+    assert not any("schema" in problem.hint for problem in problems(text))
+    assert any("docs/reference/triggers.md" in problem.hint for problem in problems(text))
+    assert (Path(__file__).parents[2] / "docs/reference/triggers.md").exists()
+
+
+def test_a_variable_that_nobody_gives_is_told_where_the_action_is_named() -> None:
+    (problem,) = problems(
+        "actions: {a: {command: 'x ${y}'}}\nwatchers: {w: {source: runs, condition: {below: 1}, respond: [a]}}"
+    )
+    assert (problem.where, problem.code) == ("<text>:3:63", "undefined_variable")
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("actions: {a: {}}", "an action needs one of"),

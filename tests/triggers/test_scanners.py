@@ -223,7 +223,7 @@ async def test_runs_are_archived_as_documents(scene: Scene) -> None:
 def test_what_cannot_be_done_to_a_resource_is_a_problem_of_the_file(scene: Scene, source: str, cleanup: str, code: str) -> None:
     """S07"""
     with pytest.raises(PlanError) as error:
-        scene.defined(scanner(source, "{matches: x}", cleanup))
+        scene.defined(scanner(source, "{matches: x}", cleanup, actions="actions: {y: {command: y}}\n"))
     assert {problem.code for problem in error.value.problems} == {code}
 
 

@@ -131,7 +131,7 @@ def _field_by_field(shape: Shape, given: Mapping[str, Any], spot: Spot, found: l
     for name, field in shape.known.items():
         if name in given:
             inside = spot.into(shape.name if name == shape.main else name)
-            values[field.name] = _one(name, field, given[name], inside, found, texts)
+            values[field.name] = fill_one(name, field, given[name], inside, found, texts)
         elif field.required:
             found.append(spot.problem("missing_key", f"`{name}` is missing"))
     if len(found) > before or BROKEN in values.values():
@@ -143,7 +143,8 @@ def _field_by_field(shape: Shape, given: Mapping[str, Any], spot: Spot, found: l
         return None
 
 
-def _one(name: str, field: FieldInfo, value: Any, spot: Spot, found: list[Problem], texts: Texts | None) -> Any:
+def fill_one(name: str, field: FieldInfo, value: Any, spot: Spot, found: list[Problem], texts: Texts | None = None) -> Any:
+    """One argument; or BROKEN, and a problem more unless it was BROKEN before."""
     if value is BROKEN:
         return BROKEN
     try:
@@ -160,7 +161,7 @@ def _one(name: str, field: FieldInfo, value: Any, spot: Spot, found: list[Proble
                 return msgspec.convert(text, field.type, strict=False, dec_hook=decode)
             except msgspec.ValidationError:
                 pass  # what was given at first is what the problem is about
-        inner = _struct_in(field.type) if type(value) is dict else None
+        inner = struct_in(field.type) if type(value) is dict else None
         before = len(found)
         made = None if inner is None else fill(shape_of(inner), value, spot, found)
         if made is not None:
@@ -242,7 +243,7 @@ def _holds_secret(type_: Any) -> bool:
     return any(_holds_secret(part) for part in get_args(type_))
 
 
-def _struct_in(type_: Any) -> type[msgspec.Struct] | None:
+def struct_in(type_: Any) -> type[msgspec.Struct] | None:
     """The one struct that a mapping could become."""
     if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
         return type_
