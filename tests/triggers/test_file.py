@@ -95,8 +95,8 @@ def test_all_problems_are_told_at_once_each_at_its_place() -> None:
             ["no source `http`", "no action `no`", "`oops`"],
         ),
         (
-            "actions: {a: {command: '', cooldown: x}, b: {rules: [{if: {huor: 1}, then: no, oops: 1}], timezone: Mars}}",
-            ["no program", "`cooldown`", "a fact `huor`", "no action `no`", "`oops`", "time zone `Mars`"],
+            "actions: {a: {command: '', env: {'': y}, cooldown: x}, b: {rules: [{if: {huor: 1}, then: no, oops: 1}], timezone: Mars}}",
+            ["no program", "cannot be set", "`cooldown`", "a fact `huor`", "no action `no`", "`oops`", "time zone `Mars`"],
         ),
     ],
 )

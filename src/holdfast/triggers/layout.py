@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from holdfast.kinds.contract import Duration, Flaw, Secret
-from holdfast.kinds.running import Words, flaws_of_env
+from holdfast.kinds.running import Words
 from holdfast.planfile.layout import Layout, Names
 
 Limit = float | str  # a number, or a duration
@@ -46,7 +46,6 @@ class ActionLayout(Layout, frozen=True, kw_only=True):
             yield Flaw("command", "an action needs one of `plan`, `command` and `rules`", code="missing_key")
         if len(does) > 1:
             yield Flaw(does[1], f"`{does[0]}` and `{does[1]}` cannot stand side by side", hint="make two actions of it")
-        yield from flaws_of_env(self.env)
         if self.command is None and (self.env or self.cwd is not None or self.timeout is not None):
             field = "env" if self.env else "cwd" if self.cwd is not None else "timeout"
             yield Flaw(field, f"`{field}` is only for a `command`")
@@ -96,7 +95,6 @@ class SourceLayout(Layout, frozen=True, kw_only=True):
             yield Flaw("command", "a source is one of `command`, `file`, `files`, `http`, `runs`, `locks`, `events`")
         if len(given) > 1:
             yield Flaw(given[1], f"`{given[0]}` and `{given[1]}` cannot stand side by side", hint="one source each")
-        yield from flaws_of_env(self.env)
 
 
 class StuckLayout(Layout, frozen=True, kw_only=True, rename={"for_": "for"}):

@@ -101,4 +101,6 @@ def _secret(value: str | Secret, place: Place) -> str | Secret:
     return Secret(f"file:{place.path(value.secret.removeprefix('file:'))}")
 
 
-SECTION: Final = Section(ActionLayout, {"command": checks.words, "rules": _rules, "timezone": checks.zone}, _made)
+SECTION: Final = Section(
+    ActionLayout, {"command": checks.words, "env": checks.env, "rules": _rules, "timezone": checks.zone}, _made
+)

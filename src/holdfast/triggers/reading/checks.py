@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Final
 
-from holdfast.kinds.running import Words, flaws_of_words
+from holdfast.kinds.contract import Secret
+from holdfast.kinds.running import Words, flaws_of_env, flaws_of_words
 from holdfast.planfile.layout import Names, listed
 from holdfast.planfile.source import meant
 from holdfast.triggers import cron
@@ -41,6 +42,10 @@ def _check_given(name: str, gives: Set[str], place: Place) -> None:
 
 def words(given: Words, place: Place) -> None:
     place.flaws(flaws_of_words("command", given))
+
+
+def env(given: dict[str, str | Secret], place: Place) -> None:
+    place.flaws(flaws_of_env(given))
 
 
 def zone(name: str, place: Place) -> None:

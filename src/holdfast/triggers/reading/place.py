@@ -43,7 +43,8 @@ class Place:
 
     def beside(self, key: str) -> Any:
         """What is written at another key of the same entry."""
-        return replace(self, spot=self.spot._replace(path=self.spot.path[:-1])).written.get(key)
+        entry = replace(self, spot=self.spot._replace(path=self.spot.path[:-1]))
+        return entry.written.get(key)
 
     def problem(self, message: str, hint: str = "", code: str = "invalid_value", *, key: bool = False) -> None:
         self.found.append(self.spot.problem(code, message, hint, key=key))

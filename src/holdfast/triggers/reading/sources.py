@@ -21,7 +21,7 @@ def _address(given: str, place: Place) -> None:
         place.problem(f"`{given}` is not an address", "begin it with http:// or https://")
 
 
-_CHECKS: Final[Checks] = {"command": checks.words, "http": _address, "events": checks.patterns}
+_CHECKS: Final[Checks] = {"command": checks.words, "env": checks.env, "http": _address, "events": checks.patterns}
 
 
 def check(given: Any, place: Place) -> None:
