@@ -95,7 +95,8 @@ def test_all_problems_are_told_at_once_each_at_its_place() -> None:
             ["no source `http`", "no action `no`", "`oops`"],
         ),
         (
-            "actions: {a: {command: '', env: {'': y}, cooldown: x}, b: {rules: [{if: {huor: 1}, then: no, oops: 1}], timezone: Mars}}",
+            "actions: {a: {command: '', env: {'': y}, cooldown: x},\n"
+            " b: {rules: [{if: {huor: 1}, then: no, oops: 1}], timezone: Mars}}",
             ["no program", "cannot be set", "`cooldown`", "a fact `huor`", "no action `no`", "`oops`", "time zone `Mars`"],
         ),
     ],
@@ -112,6 +113,11 @@ def test_no_hint_sends_people_to_the_layout_of_plans(text: str) -> None:
     assert not any("schema" in problem.hint for problem in problems(text))
     assert any("docs/reference/triggers.md" in problem.hint for problem in problems(text))
     assert (Path(__file__).parents[2] / "docs/reference/triggers.md").exists()
+
+
+def test_rules_that_meet_again_and_again_are_looked_through_in_no_time() -> None:
+    lines = [f"  a{n}: {{rules: [{{if: {{x: 1}}, then: a{n + 1}}}, {{else: a{n + 1}}}]}}\n" for n in range(60)]
+    assert len(parse(f"holdfast: 1\nactions:\n{''.join(lines)}  a60: {{command: x}}\n", base="/srv").actions) == 61
 
 
 def test_a_variable_that_nobody_gives_is_told_where_the_action_is_named() -> None:

@@ -38,10 +38,18 @@ def _leads(raw: Any) -> list[str]:
     return [name for name in named if isinstance(name, str)]
 
 
-def _circle(name: str, leads: Mapping[str, Sequence[str]], way: tuple[str, ...] = ()) -> tuple[str, ...]:
-    if name in way:
-        return (*way, name) if way[0] == name else ()
-    return next(filter(None, (_circle(then, leads, (*way, name)) for then in leads.get(name, ()))), ())
+def _circle(name: str, leads: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The shortest way from an action back to itself; each action is passed once, however many ways lead to it."""
+    ways: list[tuple[str, ...]] = [(name,)]
+    seen: set[str] = set()
+    for way in ways:
+        for then in leads.get(way[-1], ()):
+            if then == name:
+                return (*way, name)
+            if then not in seen:
+                seen.add(then)
+                ways.append((*way, then))
+    return ()
 
 
 def _rules(given: Sequence[Any], place: Place) -> None:
