@@ -1,4 +1,4 @@
-"""What a worker holds on its host."""
+"""What a worker holds on its host, also where there is no room for it."""
 
 from __future__ import annotations
 

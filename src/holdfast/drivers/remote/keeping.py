@@ -101,7 +101,7 @@ class Held:
             if time.monotonic() > deadline:
                 raise TimeoutError(errno.ETIMEDOUT, "the worker that holds it cannot be ended", path)
             _end_holder(fd)
-            time.sleep(_LOOK_S)
+            time.sleep(_LOOK_S)  # a lock that is waited for in the kernel has no limit
 
     def tidy(self) -> None:
         """Let go of everything; who is the last takes the directory away, unless something is kept in it."""

@@ -91,7 +91,7 @@ def _made_match(given: MatchLayout) -> Match:
 
 def _made_cleanup(given: str | CleanupLayout, place: Place) -> Cleanup:
     if isinstance(given, str):
-        return Cleanup(verb=given)  # type: ignore[arg-type]
+        return Cleanup(verb=given)  # type: ignore[arg-type]  # `_cleanup` let only these words pass
     if given.archive is not None:
         return Cleanup(verb="archive", what=place.path(given.archive))
     return Cleanup(verb="action", what=given.action or "")
