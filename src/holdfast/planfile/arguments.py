@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import UnionType
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -36,9 +36,10 @@ _WORDS: Final = {
 Change = Callable[[str], str | Misplaced]
 Walk = Callable[[Any, tuple[str, ...], Change, Spot, list[Problem]], Any]
 Texts = Callable[[str], Any]  # the same argument with numbers in references written out; BROKEN if there are none
+S = TypeVar("S", bound=msgspec.Struct)
 
 
-class Shape:
+class Shape(Generic[S]):
     """What a struct takes, read off the class once."""
 
     __slots__ = ("encoded", "flawless", "here", "known", "lands", "main", "name", "secrets", "struct", "templates", "there")
@@ -46,7 +47,7 @@ class Shape:
     there: tuple[tuple[str, ...], ...]
     templates: tuple[tuple[str, ...], ...]
 
-    def __init__(self, struct: type[msgspec.Struct]) -> None:
+    def __init__(self, struct: type[S]) -> None:
         fields = msgspec.structs.fields(struct)
         self.struct = struct
         self.encoded = {field.name: field.encode_name for field in fields}
@@ -65,12 +66,16 @@ class Shape:
         return tuple((self.encoded.get(first, first), *rest) for first, *rest in (name.split(".") for name in names))
 
 
+def shape_of(struct: type[S]) -> Shape[S]:
+    return _read_off(struct)
+
+
 @cache
-def shape_of(struct: type[msgspec.Struct]) -> Shape:
+def _read_off(struct: type[Any]) -> Shape[Any]:
     return Shape(struct)
 
 
-def fill(shape: Shape, given: Mapping[str, Any], spot: Spot, found: list[Problem], texts: Texts | None = None) -> Any:
+def fill(shape: Shape[S], given: Mapping[str, Any], spot: Spot, found: list[Problem], texts: Texts | None = None) -> S | None:
     """The struct; or None, and at least one problem more unless an argument was BROKEN before."""
     before = len(found)
     try:
@@ -84,7 +89,7 @@ def fill(shape: Shape, given: Mapping[str, Any], spot: Spot, found: list[Problem
     return made if len(found) == before else None
 
 
-def sound(shape: Shape, made: Any, spot: Spot, found: list[Problem]) -> None:
+def sound(shape: Shape[Any], made: Any, spot: Spot, found: list[Problem]) -> None:
     """Does a struct say of itself that its arguments fit together?"""
     for flaw in made.flaws():
         name = shape.encoded.get(flaw.field, flaw.field)
@@ -123,7 +128,9 @@ def rewrite_secrets(value: Any, _: tuple[str, ...], change: Change, spot: Spot, 
     return BROKEN if BROKEN in items.values() else items
 
 
-def _field_by_field(shape: Shape, given: Mapping[str, Any], spot: Spot, found: list[Problem], texts: Texts | None) -> Any:
+def _field_by_field(
+    shape: Shape[S], given: Mapping[str, Any], spot: Spot, found: list[Problem], texts: Texts | None
+) -> S | None:
     """What is known of it is made all the same, because that may have problems of its own."""
     found += _unknown(shape, given, spot)
     before = len(found)
@@ -196,7 +203,7 @@ def _problem(error: msgspec.ValidationError, field: FieldInfo, value: Any, spot:
     return spot.into(*path).problem(code, f"`{spot.path[-1]}`: {message}" if spot.path else message, hint)
 
 
-def _unknown(shape: Shape, given: Mapping[str, Any], spot: Spot) -> Iterator[Problem]:
+def _unknown(shape: Shape[Any], given: Mapping[str, Any], spot: Spot) -> Iterator[Problem]:
     for name in given:
         if name not in shape.known:
             owner = f" of `{shape.name}`" if shape.name else ""

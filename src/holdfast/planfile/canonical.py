@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from holdfast.core.plan import ONCE, Policy, Retry, Stage, Step, Task
-from holdfast.kinds.contract import Duration, Mode
+from holdfast.kinds.contract import Duration, Kind, Mode
 from holdfast.planfile.arguments import shape_of
 from holdfast.planfile.layout import LOCAL, VERSION
 
@@ -71,8 +71,10 @@ def _stage(stage: Stage, task: Task) -> dict[str, Any]:
 
 
 def _step(step: Step, place: str, target: str) -> dict[str, Any]:
-    main = shape_of(type(step.operation)).main
-    found: dict[str, Any] = msgspec.to_builtins(step.operation, enc_hook=plain)
+    operation = step.operation
+    assert isinstance(operation, Kind)  # it was read from a file, or stands in for one that could not be
+    main = shape_of(type(operation)).main
+    found: dict[str, Any] = msgspec.to_builtins(operation, enc_hook=plain)
     found[step.kind] = found.pop(main, None)  # None: it has its default
     if step.id != place + step.kind:
         found["id"] = step.id

@@ -80,7 +80,7 @@ class _Writer:
     def targets(self) -> list[Schema]:
         return [self._define(f"target.{name}", self._object(shape_of(struct))) for name, struct in TARGETS.items()]
 
-    def properties(self, shape: Shape) -> dict[str, Schema]:
+    def properties(self, shape: Shape[Any]) -> dict[str, Schema]:
         found = {}
         for name, field in shape.known.items():
             found[name] = self.schema(inspect.type_info(field.type))
@@ -115,7 +115,7 @@ class _Writer:
                 return {}
         raise NotImplementedError(f"no schema for {type_}")
 
-    def _object(self, shape: Shape) -> Schema:
+    def _object(self, shape: Shape[Any]) -> Schema:
         return _closed(self.properties(shape), [name for name, field in shape.known.items() if field.required])
 
     def _define(self, name: str, schema: Schema) -> Schema:

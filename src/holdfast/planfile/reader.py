@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from holdfast.core.errors import PlanError, Problem
 from holdfast.core.plan import Plan, Policy, Stage, Step, Task
+from holdfast.kinds.contract import Kind
 from holdfast.planfile.arguments import fill, shape_of, sound
 from holdfast.planfile.canonical import digest_of, encode
 from holdfast.planfile.layout import LOCAL, MAIN, Names, PlanLayout, PolicyLayout
@@ -97,7 +98,7 @@ class _Reader:
         if "holdfast" not in given:
             self.found.append(self.spot.problem("missing_key", "`holdfast` is missing", "begin the file with `holdfast: 1`"))
             given["holdfast"] = 1
-        layout: PlanLayout | None = fill(_PLAN, given, self.spot, self.found)
+        layout = fill(_PLAN, given, self.spot, self.found)
         if layout is not None:
             if layout.policy is not None:
                 sound(_POLICY, layout.policy, self.spot.into("policy"), self.found)
@@ -163,7 +164,7 @@ class _Reader:
                 self.found[known:] = [replace(problem, step=step.id) for problem in self.found[known:]]
             if copy.suffix and isinstance(raw, dict) and "id" in raw:
                 step = self._suffixed(step, draft)
-            if step.needs or _refers(step):
+            if step.needs or _refs(step):
                 draft.needing = True
             places[step.id] = spot
             yield step
@@ -199,8 +200,8 @@ class _Reader:
             return step
         spot = self.places[step.id]
         named = {ref: self._names([ref], draft.own, self.places, self.step_copies, spot, "step") for ref in refs}
-        if any(names != (ref,) for ref, names in named.items()):
-            step = replace(step, operation=step.operation.renamed(named))  # type: ignore[attr-defined]  # a kind that refers
+        if isinstance(step.operation, Kind) and any(names != (ref,) for ref, names in named.items()):
+            step = replace(step, operation=step.operation.renamed(named))
         needs = self._names(step.needs, draft.own, self.places, self.step_copies, spot, "step")
         needs = tuple(dict.fromkeys((*needs, *(name for names in named.values() for name in names))))
         return step if needs == step.needs else replace(step, needs=needs)
@@ -235,13 +236,10 @@ class _Reader:
         return problem if spot is None else problem.at(spot.source.where(spot.path))
 
 
-def _refers(step: Step) -> bool:
-    return bool(getattr(step.operation, "referring", False))
-
-
 def _refs(step: Step) -> list[str]:
     """The steps that its arguments refer to."""
-    return list(dict.fromkeys(step.operation.refs())) if _refers(step) else []  # type: ignore[attr-defined]
+    operation = step.operation
+    return list(dict.fromkeys(operation.refs())) if isinstance(operation, Kind) and operation.referring else []
 
 
 def _distinct(problems: Iterable[Problem]) -> list[Problem]:

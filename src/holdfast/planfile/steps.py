@@ -40,7 +40,7 @@ NOTHING: Final = Nothing()
 
 
 @cache
-def shape_of_kind(name: str) -> Shape | None:
+def shape_of_kind(name: str) -> Shape[Kind] | None:
     kind = kind_of(name)
     return None if kind is None else shape_of(kind)
 
@@ -69,7 +69,7 @@ class StepReader:
         kind = self._kind(own, spot)
         operation = NOTHING if kind is None else self._operation(kind, own, scope, target, spot)
         name = operation.kind or kind or ""
-        target = getattr(operation, "lands", "") or target
+        target = operation.lands or target
         if common is _PLAIN:
             return Step(id=f"{place}{name}", kind=name, operation=operation, target=target)
         return Step(
@@ -87,7 +87,7 @@ class StepReader:
     def _common(self, raw: Mapping[str, Any], scope: Scope, spot: Spot) -> StepLayout:
         written = {key: value for key, value in raw.items() if key in _COMMON.known}
         given = written if self.literal else scope.arguments(written, spot)
-        common: StepLayout | None = fill(_COMMON, given, spot, self.found, _Texts(written, scope, spot))
+        common = fill(_COMMON, given, spot, self.found, _Texts(written, scope, spot))
         if common is None:
             return _salvaged(given)
         if common.on is not None and common.on not in self.targets:
@@ -136,10 +136,10 @@ class StepReader:
         if not self.literal:
             self._place(shape, given, target, spot, texts)
             _hand_over_variables(shape, given, scope, spot)
-        made: Kind | None = fill(shape, given, spot, self.found, texts)
+        made = fill(shape, given, spot, self.found, texts)
         return NOTHING if made is None else made
 
-    def _place(self, shape: Shape, given: dict[str, Any], target: str, spot: Spot, texts: Texts) -> None:
+    def _place(self, shape: Shape[Kind], given: dict[str, Any], target: str, spot: Spot, texts: Texts) -> None:
         """Make the paths among the arguments absolute."""
         for name, *_ in (*shape.here, *shape.there):
             if type(given.get(name)) in (int, float) and (text := texts(name)) is not BROKEN:
@@ -152,7 +152,7 @@ class StepReader:
             self._change(shape, given, (name,), self.anchor.secret, spot, rewrite_secrets)
 
     def _change(
-        self, shape: Shape, given: dict[str, Any], way: tuple[str, ...], change: Change, spot: Spot, walk: Walk = rewrite
+        self, shape: Shape[Kind], given: dict[str, Any], way: tuple[str, ...], change: Change, spot: Spot, walk: Walk = rewrite
     ) -> None:
         name, *rest = way
         value = given.get(name)
@@ -173,7 +173,7 @@ def _takes(kind: str, argument: str) -> bool:
     return shape is not None and kind != argument and argument in shape.known
 
 
-def _hand_over_variables(shape: Shape, given: dict[str, Any], scope: Scope, spot: Spot) -> None:
+def _hand_over_variables(shape: Shape[Kind], given: dict[str, Any], scope: Scope, spot: Spot) -> None:
     """A template sees the variables of the plan, by their own names and as they are called in references."""
     if not shape.templates or "vars" not in shape.known or "vars" in given:
         return

@@ -84,7 +84,7 @@ class TaskReader:
     def _copy(self, raw: dict[str, Any], entry: Entry, suffix: str, target: str, scope: Scope, spot: Spot) -> Copy:
         head = {key: value for key, value in raw.items() if key not in _BELOW and key != "each"}
         given = self._arguments(head, scope, spot) | {key: raw[key] for key in _BELOW if key in raw}
-        task: TaskLayout | None = fill(_TASK, given, spot, self.found)
+        task = fill(_TASK, given, spot, self.found)
         stages = self._stages(raw, scope, spot)
         if task is None:
             name = given.get("name")
@@ -109,7 +109,7 @@ class TaskReader:
         given = self._arguments(head, scope, spot)
         if "steps" in raw:
             given["steps"] = raw["steps"]
-        stage: StageLayout | None = fill(_STAGE, given, spot, self.found)
+        stage = fill(_STAGE, given, spot, self.found)
         steps = raw.get("steps")
         return StageText(MAIN if stage is None else stage.name, steps if isinstance(steps, list) else [], spot.into("steps"))
 
@@ -135,7 +135,7 @@ class TaskReader:
         return self._keyed(each, raw.get("key"), inside)
 
     def _from_file(self, each: Mapping[str, Any], spot: Spot) -> tuple[Spot, Any]:
-        named: EachFile | None = fill(_EACH, each, spot, self.found)
+        named = fill(_EACH, each, spot, self.found)
         if named is None:
             return spot, BROKEN
         if self.anchor.base is None:

@@ -71,8 +71,7 @@ class Place:
                 sound(shape, given, self.spot, self.found)
             return given
         if isinstance(given, dict):
-            made: L | None = fill(shape, given, self.spot, self.found)
-            return made
+            return fill(shape, given, self.spot, self.found)
         self.problem(f"`{self.spot.path[-1]}` is a mapping", f"known here: {', '.join(sorted(shape.known))}")
         return None
 
