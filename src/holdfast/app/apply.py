@@ -58,6 +58,7 @@ class Session:
         self.fleet: Fleet = parts.wiring.fleet(plan, on_loop=on_loop)
         self.asked: list[tuple[str, dict[str, Any]]] = []  # from this process: signals
         self._run: Run | None = None  # the one that is worked for
+        self._heard = 0  # the last command to it that counts no more: of a new run none was ever given
 
     @property
     def together(self) -> Together:
@@ -229,8 +230,10 @@ class Session:
         return found is None or found.settled
 
     def _take_over(self, row: RunRow) -> None:
+        """From here on commands to the run are commands to this session."""
         parts = self.parts
         keys = lock_keys(self.plan)
+        self._heard = max((command.id for command in parts.journal.asked(row.id)), default=0)
         holder = parts.journal.lock(row.id, parts.owner.name, keys, at=parts.clock.now(), dead=self._dead_owners(row.id))
         if holder is not None:
             raise Refused(locked_by(holder), code="locked")
@@ -274,19 +277,17 @@ class Session:
                 await crew.close()
 
     def _asks(self, run: str) -> Callable[[], Sequence[tuple[str, dict[str, Any]]]]:
-        """What people ask of the run: here by signals, elsewhere through the journal."""
-        journal = self.parts.journal
-        seen = max((command.id for command in journal.asked(run)), default=0)
-        version = journal.changed()
+        """What people ask of the run: here by signals, elsewhere through the journal; also while it is being prepared."""
+        journal, version = self.parts.journal, -1
 
         def asks() -> Sequence[tuple[str, dict[str, Any]]]:
-            nonlocal seen, version
+            nonlocal version
             found, self.asked = self.asked, []
             now = journal.changed()
             if now != version:
                 version = now
-                for command in journal.asked(run, seen):
-                    seen = command.id
+                for command in journal.asked(run, self._heard):
+                    self._heard = command.id
                     found.append((command.verb, dict(command.data)))
             return found
 
