@@ -135,3 +135,28 @@ def test_a_link_within_a_declared_root_is_followed(tmp_path: Path) -> None:
     (bench.root / "way").symlink_to("real")
     bench.do(bench.file("way/new", b"x"), bench.folder("made"), bench.link("made/link", "x"))
     assert (bench.root / "real" / "new").read_bytes() == b"x"
+
+
+class Planting(Calls):
+    """Somebody puts a link where a new file is to be built, just before it is."""
+
+    def __init__(self, leads_to: Path) -> None:
+        self.leads_to = leads_to
+        self.planted = False
+
+    def open(self, name: str, flags: int, mode: int = 0o600, dir_fd: int | None = None) -> int:
+        if name.endswith(".part") and not self.planted:
+            self.planted = True
+            os.symlink(self.leads_to, name, dir_fd=dir_fd)
+        return super().open(name, flags, mode, dir_fd)
+
+
+def test_a_new_file_is_never_built_through_a_link_that_stands_in_its_way(tmp_path: Path) -> None:
+    victim = the_outside(tmp_path) / "victim"
+    calls = Planting(victim)
+    bench = Bench(tmp_path, calls)
+    bench.do(Change(bench.key("new"), ABSENT, node("file", 0o644, digest=NEW.digest), means=NEW))
+    assert calls.planted
+    assert victim.read_bytes() == b"do not touch"
+    assert (bench.root / "new").read_bytes() == b"only for inside"
+    assert not (bench.root / "new").is_symlink()
