@@ -13,7 +13,6 @@ from holdfast.drivers.wrappers import Died, Faulty, Moment
 from holdfast.testing.builders import Cells, Put, Puts, Trial, a_plan, a_stage, a_step, a_task, snapshot
 
 WORLD = {"k0": "old", "k1": "old", "k2": "new"}
-KEYS = [f"k{n}" for n in range(8)]
 
 seeds = st.none() | st.integers(0, 1000)
 moments = st.sampled_from(Moment)

@@ -109,7 +109,6 @@ def _list(of: Schema) -> Schema:
 
 
 TEXT: Final[Schema] = {"type": "string"}
-NUMBER: Final[Schema] = {"type": "number"}
 INTEGER: Final[Schema] = {"type": "integer"}
 TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 UNTRUSTED: Final[Schema] = {

@@ -6,7 +6,7 @@ What is left empty is decided by ssh_config, and after that by OpenSSH's own def
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from holdfast.core.errors import WorldError
@@ -54,9 +54,6 @@ class Address:
         host = found["bracketed"] or found["host"]
         said: dict[str, Any] = {"name": text, "user": found["user"], "port": int(found["port"] or 0)}
         return cls(host=host, **{**rest, **{key: value for key, value in said.items() if value}})
-
-    def with_user(self, user: str) -> Address:
-        return replace(self, user=user)
 
     @property
     def hops(self) -> tuple[str, ...]:

@@ -30,7 +30,6 @@ class ExecutorConfig:
     check_after_s: float = 30.0  # unused for so long, it must show first that it is alive
     # commands
     timeout_s: float | None = 300.0
-    sudo_timeout_s: float = 30.0  # for the password
     grace_s: float = 5.0  # between asking a process group to end and ending it
     output_bytes_max: int = MIB  # kept of each stream
     # transfers
@@ -95,7 +94,6 @@ _LEAST: Final = {
     "sessions_max": 1,
     "timeout_s": 0.001,
     "transfer_timeout_s": 0.001,
-    "sudo_timeout_s": 0.001,
     "output_bytes_max": 1024,
     "failures_max": 1,
 }

@@ -220,10 +220,6 @@ class Connection:
             teller.write_eof()
             await _within(KILL_S, teller.over)
 
-    async def sftp(self) -> Any:
-        with translated(self.address):
-            return await self.raw.start_sftp_client()
-
     async def healthy(self, within_s: float) -> bool:
         """Does the other side still answer?"""
         try:
