@@ -233,6 +233,8 @@ def test_a_rollout_is_a_matrix_whose_batches_wait_and_whose_tasks_can_be_stopped
         house,
         {"holdfast": 1, "name": "tenants", "policy": policy, "tasks": [{"name": "deploy", "each": tenants, "stages": stages}]},
     )
+    screen.go("runs")
+    expect(screen.page.get_by_label("Waiting for somebody")).to_contain_text("waiting")
     screen.go("run", run)
     screen.see_run("waiting")
     screen.see("is in and healthy: 1 of 12 tasks are done")

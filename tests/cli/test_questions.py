@@ -30,9 +30,13 @@ def test_what_to_say_is_said_where_it_waits_and_where_it_is_looked_at(shell: She
     assert (shown["ending"], shown["questions"]) == (None, [name])
     assert words == ["approve", shown["run"], name]
     assert " ".join(words) in shell.run("show", "last").out
+    (listed,) = shell.json("runs")["runs"]
+    assert (listed["state"], listed["questions"]) == (shown["state"], [name])
+    assert "waiting" in shell.run("runs").out and "waiting" in shell.run("show", "last").out
     assert shell.run(*words).code == 0
     assert ended(run).code == 0
     assert "questions" not in shell.json("show", "last")
+    assert shell.json("runs")["runs"][0]["questions"] == []
 
 
 def test_a_run_that_waits_for_a_yes_is_taken_back_when_it_is_cancelled(shell: Shell) -> None:

@@ -43,7 +43,9 @@ def test_a_journal_of_an_earlier_format_is_read_and_goes_on(version: str, tmp_pa
         (state / name).chmod(0o600)
     journal = SqliteJournal.open(state)
     assert journal.damage is None
-    assert told(journal) == json.loads((GOLDEN / version / "expected.json").read_text())
+    expected = json.loads((GOLDEN / version / "expected.json").read_text())
+    expected["runs"] = [{"questions": [], **row} for row in expected["runs"]]  # what came later has its default
+    assert told(journal) == expected
     assert journal.verify().ok
     before = state_of(journal)
     journal.replay()

@@ -22,6 +22,7 @@ export interface Heading {
 export interface RunRow extends Heading {
   steps: number;
   error: string | null;
+  questions: string[]; // steps that wait for a yes, and `gate`
 }
 
 export interface Step {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 _STEPS: Final = ((60.0, "s", 1.0), (3600.0, "min", 60.0), (86400.0, "h", 3600.0), (86400.0 * 14, "d", 86400.0))
 
@@ -48,6 +48,12 @@ def listed(words: Sequence[str], most: int = 10) -> str:
     """A few of them, and how many more there are."""
     shown = ", ".join(words[:most])
     return f"{shown} and {len(words) - most:,} more" if len(words) > most else shown
+
+
+def standing(run: Mapping[str, Any]) -> str:
+    """A run as one word: how it ended, or what it is doing."""
+    word: str = run["ending"] or run["state"]
+    return "waiting" if word == "running" and run.get("questions") else word
 
 
 def said(state: str) -> str:

@@ -199,7 +199,7 @@ def _hand_out(draft: Draft) -> None:
             continue
         lane = run.lanes[step]
         if lane.family == "approval":  # nothing flies: it is in place when somebody says so
-            draft.emit_steps("step.applying", [step], {"attempt": 1})
+            draft.emit_steps("step.applying", [step], {"attempt": 1, "question": run.ids[step]})
         elif lane in groups and lane.batched and len(groups[lane]) < BATCH_STEPS_MAX:
             groups[lane].append(step)
         elif free > 0 and lane not in flights.busy and lane not in groups:

@@ -61,6 +61,7 @@ class RunRow:
     step_count: int
     error: str | None = None  # the code of what went wrong
     compacted: bool = False  # its records are gone; this row and its execution are what is left
+    questions: tuple[str, ...] = ()  # what waits for somebody's yes: ids of steps, and `gate`
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ Each fold reads and replaces rows of sheets; nothing else changes them, so a rep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from holdfast.core.errors import Bug
@@ -28,7 +28,8 @@ from holdfast.journal.stats import restat
 Row = Mapping[str, Any]
 Fold = Callable[[Sheets, Record, Event, int, int], None]  # sheets, record, event, its number, size of the rings
 
-VERSION: Final = 2  # of what is folded; a journal that was written by less is folded anew. 2: actions and triggers
+VERSION: Final = 3  # of what is folded; a journal that was written by less is folded anew. 2: triggers; 3: questions
+CHANGED: Final = frozenset({firing.SHEET, "run"})  # sheets that an earlier version folded otherwise
 ENDINGS: Final = ("committed", "unchanged", "refused", "rolled_back", "partial", "stuck")
 SUCCESSES: Final = frozenset({"committed", "unchanged"})
 
@@ -60,6 +61,7 @@ COUNTED: Final = (
     "open",
     *(f"ending={ending}" for ending in ENDINGS),
 )
+GATE: Final = "gate"
 NO_HEAD: Final[Row] = {"plan_seq": 0, "fence": 0}
 
 
@@ -189,6 +191,42 @@ def _run_settled(sheets: Sheets, record: Record, event: Event, seq: int, ring: i
     number = sheets.get("run_id", record.run or "")
     if number is not None:
         sheets.put("run", number, {**sheets.get("run", number), "settled": True})
+
+
+# What a run waits for, by what it is told by: the number of a step, or the gate.
+
+
+def _gate_waiting(sheets: Sheets, record: Record, event: Event, seq: int, ring: int) -> None:
+    _ask(sheets, record, {GATE: GATE})
+
+
+def _gate_opened(sheets: Sheets, record: Record, event: Event, seq: int, ring: int) -> None:
+    _answer(sheets, record, [GATE])
+
+
+def _step_applying(sheets: Sheets, record: Record, event: Event, seq: int, ring: int) -> None:
+    if "question" in event.data:
+        _ask(sheets, record, {str(step): event.data["question"] for step in event.steps or ()})
+
+
+def _step_answered(sheets: Sheets, record: Record, event: Event, seq: int, ring: int) -> None:
+    _answer(sheets, record, [str(step) for step in event.steps or ()])
+
+
+def _ask(sheets: Sheets, record: Record, questions: Mapping[str, str]) -> None:
+    number = sheets.get("run_id", record.run or "")
+    if number is not None:
+        row = sheets.get("run", number)
+        sheets.put("run", number, {**row, "questions": {**row.get("questions", {}), **questions}})
+
+
+def _answer(sheets: Sheets, record: Record, answered: Sequence[str]) -> None:
+    """Rows of runs that ask nothing, which are most, stay as they are."""
+    number = sheets.get("run_id", record.run or "")
+    row = {} if number is None else sheets.get("run", number)
+    if row.get("questions"):
+        left = {key: question for key, question in row["questions"].items() if key not in answered}
+        sheets.put("run", number, {**row, "questions": left})
 
 
 def _error_code(data: Row) -> str | None:
@@ -366,6 +404,11 @@ FOLDS: Final[Mapping[str, Fold]] = {
     **dict.fromkeys([*STATES, "run.committed"], _run_changed),
     "run.created": _run_created,
     "run.settled": _run_settled,
+    "run.gate_waiting": _gate_waiting,
+    "run.gate_opened": _gate_opened,
+    "step.applying": _step_applying,
+    "step.approved": _step_answered,
+    "step.resolved": _step_answered,
     "action.started": _action_started,
     "action.completed": _action_completed,
     "cleanup.executed": _cleanup_executed,

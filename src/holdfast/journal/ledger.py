@@ -292,7 +292,8 @@ def _row(sheets: Sheets, sheet: str, key: Key) -> Any:
 
 def _run_row(sheets: Sheets, number: int) -> RunRow:
     row = dict(_row(sheets, "run", number))
-    return RunRow(fence=head_of(sheets, row["id"])["fence"], **row)
+    questions = tuple(row.pop("questions", {}).values())
+    return RunRow(fence=head_of(sheets, row["id"])["fence"], questions=questions, **row)
 
 
 def _tags_asked(ending: str | None, plan: str | None, open_only: bool) -> list[str]:

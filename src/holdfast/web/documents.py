@@ -54,6 +54,7 @@ class RunRow(Answer):
     duration_s: float | None
     steps: int
     error: str | None
+    questions: list[str]
 
 
 class Runs(Answer):

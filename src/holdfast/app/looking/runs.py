@@ -54,6 +54,7 @@ def row_document(row: RunRow) -> dict[str, Any]:
         "duration_s": None if row.ended_at is None else round(row.ended_at - row.started_at, 6),
         "steps": row.step_count,
         "error": row.error,
+        "questions": [] if row.ending else list(row.questions),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from holdfast.cli.lines import EMPTY, Line, Span, line, shortened, table
 from holdfast.cli.views import marks
-from holdfast.cli.words import ago, counted, local, took
+from holdfast.cli.words import ago, counted, local, standing, took
 from holdfast.core.times import seconds_of
 
 Document = Mapping[str, Any]
@@ -29,7 +29,7 @@ def runs(found: Documents, now: float) -> Iterator[Line]:
         (
             run["run"],
             Span(run["plan"]["name"], "bold"),
-            marks.state(run["ending"] or run["state"]),
+            marks.state(standing(run)),
             ago(seconds_of(run["started_at"]), now),
             took(run["duration_s"]),
             f"{run['steps']:,}",

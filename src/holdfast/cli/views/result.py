@@ -10,7 +10,7 @@ from holdfast.cli.lines import EMPTY, Line, Span, clean_lines, line, width
 from holdfast.cli.screen import problem_lines
 from holdfast.cli.views import marks
 from holdfast.cli.views.changes import short_digest
-from holdfast.cli.words import ago, local, said, took
+from holdfast.cli.words import ago, local, said, standing, took
 from holdfast.core.times import seconds_of
 
 Document = Mapping[str, Any]
@@ -65,9 +65,8 @@ def left_behind(residue: Sequence[Document]) -> Iterator[Line]:
 
 
 def full(run: Document, now: float, *, everything: bool) -> Iterator[Line]:
-    word = run["ending"] or run["state"]
     started = seconds_of(run["started_at"])
-    yield line(Span(run["plan"]["name"], "bold"), "  ", marks.state(word))
+    yield line(Span(run["plan"]["name"], "bold"), "  ", marks.state(standing(run)))
     facts = {
         "run": run["run"],
         "digest": short_digest(run["plan"]["digest"]),

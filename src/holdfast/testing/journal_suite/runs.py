@@ -38,6 +38,23 @@ class Runs:
         )
         assert again(journal).run("A") == expected
 
+    def test_what_a_run_waits_for_stands_in_its_row_until_it_is_answered(self, journal: Journal, again: Again) -> None:
+        def waits(*events: Event) -> tuple[str, ...]:
+            nonlocal journal
+            journal.append("A", events, at=3.0)
+            journal = again(journal)
+            return row_of(journal, "A").questions
+
+        asking = Event("step.applying", {"attempt": 1, "question": "ask"}, task=0, stage=0, steps=(1,))
+        begin(journal, "A")
+        assert waits(Event("step.applying", {"attempt": 1}, task=0, stage=0, steps=(0,))) == ()
+        assert waits(asking, Event("run.gate_waiting", {"number": 1})) == ("ask", "gate")
+        assert waits(Event("run.gate_opened", {"number": 1})) == ("ask",)
+        assert waits(Event("step.approved", {}, task=0, stage=0, steps=(0,))) == ("ask",)
+        assert waits(Event("step.approved", {}, task=0, stage=0, steps=(1,))) == ()
+        assert waits(asking) == ("ask",)
+        assert waits(Event("step.resolved", {"verdict": "not_applied"}, task=0, stage=0, steps=(0, 1))) == ()
+
     def test_committed_tells_its_ending_itself(self, journal: Journal) -> None:
         for ending in ("committed", "unchanged", "partial"):
             begin(journal, ending)
