@@ -34,7 +34,10 @@ from holdfast.runtime.prepare import Prepared, prepare
 from holdfast.runtime.switches import Switches, guarded_events
 
 LOCK_POLL_S = 0.2
-Waiting = Callable[[LockRow | Waiter], None]  # told whom a run waits for
+LETTING_GO_POLL_S = 0.01
+LETTING_GO_S = 3.0  # so long a run that is over may take to give its locks back
+Holder = LockRow | Waiter
+Waiting = Callable[[Holder], None]  # told whom a run waits for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +138,7 @@ class Session:
     async def _lock(self, run: Run, wishes: Wishes, waiting: Waiting | None) -> list[Problem]:
         """Take everything together, in turn. A run that need not wait leaves no place in the queue behind."""
         journal, keys = self.parts.journal, lock_keys(self.plan)
-        holder = self._in_the_way(run.id, keys)
+        holder = await self._lasting(lambda: self._in_the_way(run.id, keys))
         if holder is None:
             return []
         if not wishes.wait:
@@ -159,21 +162,31 @@ class Session:
                 return await self._drive(run, Book(run.id, ()), Asked(self.parts.clock.now(), "cancel", data))
             await self._rest()
 
-    def _in_the_way(self, run: str, keys: Sequence[str]) -> LockRow | Waiter | None:
+    def _in_the_way(self, run: str, keys: Sequence[str]) -> Holder | None:
         """Whom a run must wait for; where there is nobody, it has its locks now."""
         parts = self.parts
         earlier = queue.before(queue.line(parts.journal, parts.owner.is_alive), run, keys)
-        if earlier is not None:
-            return earlier
-        return parts.journal.lock(run, parts.owner.name, keys, at=parts.clock.now(), dead=self._dead_owners(run))
+        return self._take(run, keys) if earlier is None else earlier
 
-    async def _rest(self) -> None:
+    async def _lasting(self, held: Callable[[], Holder | None]) -> Holder | None:
+        """Who is in the way, and is not just leaving: a run is told to be over a moment before its locks are free."""
+        clock = self.parts.clock
+        until = clock.monotonic() + LETTING_GO_S
+        while (holder := held()) is not None and self._is_over(holder.run) and clock.monotonic() < until:
+            await self._rest(LETTING_GO_POLL_S)
+        return holder
+
+    def _is_over(self, run: str) -> bool:
+        row = self.parts.journal.run(run)
+        return row is not None and row.ending is not None
+
+    async def _rest(self, seconds: float = LOCK_POLL_S) -> None:
         """On an event loop the run that holds the lock may be one of this process: let it go on."""
         if not self.on_loop:
-            return self.parts.clock.pause(LOCK_POLL_S)
+            return self.parts.clock.pause(seconds)
         from asyncio import sleep
 
-        await sleep(LOCK_POLL_S)
+        await sleep(seconds)
 
     def _refuse(self, run: Run, problems: Sequence[Problem]) -> Run:
         self._tell(run, Event("run.refused", {"problems": [problem.plain() for problem in problems]}))
@@ -186,7 +199,7 @@ class Session:
         """Finish what a dead process left: the same fold, the same decisions."""
         parts = self.parts
         run, book = reopen(parts.journal, row, self.plan)
-        self._take_over(row)
+        await self._take_over(row)
         if resume and book.by_step:
             prepared = await prepare(self.plan, self.fleet, self.together)
             pending = {step for step, state in enumerate(run.steps) if state in ("pending", "waiting", "applying", "in_doubt")}
@@ -200,11 +213,16 @@ class Session:
         if is_orphan(row) and verb in FINISHING and "task" not in data:
             return await self.recover(row, resume=FINISHING[verb])
         parts = self.parts
-        run, book = reopen(parts.journal, row, self.plan)
         if verb == "rollback" and row.ending == "unchanged":
             raise Refused(f"the run {row.id} changed nothing", code="wrong_state")
-        refuse(run, verb, data)
-        self._take_over(row)
+        await self._take_over(row)
+        run, book = reopen(parts.journal, row, self.plan)
+        try:
+            refuse(run, verb, data)  # once more: under its locks nobody else changes it
+        except Refused:
+            if run.over:
+                parts.journal.unlock(row.id, at=parts.clock.now())
+            raise
         if verb == "rollback" and self._is_settled(row):
             parts.journal.unlock(row.id, at=parts.clock.now())
             message = f"the before-images of the run {row.id} are no longer held"
@@ -218,7 +236,7 @@ class Session:
     async def let_go(self, row: RunRow) -> None:
         """Drop what undoing this run would need; under its locks, because somebody may be about to undo it."""
         run, book = reopen(self.parts.journal, row, self.plan)
-        self._take_over(row)
+        await self._take_over(row)
         try:
             if not self._is_settled(row):
                 await self.settle(run, book)
@@ -229,14 +247,17 @@ class Session:
         found = self.parts.journal.run(row.id)
         return found is None or found.settled
 
-    def _take_over(self, row: RunRow) -> None:
+    async def _take_over(self, row: RunRow) -> None:
         """From here on commands to the run are commands to this session."""
-        parts = self.parts
-        keys = lock_keys(self.plan)
-        self._heard = max((command.id for command in parts.journal.asked(row.id)), default=0)
-        holder = parts.journal.lock(row.id, parts.owner.name, keys, at=parts.clock.now(), dead=self._dead_owners(row.id))
+        journal, keys = self.parts.journal, lock_keys(self.plan)
+        self._heard = max((command.id for command in journal.asked(row.id)), default=0)
+        holder = await self._lasting(lambda: self._take(row.id, keys))
         if holder is not None:
             raise Refused(locked_by(holder), code="locked")
+
+    def _take(self, run: str, keys: Sequence[str]) -> LockRow | None:
+        parts = self.parts
+        return parts.journal.lock(run, parts.owner.name, keys, at=parts.clock.now(), dead=self._dead_owners(run))
 
     def _dead_owners(self, run: str) -> set[str]:
         """Whose locks are free to be taken. A paused run keeps its locks, whether or not its process lives."""
@@ -305,11 +326,15 @@ class Session:
         self.parts.watch(run, events)
 
     async def _close(self, run: Run, book: Book) -> Result:
-        """The run has an ending: free its locks, and drop what only undo needed where nothing can be undone any more."""
-        parts = self.parts
-        parts.journal.unlock(run.id, at=parts.clock.now())
-        if run.ending == "rolled_back":
-            await self.settle(run, book)
+        """The run has an ending: drop what only undo needed where nothing can be undone any more, and free its locks.
+
+        In this order: whoever gets the locks may try the run again, and make anew what is dropped here.
+        """
+        try:
+            if run.ending == "rolled_back":
+                await self.settle(run, book)
+        finally:
+            self.parts.journal.unlock(run.id, at=self.parts.clock.now())
         return self._result(run)
 
     async def settle(self, run: Run, book: Book) -> None:
