@@ -10,7 +10,7 @@ import pytest
 
 import holdfast
 from holdfast.app.engine import Holdfast
-from holdfast.app.looking.tenants import ledger
+from holdfast.app.looking.tenants import lines
 from holdfast.rollouts import NetworkEndpoint, Rollouts, TenantDeployConfig, validate
 from tests.rollouts.services import Service
 
@@ -122,7 +122,7 @@ def test_x01_and_r01_a_tenant_is_rolled_out_queried_and_rolled_back(serve: Serve
     back = facade.rollback(tenant="acme")
     assert (back.target_type, back.target_id, back.success, back.final_status) == ("TASK", "p1/acme", True, "rolled_back")
     assert service.document == {"version": "4"}
-    assert [line.last_known_good for line in ledger(hf.journal)] == ["4"]
+    assert [line.last_known_good for line in lines(hf.journal)] == ["4"]
 
 
 def test_x06_what_is_complete_cannot_be_retried(serve: Serve, hf: Holdfast) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 import holdfast
 from holdfast.app.engine import Holdfast
-from holdfast.app.looking.tenants import ledger
+from holdfast.app.looking.tenants import lines
 from holdfast.testing.tenant_service import TenantService
 
 Start = Callable[..., TenantService]
@@ -116,7 +116,7 @@ def test_readers_that_never_hear_get_their_old_configuration_back(start: Start, 
     deaf.put("deaf", True)
     result = hf.apply(deploy(deaf))
     assert (result.ending, deaf.version, puts(deaf)) == ("rolled_back", "1", ["PUT 2", "PUT 1"])
-    assert [(line.version, line.last_known_good) for line in ledger(hf.journal)] == [("1", "1")]
+    assert [(line.version, line.last_known_good) for line in lines(hf.journal)] == [("1", "1")]
 
 
 APPLY = "import holdfast, sys\nwith holdfast.open(sys.argv[2]) as hf: hf.apply(holdfast.load(sys.argv[1]))"

@@ -1,4 +1,4 @@
-"""The ledger of tenants: what each runs, and what it last ran well."""
+"""Tenants: what each runs, and what it last ran well."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import holdfast
 from holdfast.app.engine import Holdfast
-from holdfast.app.looking.tenants import Book, ledger
+from holdfast.app.looking.tenants import Tenants, lines
 from holdfast.cli import main
 from tests.rollouts.services import Service
 
@@ -35,7 +35,7 @@ def deploy(*services: Service, version: str, **policy: Any) -> holdfast.Plan:
 
 
 def versions(hf: Holdfast) -> list[tuple[str, Any, Any]]:
-    return [(line.tenant, line.version, line.last_known_good) for line in ledger(hf.journal)]
+    return [(line.tenant, line.version, line.last_known_good) for line in lines(hf.journal)]
 
 
 def test_what_is_in_is_the_last_known_good(serve: Serve, hf: Holdfast) -> None:
@@ -75,12 +75,12 @@ def test_compaction_loses_nothing(serve: Serve, hf: Holdfast) -> None:
     assert versions(hf) == [("t0", "3", "3")]
 
 
-def test_a_book_that_is_asked_again_and_again_says_what_one_read_anew_says(serve: Serve, hf: Holdfast) -> None:
+def test_who_asks_again_and_again_is_told_what_one_who_reads_anew_is_told(serve: Serve, hf: Holdfast) -> None:
     one, other = serve({"version": "1"}), serve({"version": "1"})
-    book = Book(hf.journal)
+    kept = Tenants(hf.journal)
 
     def agrees() -> list[tuple[str, Any, Any]]:
-        assert book.lines() == ledger(hf.journal)
+        assert kept.lines() == lines(hf.journal)
         return versions(hf)
 
     assert agrees() == []
@@ -95,7 +95,7 @@ def test_a_book_that_is_asked_again_and_again_says_what_one_read_anew_says(serve
     assert agrees() == [("t0", "4", "4"), ("t1", "2", "2")]
 
 
-def test_the_command_shows_the_ledger(serve: Serve, hf: Holdfast, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_shows_what_each_tenant_runs(serve: Serve, hf: Holdfast, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     service = serve({"version": "1"})
     hf.apply(deploy(service, version="2"))
     state = str(tmp_path / "state")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.triggers.agenda import Agenda
-from holdfast.triggers.conditions import Parent, Resource, holds, is_protected, matches, resources_in
+from holdfast.triggers.conditions import Finding, Parent, holds, is_protected, matches, resources_in
 from holdfast.triggers.definitions import Condition, Match
 from holdfast.triggers.patterns import any_fits, fits
 from holdfast.triggers.sources import listed
@@ -80,29 +80,29 @@ def test_conditions_of_watchers(condition: Condition, value: Value, failures: in
 @pytest.mark.parametrize(
     ("condition", "resource", "expected"),
     [
-        (Match(stale=60), Resource(id="x", age=60), True),
-        (Match(stale=60), Resource(id="x", age=59.9), False),
-        (Match(stale=0), Resource(id="x"), False),
-        (Match(attempts=3), Resource(id="x", attempts=3), True),
-        (Match(attempts=3), Resource(id="x", attempts=2), False),
-        (Match(attempts=1), Resource(id="x"), False),
-        (Match(terminal_for=60), Resource(id="x", state="failed", age=60), True),
-        (Match(terminal_for=60), Resource(id="x", state="failed", age=100, ended_for=59), False),
-        (Match(terminal_for=60), Resource(id="x", state="rolled_back", ended_for=60), True),
-        (Match(terminal_for=60), Resource(id="x", state="running", age=100), False),
-        (Match(terminal_for=0), Resource(id="x", age=100), False),
-        (Match(matches="old"), Resource(id="x", texts=["an old thing"]), True),
-        (Match(matches="old"), Resource(id="new"), False),
-        (Match(matches="old"), Resource(id="cold"), True),
-        (Match(stale=60, attempts=3), Resource(id="x", age=60, attempts=3), True),
-        (Match(stale=60, attempts=3), Resource(id="x", age=60, attempts=1), False),
-        (Match(orphaned=True), Resource(id="x", parent=Parent.NONE), True),
-        (Match(orphaned=True), Resource(id="x", parent=Parent.SOME), False),
-        (Match(orphaned=True), Resource(id="x", parent=Parent.UNKNOWN), False),
+        (Match(stale=60), Finding(id="x", age=60), True),
+        (Match(stale=60), Finding(id="x", age=59.9), False),
+        (Match(stale=0), Finding(id="x"), False),
+        (Match(attempts=3), Finding(id="x", attempts=3), True),
+        (Match(attempts=3), Finding(id="x", attempts=2), False),
+        (Match(attempts=1), Finding(id="x"), False),
+        (Match(terminal_for=60), Finding(id="x", state="failed", age=60), True),
+        (Match(terminal_for=60), Finding(id="x", state="failed", age=100, ended_for=59), False),
+        (Match(terminal_for=60), Finding(id="x", state="rolled_back", ended_for=60), True),
+        (Match(terminal_for=60), Finding(id="x", state="running", age=100), False),
+        (Match(terminal_for=0), Finding(id="x", age=100), False),
+        (Match(matches="old"), Finding(id="x", texts=["an old thing"]), True),
+        (Match(matches="old"), Finding(id="new"), False),
+        (Match(matches="old"), Finding(id="cold"), True),
+        (Match(stale=60, attempts=3), Finding(id="x", age=60, attempts=3), True),
+        (Match(stale=60, attempts=3), Finding(id="x", age=60, attempts=1), False),
+        (Match(orphaned=True), Finding(id="x", parent=Parent.NONE), True),
+        (Match(orphaned=True), Finding(id="x", parent=Parent.SOME), False),
+        (Match(orphaned=True), Finding(id="x", parent=Parent.UNKNOWN), False),
     ],
 )
 def test_conditions_of_scanners_hold_from_the_limit_on_and_never_for_what_nobody_knows(
-    condition: Match, resource: Resource, expected: bool
+    condition: Match, resource: Finding, expected: bool
 ) -> None:
     """S05, S12"""
     assert matches(condition, resource) is expected
@@ -137,7 +137,7 @@ def test_a_list_of_nonsense_is_an_error_and_not_an_empty_list(given: object) -> 
     [("file:/srv/keep", True), ("/srv/keep", True), ("/srv/*", True), ("kee?", True), ("keeper", False)],
 )
 def test_protection_goes_by_id_path_or_last_name(pattern: str, expected: bool) -> None:
-    assert is_protected(Resource(id="file:/srv/keep"), [pattern]) is expected
+    assert is_protected(Finding(id="file:/srv/keep"), [pattern]) is expected
 
 
 @pytest.mark.parametrize(

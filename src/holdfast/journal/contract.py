@@ -75,7 +75,7 @@ class LockRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandRow:
     """What somebody asked of a run, from whichever process."""
 
     id: int  # counts from 1 within the run
@@ -145,8 +145,8 @@ class Journal(Protocol):
         ...
 
     # -- commands to runs
-    def ask(self, run: str, verb: str, data: Mapping[str, Any], *, at: float) -> Command: ...
-    def asked(self, run: str, after: int = 0) -> Sequence[Command]: ...
+    def ask(self, run: str, verb: str, data: Mapping[str, Any], *, at: float) -> CommandRow: ...
+    def asked(self, run: str, after: int = 0) -> Sequence[CommandRow]: ...
 
     # -- small named documents that are not facts: checkpoints' states, trigger states, saved previews
     def put(self, shelf: str, name: str, document: bytes) -> None: ...

@@ -14,7 +14,7 @@ from holdfast.core.errors import Refused
 from holdfast.core.events import Event, Outline
 from holdfast.journal.chain import corrupt
 from holdfast.journal.conflicts import conflicts, overdrawn
-from holdfast.journal.contract import Command, LockRow, Persisted, Record, RunRow
+from holdfast.journal.contract import CommandRow, LockRow, Persisted, Record, RunRow
 from holdfast.journal.firing import ACTION, SHEET, TRIGGER, all_standing
 from holdfast.journal.folds import ENDINGS, NO_HEAD, count, fold, head_of, number_of, run_ids, tag_of
 from holdfast.journal.records import check
@@ -210,18 +210,18 @@ class Ledger(ABC):
 
     # -- commands to runs
 
-    def ask(self, run: str, verb: str, data: Mapping[str, Any], *, at: float) -> Command:
+    def ask(self, run: str, verb: str, data: Mapping[str, Any], *, at: float) -> CommandRow:
         with self._writing(False) as sheets:
             number = (sheets.get("@asked", run) or 0) + 1
             sheets.put("@asked", run, number)
             sheets.put(f"@asked:{run}", number, {"verb": verb, "data": dict(data), "at": at})
-            return Command(number, run, verb, data, at)
+            return CommandRow(number, run, verb, data, at)
 
-    def asked(self, run: str, after: int = 0) -> Sequence[Command]:
+    def asked(self, run: str, after: int = 0) -> Sequence[CommandRow]:
         with self._reading() as sheets:
             last = sheets.get("@asked", run) or 0
             rows = [(number, _row(sheets, f"@asked:{run}", number)) for number in range(after + 1, last + 1)]
-            return [Command(number, run, row["verb"], row["data"], row["at"]) for number, row in rows]
+            return [CommandRow(number, run, row["verb"], row["data"], row["at"]) for number, row in rows]
 
     # -- execution tracking
 

@@ -33,8 +33,8 @@ _WORDS: Final = {
     "object": "a mapping",
     "null": "nothing",
 }
-Change = Callable[[str], str | Misplaced]
-Walk = Callable[[Any, tuple[str, ...], Change, Spot, list[Problem]], Any]
+Rewrite = Callable[[str], str | Misplaced]
+Walk = Callable[[Any, tuple[str, ...], Rewrite, Spot, list[Problem]], Any]
 Texts = Callable[[str], Any]  # the same argument with numbers in references written out; BROKEN if there are none
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -96,7 +96,7 @@ def sound(shape: Shape[Any], made: Any, spot: Spot, found: list[Problem]) -> Non
         found.append(spot.into(shape.name if name == shape.main else name).problem(flaw.code, flaw.message, flaw.hint))
 
 
-def rewrite(value: Any, way: tuple[str, ...], change: Change, spot: Spot, found: list[Problem]) -> Any:
+def rewrite(value: Any, way: tuple[str, ...], change: Rewrite, spot: Spot, found: list[Problem]) -> Any:
     """The value with every path in it changed: a text, a list of texts, or what a way leads to inside a mapping."""
     if way:
         if type(value) is not dict or way[0] not in value:
@@ -115,7 +115,7 @@ def rewrite(value: Any, way: tuple[str, ...], change: Change, spot: Spot, found:
     return BROKEN
 
 
-def rewrite_secrets(value: Any, _: tuple[str, ...], change: Change, spot: Spot, found: list[Problem]) -> Any:
+def rewrite_secrets(value: Any, _: tuple[str, ...], change: Rewrite, spot: Spot, found: list[Problem]) -> Any:
     """The value with every reference to a secret in it changed, however deep it stands."""
     if type(value) is list:
         entries = [rewrite_secrets(item, (), change, spot.into(number), found) for number, item in enumerate(value)]

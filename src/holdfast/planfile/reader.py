@@ -20,7 +20,7 @@ from holdfast.planfile.paths import Anchor
 from holdfast.planfile.source import Source, Spot, meant
 from holdfast.planfile.steps import StepReader
 from holdfast.planfile.targets import BUILT_IN, read_targets
-from holdfast.planfile.tasks import Copy, StageText, TaskReader
+from holdfast.planfile.tasks import StageText, TaskReader, TaskText
 from holdfast.planfile.variables import Allowance, Scope, Variables
 
 STEPS_MAX: Final = 1_000_000
@@ -35,7 +35,7 @@ class _Draft:
 
     __slots__ = ("copy", "needing", "own", "stages")
 
-    def __init__(self, copy: Copy) -> None:
+    def __init__(self, copy: TaskText) -> None:
         self.copy = copy
         self.stages: list[Stage] = []
         self.own: dict[str, str] = {}  # ids as written in this copy -> as they are
@@ -142,7 +142,7 @@ class _Reader:
         short = {key: self.raw[key] for key in ("stages", "steps") if isinstance(self.raw.get(key), list)}
         return [({"name": MAIN, **short}, self.spot)] if short else []
 
-    def _draft(self, copy: Copy, reader: StepReader) -> _Draft:
+    def _draft(self, copy: TaskText, reader: StepReader) -> _Draft:
         draft = _Draft(copy)
         for text in copy.stages:
             if any(stage.name == text.name for stage in draft.stages):

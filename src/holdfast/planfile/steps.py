@@ -16,7 +16,7 @@ from holdfast.core.errors import Problem
 from holdfast.core.plan import ONCE, Step
 from holdfast.kinds.contract import Kind
 from holdfast.kinds.registry import kind_of, names
-from holdfast.planfile.arguments import Change, Shape, Texts, Walk, fill, rewrite, rewrite_secrets, shape_of
+from holdfast.planfile.arguments import Rewrite, Shape, Texts, Walk, fill, rewrite, rewrite_secrets, shape_of
 from holdfast.planfile.layout import StepLayout, listed
 from holdfast.planfile.paths import Anchor, away
 from holdfast.planfile.source import Spot, meant
@@ -152,7 +152,7 @@ class StepReader:
             self._change(shape, given, (name,), self.anchor.secret, spot, rewrite_secrets)
 
     def _change(
-        self, shape: Shape[Kind], given: dict[str, Any], way: tuple[str, ...], change: Change, spot: Spot, walk: Walk = rewrite
+        self, shape: Shape[Kind], given: dict[str, Any], way: tuple[str, ...], change: Rewrite, spot: Spot, walk: Walk = rewrite
     ) -> None:
         name, *rest = way
         value = given.get(name)

@@ -28,7 +28,7 @@ class StageText(NamedTuple):
     spot: Spot  # of the list of steps
 
 
-class Copy(NamedTuple):
+class TaskText(NamedTuple):
     """One task as it will run, its steps not yet read."""
 
     name: str
@@ -44,7 +44,7 @@ class Copy(NamedTuple):
     spot: Spot
 
 
-class Entry(NamedTuple):
+class Repetition(NamedTuple):
     """One repetition of a task: its fields, and the key that tells it from the others."""
 
     key: str | None = None
@@ -58,7 +58,7 @@ class TaskReader:
         self.found = found
         self.literal = literal  # everything is expanded already
 
-    def copies(self, raw: Any, scope: Scope, spot: Spot, usual: Sequence[str]) -> Iterator[Copy]:
+    def copies(self, raw: Any, scope: Scope, spot: Spot, usual: Sequence[str]) -> Iterator[TaskText]:
         """The tasks that one entry of `tasks` stands for; `usual` are the targets of a task that names none."""
         if not isinstance(raw, dict):
             self.found.append(spot.problem("invalid_value", "a task is a mapping with a `name` and `stages`"))
@@ -81,7 +81,7 @@ class TaskReader:
                 self.found.append(spot.problem("unknown_target", f"there is no target `{name}`", meant(name, self.targets)))
         return [name for name in wanted if name in self.targets]
 
-    def _copy(self, raw: dict[str, Any], entry: Entry, suffix: str, target: str, scope: Scope, spot: Spot) -> Copy:
+    def _copy(self, raw: dict[str, Any], entry: Repetition, suffix: str, target: str, scope: Scope, spot: Spot) -> TaskText:
         head = {key: value for key, value in raw.items() if key not in _BELOW and key != "each"}
         given = self._arguments(head, scope, spot) | {key: raw[key] for key in _BELOW if key in raw}
         task = fill(_TASK, given, spot, self.found)
@@ -89,10 +89,10 @@ class TaskReader:
         if task is None:
             name = given.get("name")
             base = name if isinstance(name, str) else MAIN
-            return Copy(base + suffix, base, suffix, target, (), (), (), entry.key, stages, scope, spot)
+            return TaskText(base + suffix, base, suffix, target, (), (), (), entry.key, stages, scope, spot)
         key = task.tenant if entry.key is None else entry.key
         needs = listed(task.needs)
-        return Copy(task.name + suffix, task.name, suffix, target, needs, task.keys, task.shares, key, stages, scope, spot)
+        return TaskText(task.name + suffix, task.name, suffix, target, needs, task.keys, task.shares, key, stages, scope, spot)
 
     def _stages(self, raw: Mapping[str, Any], scope: Scope, spot: Spot) -> list[StageText]:
         stages, steps = raw.get("stages"), raw.get("steps")
@@ -115,7 +115,7 @@ class TaskReader:
 
     # -- each
 
-    def _entries(self, raw: Mapping[str, Any], scope: Scope, spot: Spot) -> list[Entry]:
+    def _entries(self, raw: Mapping[str, Any], scope: Scope, spot: Spot) -> list[Repetition]:
         each = self._expanded(raw.get("each"), scope, spot.into("each"))
         if each is None:
             if "key" in raw:
@@ -123,7 +123,7 @@ class TaskReader:
                     "invalid_value", "`key` says which field of `each` is the key, and there is none"
                 )
                 self.found.append(problem)
-            return [Entry()]
+            return [Repetition()]
         inside = spot.into("each")
         if isinstance(each, dict):
             inside, each = self._from_file(each, inside)
@@ -156,9 +156,9 @@ class TaskReader:
         self.found += source.problems
         return Spot(source), source.value
 
-    def _keyed(self, each: list[dict[str, Any]], field: Any, spot: Spot) -> list[Entry]:
+    def _keyed(self, each: list[dict[str, Any]], field: Any, spot: Spot) -> list[Repetition]:
         name = field if isinstance(field, str) else next(iter(each[0]), "") if each else ""
-        entries: dict[str, Entry] = {}
+        entries: dict[str, Repetition] = {}
         for number, fields in enumerate(each):
             inside = spot.into(number)
             if name not in fields:
@@ -172,7 +172,7 @@ class TaskReader:
             elif text in entries:
                 self.found.append(inside.into(name).problem("duplicate_id", f"two entries have the key `{text}`", _ANOTHER_KEY))
             else:
-                entries[text] = Entry(text, fields)
+                entries[text] = Repetition(text, fields)
         return list(entries.values())
 
     def _expanded(self, value: Any, scope: Scope, spot: Spot) -> Any:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from holdfast.triggers.conditions import Resource
+from holdfast.triggers.conditions import Finding
 from holdfast.triggers.definitions import Cleanup
 
 ATTIC: Final = "attic"  # the task that makes the directory of an archive
@@ -17,7 +17,7 @@ class Job(NamedTuple):
     """One resource, and what is done to it."""
 
     task: str
-    resource: Resource
+    resource: Finding
     steps: Sequence[Mapping[str, Any]]
 
 
@@ -25,7 +25,7 @@ def plan_name(scanner: str) -> str:
     return "scanner-" + re.sub(r"[^a-z0-9]+", "-", scanner.lower()).strip("-")
 
 
-def job_of(number: int, resource: Resource, cleanup: Cleanup, taken: set[str], stamp: str) -> Job:
+def job_of(number: int, resource: Finding, cleanup: Cleanup, taken: set[str], stamp: str) -> Job:
     """For a file. Where something of its name is in the archive already, the time is added to the name."""
     task = f"r{number}"
     path = path_of(resource)
@@ -36,14 +36,14 @@ def job_of(number: int, resource: Resource, cleanup: Cleanup, taken: set[str], s
     return Job(task, resource, [{"move": literal(path), "to": literal(there), "id": task}])
 
 
-def kept_run(number: int, resource: Resource, directory: str, document: str) -> Job:
+def kept_run(number: int, resource: Finding, directory: str, document: str) -> Job:
     """For a run: what is known of it, as a file in the archive."""
     task = f"r{number}"
     path = kept_at(directory, resource)
     return Job(task, resource, [{"file": literal(path), "content": literal(document), "mode": "0600", "id": task}])
 
 
-def kept_at(directory: str, resource: Resource) -> str:
+def kept_at(directory: str, resource: Finding) -> str:
     return posixpath.join(directory, f"{path_of(resource)}.json")
 
 
@@ -59,7 +59,7 @@ def document(scanner: str, cleanup: Cleanup, jobs: Sequence[Job]) -> Mapping[str
     }
 
 
-def path_of(resource: Resource) -> str:
+def path_of(resource: Finding) -> str:
     return resource.id.partition(":")[2]
 
 

@@ -57,7 +57,7 @@ class Parent(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
+class Finding:
     """One thing that a scanner found."""
 
     id: str
@@ -75,11 +75,11 @@ class Resource:
         return {"resource_id": self.id, "age_s": age, "attempts": self.attempts, "state": self.state}
 
 
-def matches(wanted: Match, found: Resource) -> bool:
+def matches(wanted: Match, found: Finding) -> bool:
     return all(_asked(wanted, found))
 
 
-def _asked(wanted: Match, found: Resource) -> Iterator[bool]:
+def _asked(wanted: Match, found: Finding) -> Iterator[bool]:
     if wanted.stale is not None:
         yield found.age is not None and found.age >= wanted.stale
     if wanted.terminal_for is not None:
@@ -93,14 +93,14 @@ def _asked(wanted: Match, found: Resource) -> Iterator[bool]:
         yield found.parent is (Parent.NONE if wanted.orphaned else Parent.SOME)
 
 
-def is_protected(found: Resource, patterns: Iterable[str]) -> bool:
+def is_protected(found: Finding, patterns: Iterable[str]) -> bool:
     """By its id, its path, or the last part of that."""
     path = found.id.partition(":")[2] or found.id
     names = (found.id, path, path.rsplit("/", 1)[-1])
     return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
 
 
-def resources_in(given: Any) -> Iterator[Resource]:
+def resources_in(given: Any) -> Iterator[Finding]:
     """A JSON array of `{id, age_seconds, attempts, holder, state, parent, ...}`; what has no id is an error."""
     if isinstance(given, Mapping):  # one list in an object, as our own documents have it
         lists = [value for value in given.values() if isinstance(value, list)]
@@ -110,10 +110,10 @@ def resources_in(given: Any) -> Iterator[Resource]:
     if not isinstance(given, list):
         raise ValueError("it is not a list")
     for item in given:
-        yield Resource(id=str(item)) if isinstance(item, (str, int)) else _resource(item)
+        yield Finding(id=str(item)) if isinstance(item, (str, int)) else _resource(item)
 
 
-def _resource(item: Any) -> Resource:
+def _resource(item: Any) -> Finding:
     name = (
         next((item[key] for key in ("id", "resource_id", "name") if item.get(key)), None) if isinstance(item, Mapping) else None
     )
@@ -121,7 +121,7 @@ def _resource(item: Any) -> Resource:
         raise ValueError("an entry has no `id`")
     parents = [item[key] for key in ("parent_id", "parent") if key in item]
     attempts = item.get("attempts")
-    return Resource(
+    return Finding(
         id=str(name),
         age=_seconds(item.get("age_seconds")),
         attempts=attempts if isinstance(attempts, int) and not isinstance(attempts, bool) else None,

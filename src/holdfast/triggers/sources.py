@@ -21,7 +21,7 @@ from holdfast.drivers.plain_http import NotHttp, Response, get
 from holdfast.drivers.secrets import Secrets
 from holdfast.journal.contract import Journal, LockRow, RunRow
 from holdfast.triggers.commands import run_command
-from holdfast.triggers.conditions import Parent, Resource, resources_in
+from holdfast.triggers.conditions import Finding, Parent, resources_in
 from holdfast.triggers.definitions import Source
 from holdfast.triggers.patterns import fits
 from holdfast.triggers.values import Value, value_of
@@ -116,7 +116,7 @@ class Sources:
 
     # -- resources
 
-    async def resources(self, source: Source) -> list[Resource]:
+    async def resources(self, source: Source) -> list[Finding]:
         try:
             async with asyncio.timeout(_patience(source)):
                 return await self._resources(source)
@@ -125,7 +125,7 @@ class Sources:
         except (OSError, ValueError, NotHttp) as error:
             raise WorldError(f"the source failed: {_why(error)}", code="io_error") from None
 
-    async def _resources(self, source: Source) -> list[Resource]:
+    async def _resources(self, source: Source) -> list[Finding]:
         match source.type:
             case "command":
                 return listed(await self._printed(source, LIST_BYTES_MAX))
@@ -141,7 +141,7 @@ class Sources:
                 return [self._run(row) for row in rows]
         raise WorldError(f"`{source.type}` does not list resources", code="unsupported")
 
-    def _lock(self, lock: LockRow, paused: set[str]) -> Resource:
+    def _lock(self, lock: LockRow, paused: set[str]) -> Finding:
         alive = self._is_alive(lock.owner)
         used = (
             f"its run {lock.run} is being executed"
@@ -150,7 +150,7 @@ class Sources:
             if lock.run in paused
             else None
         )
-        return Resource(
+        return Finding(
             id=f"lock:{lock.id}",
             age=self._now() - lock.since,
             parent=Parent.NONE if used is None else Parent.SOME,
@@ -159,9 +159,9 @@ class Sources:
             facts={"holder": lock.run, "owner": lock.owner},
         )
 
-    def _run(self, row: RunRow) -> Resource:
+    def _run(self, row: RunRow) -> Finding:
         ended_for = None if row.ended_at is None else self._now() - row.ended_at
-        return Resource(
+        return Finding(
             id=f"run:{row.id}",
             age=self._now() - row.started_at,
             state=row.ending or row.state,
@@ -177,16 +177,16 @@ def _patience(source: Source) -> float | None:
     return None if source.command is not None else source.timeout
 
 
-def listed(text: str) -> list[Resource]:
+def listed(text: str) -> list[Finding]:
     """A JSON array, or one id per line."""
     if text.lstrip()[:1] in ("[", "{"):
         return list(resources_in(json.loads(text)))
-    return [Resource(id=line.strip()) for line in text.splitlines() if line.strip()]
+    return [Finding(id=line.strip()) for line in text.splitlines() if line.strip()]
 
 
-def found_files(pattern: str, now: float) -> Iterator[Resource]:
+def found_files(pattern: str, now: float) -> Iterator[Finding]:
     for path in sorted(glob.iglob(pattern, recursive=True)):
-        yield Resource(id=f"file:{path}", age=_age(path, now), texts=(path,), facts={"path": path})
+        yield Finding(id=f"file:{path}", age=_age(path, now), texts=(path,), facts={"path": path})
 
 
 def _age(path: str, now: float) -> float | None:

@@ -31,7 +31,7 @@ def application(
     others = [Path(path, app) for path, app in more.items()]
     app = Starlette(routes=[*doors, *others, login])
     app.router.redirect_slashes = False  # a redirect would be an answer before anybody was let in
-    app.router.default = Rest(gate, Pages.shipped())  # also for what does not look like a path at all
+    app.router.default = Unrouted(gate, Pages.shipped())  # also for what does not look like a path at all
     return app
 
 
@@ -65,7 +65,7 @@ class Login:
 _HINT: Final = "`holdfast serve` prints a new one each time it starts"
 
 
-class Rest:
+class Unrouted:
     """Everything that is in no table: a page or its parts, which hold no data; else nothing is here."""
 
     def __init__(self, gate: Gate, pages: Pages) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from holdfast.app.serving.tokens import Caller, Tokens
 from holdfast.web.refusals import Denied
-from holdfast.web.sessions import Session, Sessions
+from holdfast.web.sessions import BrowserSession, Sessions
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SAFE: Final = frozenset({"GET", "HEAD"})
@@ -42,7 +42,7 @@ class Gate:
         if origin is not None and origin.lower() not in [f"{scheme}://{host.lower()}" for scheme in self._schemes]:
             raise Denied(403, "wrong_origin", "pages of another origin may not ask this server")
 
-    def enter(self, method: str, headers: Headers, cookies: Mapping[str, str]) -> tuple[Caller, Session | None]:
+    def enter(self, method: str, headers: Headers, cookies: Mapping[str, str]) -> tuple[Caller, BrowserSession | None]:
         """Who asks: by a token, or by a session of a browser."""
         scheme, _, secret = headers.get("authorization", "").partition(" ")
         if scheme:
@@ -56,7 +56,7 @@ class Gate:
         self._check_page(method, headers, session)
         return session.caller, session
 
-    def _check_page(self, method: str, headers: Headers, session: Session) -> None:
+    def _check_page(self, method: str, headers: Headers, session: BrowserSession) -> None:
         """A cookie comes by itself: the page that asks must be ours."""
         ours = headers.get("sec-fetch-site") == "same-origin"  # browsers name no origin when they only read
         if "origin" not in headers and not (ours and method in SAFE):

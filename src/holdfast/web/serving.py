@@ -14,7 +14,7 @@ from holdfast.app.home import Home
 from holdfast.app.looking import picture, runs
 from holdfast.app.looking.reading import Reading
 from holdfast.app.looking.tail import tenants_of
-from holdfast.app.looking.tenants import Book
+from holdfast.app.looking.tenants import Tenants
 from holdfast.app.plans.confine import Bounds
 from holdfast.app.plans.kept import KeptPlans
 from holdfast.app.serving.tokens import Caller
@@ -80,7 +80,7 @@ class Serving:
         self.description = description
         self.attending = attending
         self.kept = KeptPlans.of(desk.parts)
-        self.ledger = Book(reading.journal)
+        self.tenants = Tenants(reading.journal)
         self.tenants_of = lru_cache(RUNS_KNOWN_MAX)(self._tenants_of)
         self.plan_of = lru_cache(PLANS_KNOWN_MAX)(desk.plan_of)
 

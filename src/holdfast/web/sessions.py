@@ -23,7 +23,7 @@ Random = Callable[[int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class BrowserSession:
     caller: Caller
     csrf: str
     until: float
@@ -38,7 +38,7 @@ class Sessions:
         self._clock = clock
         self._random_bytes = random_bytes
         self._codes: dict[str, tuple[Caller, float]] = {}  # by digest: nobody who reads memory could use them
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, BrowserSession] = {}
 
     def invite(self, caller: Caller) -> str:
         """A code that opens one session, once, soon."""
@@ -54,12 +54,12 @@ class Sessions:
         if len(self._sessions) >= SESSIONS_MAX:
             del self._sessions[next(iter(self._sessions))]
         cookie = self._random_bytes(TOKEN_BYTES).hex()
-        self._sessions[digest_of(cookie)] = Session(
+        self._sessions[digest_of(cookie)] = BrowserSession(
             caller, self._random_bytes(TOKEN_BYTES).hex(), self._clock.monotonic() + SESSION_S
         )
         return cookie
 
-    def find(self, cookie: str) -> Session | None:
+    def find(self, cookie: str) -> BrowserSession | None:
         digest = digest_of(cookie)
         session = self._sessions.get(digest)
         if session is not None and self._clock.monotonic() > session.until:

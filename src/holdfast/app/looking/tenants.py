@@ -1,4 +1,4 @@
-"""What every tenant runs, and what it last ran well: a ledger folded from the journal.
+"""What every tenant runs, and what it last ran well: one line for each document, folded from the journal.
 
 A tenant is the key of a task, and its resources are the configuration documents that the task writes. The last known
 good version changes only when a run that wrote one is in, or when one was put back and its task is rolled back.
@@ -52,20 +52,20 @@ class Said(NamedTuple):
     good: Any  # AS_BEFORE: it proves no version
 
 
-def ledger(journal: Journal) -> Sequence[Line]:
-    """One line for each document of each tenant."""
-    return Book(journal).lines()
+def lines(journal: Journal) -> Sequence[Line]:
+    """One for each document of each tenant."""
+    return Tenants(journal).lines()
 
 
 def keep(journal: Journal) -> None:
-    """Write the ledger down, before the records of runs go."""
-    lines = [asdict(line) for line in ledger(journal)]
-    if lines:
-        journal.put(SHELF, NAME, msgspec.json.encode(lines))
+    """Write the lines down, before the records of runs go."""
+    kept = [asdict(line) for line in lines(journal)]
+    if kept:
+        journal.put(SHELF, NAME, msgspec.json.encode(kept))
 
 
-class Book:
-    """The ledger, for whoever asks again and again: of all runs only those are read anew that went on since."""
+class Tenants:
+    """The same lines, for whoever asks again and again: of all runs only those are read anew that went on since."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from holdfast.app.triggering.triggers import Triggers, armed_since, is_enabled
-from holdfast.app.triggering.watching import Memory
+from holdfast.app.triggering.watching import Remembered
 from holdfast.core.errors import HoldfastError, Refused
 from holdfast.core.events import Event
 from holdfast.journal.contract import Record
@@ -49,7 +49,7 @@ class TriggerLoop:
         self._journal = triggers.engine.journal
         self._tell = tell
         self._agenda = Agenda()
-        self._memories: dict[str, Memory] = {}
+        self._memories: dict[str, Remembered] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}  # triggers that are being looked at
         self._flights: dict[str, asyncio.Task[None]] = {}  # what cron fired, until its end
         self._pending: dict[str, list[float]] = {}  # of crons whose flight has not ended: times that wait for it
@@ -211,7 +211,7 @@ class TriggerLoop:
             scan = await self._triggers.scanning.scan(trigger)
             self.failed.extend(f"{trigger.name}: {error}" for error in [scan.error, *scan.done.values()] if error)
             return self._engine.clock.now() + trigger.interval
-        memory = self._memories.setdefault(trigger.name, Memory())
+        memory = self._memories.setdefault(trigger.name, Remembered())
         return (await self._triggers.watching.check(trigger, memory)).next_at
 
     # -- cron

@@ -24,7 +24,7 @@ from holdfast.planfile import parse
 from holdfast.planfile.marks import is_unicode
 from holdfast.triggers import cleaning
 from holdfast.triggers.cleaning import Job
-from holdfast.triggers.conditions import Resource, is_protected, matches
+from holdfast.triggers.conditions import Finding, is_protected, matches
 from holdfast.triggers.definitions import Scanner
 from holdfast.triggers.sources import Sources, found_files
 
@@ -36,7 +36,7 @@ class Scan:
     """What one scan found and did."""
 
     scanner: Scanner
-    matched: list[Resource] = field(default_factory=list)
+    matched: list[Finding] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)  # by id: why nothing was done
     done: dict[str, str | None] = field(default_factory=dict)  # by id: the error, or None
     more: int = 0  # that wait for the next scan
@@ -51,7 +51,7 @@ class Scan:
             "error": self.error,
         }
 
-    def _row(self, resource: Resource) -> dict[str, Any]:
+    def _row(self, resource: Finding) -> dict[str, Any]:
         verb = self.scanner.cleanup.verb
         row = {**resource.plain(), "action": self.scanner.cleanup.what if verb == "action" else verb}
         if resource.id in self.left:
@@ -95,7 +95,7 @@ class Scanning:
         scan.matched = [each for each in hits if each.id not in late]
         scan.left = {each.id: each.in_use for each in hits if each.in_use is not None}
 
-    def _is_wanted(self, scanner: Scanner, found: Resource) -> bool:
+    def _is_wanted(self, scanner: Scanner, found: Finding) -> bool:
         """Neither protected, nor done already, nor what the clean-up itself stands on."""
         if is_protected(found, scanner.protect):
             return False
@@ -110,7 +110,7 @@ class Scanning:
             return not own and not os.path.lexists(cleaning.kept_at(scanner.cleanup.what, found))
         return True
 
-    async def _clean(self, scan: Scan, todo: Sequence[Resource]) -> None:
+    async def _clean(self, scan: Scan, todo: Sequence[Finding]) -> None:
         scanner = scan.scanner
         through_engine = scanner.cleanup.verb == "archive" or (scanner.source.type, scanner.cleanup.verb) == ("files", "delete")
         async for resource, error in self._applied(scan, todo) if through_engine else self._each(scan, todo):
@@ -125,13 +125,13 @@ class Scanning:
     def _tell(self, type_: str, **data: Any) -> None:
         self._engine.journal.append(None, [Event(type_, data)], at=self._engine.clock.now())
 
-    def _leave(self, scan: Scan, resource: Resource, why: str) -> None:
+    def _leave(self, scan: Scan, resource: Finding, why: str) -> None:
         scan.left[resource.id] = why
         self._tell("trigger.skipped", name=scan.scanner.name, why=f"{resource.id}: {why}")
 
     # -- one after the other: releases and actions
 
-    async def _each(self, scan: Scan, todo: Sequence[Resource]) -> AsyncIterator[tuple[Resource, str | None]]:
+    async def _each(self, scan: Scan, todo: Sequence[Finding]) -> AsyncIterator[tuple[Finding, str | None]]:
         for resource in todo:
             try:
                 again = await self._again(scan.scanner, resource)
@@ -142,13 +142,13 @@ class Scanning:
             except HoldfastError as error:
                 yield resource, error.message
 
-    async def _again(self, scanner: Scanner, resource: Resource) -> Resource | None:
+    async def _again(self, scanner: Scanner, resource: Finding) -> Finding | None:
         """The same resource as it is now, if its condition still holds and nobody uses it."""
         found = await self._sources.resources(scanner.source)
         again = next((each for each in found if each.id == resource.id), None)
         return again if again is not None and again.in_use is None and matches(scanner.condition, again) else None
 
-    async def _release_or_fire(self, scanner: Scanner, resource: Resource) -> str | None:
+    async def _release_or_fire(self, scanner: Scanner, resource: Finding) -> str | None:
         """Why it failed."""
         name = cleaning.path_of(resource)
         if scanner.cleanup.verb == "action":
@@ -167,7 +167,7 @@ class Scanning:
 
     # -- in one run: files, and archives of runs
 
-    async def _applied(self, scan: Scan, todo: Sequence[Resource]) -> AsyncIterator[tuple[Resource, str | None]]:
+    async def _applied(self, scan: Scan, todo: Sequence[Finding]) -> AsyncIterator[tuple[Finding, str | None]]:
         jobs = []
         for number, resource in enumerate(todo, start=1):
             try:
@@ -177,7 +177,7 @@ class Scanning:
         async for found in self._carried_out(scan, jobs):
             yield found
 
-    def _job(self, scanner: Scanner, number: int, resource: Resource) -> Job:
+    def _job(self, scanner: Scanner, number: int, resource: Finding) -> Job:
         cleanup = scanner.cleanup
         if not is_unicode(resource.id):
             raise WorldError("its name is not UTF-8, so no plan can name it", code="unsupported")
@@ -190,7 +190,7 @@ class Scanning:
         taken = {there} if cleanup.what and os.path.lexists(there) else set()
         return cleaning.job_of(number, resource, cleanup, taken, stamp)
 
-    async def _carried_out(self, scan: Scan, jobs: list[Job]) -> AsyncIterator[tuple[Resource, str | None]]:
+    async def _carried_out(self, scan: Scan, jobs: list[Job]) -> AsyncIterator[tuple[Finding, str | None]]:
         """What cannot be done is taken out, until the rest can; then everything is looked at once more, and applied."""
         source = f"scanner:{scan.scanner.name}"
         while jobs:
@@ -221,7 +221,7 @@ class Scanning:
             why = errors.get(job.task) or f"the run {result.run} ended {result.ending}"
             yield job.resource, None if job.task in finished else why
 
-    def _still(self, scanner: Scanner, resource: Resource) -> bool:
+    def _still(self, scanner: Scanner, resource: Finding) -> bool:
         if scanner.source.type != "files":
             return True  # a run that ended stays as it is
         path = cleaning.path_of(resource)

@@ -17,7 +17,7 @@ from holdfast.app.engine import Engine
 from holdfast.app.looking.reading import Reading
 from holdfast.app.triggering.firing import Fired, Firing, Given
 from holdfast.app.triggering.scanning import Scanning
-from holdfast.app.triggering.watching import Memory, Watching
+from holdfast.app.triggering.watching import Remembered, Watching
 from holdfast.core.errors import Refused
 from holdfast.core.events import NOTHING, Event
 from holdfast.core.times import iso
@@ -82,7 +82,7 @@ class Triggers:
         """
         trigger = self.find(name)
         if isinstance(trigger, Watcher):
-            return (await self.watching.check(trigger, Memory(), dry_run=dry_run)).plain()
+            return (await self.watching.check(trigger, Remembered(), dry_run=dry_run)).plain()
         if isinstance(trigger, Scanner):
             return (await self.scanning.scan(trigger, dry_run=dry_run)).plain()
         return await self._check_cron(trigger, dry_run)

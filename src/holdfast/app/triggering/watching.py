@@ -17,7 +17,7 @@ from holdfast.triggers.watching import TRIGGERED, Decision, Standing, decide
 
 
 @dataclass(slots=True)
-class Memory:
+class Remembered:
     """What a watcher remembers between two checks, and may forget when its process ends."""
 
     looked_at: float | None = None
@@ -28,7 +28,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Checked:
     """What came of it."""
 
     watcher: Watcher
@@ -48,31 +48,31 @@ class Watching:
         self._sources = sources
         self._firing = firing
 
-    async def check(self, watcher: Watcher, memory: Memory, *, dry_run: bool = False) -> Check:
+    async def check(self, watcher: Watcher, memory: Remembered, *, dry_run: bool = False) -> Checked:
         """With `dry_run` it only looks."""
         clock = self._engine.clock
         value, true = await self._look(watcher, memory)
         if dry_run:
-            return Check(watcher, value, true, clock.now())
+            return Checked(watcher, value, true, clock.now())
         self._tell_trouble(watcher, memory, value.error)
         fired: list[str] = []
         while True:
             standing = Standing.of(self._engine.journal.trigger_row(watcher.name))
             if self._is_under_way(watcher, standing):
-                return Check(watcher, value, true, clock.now() + watcher.interval, tuple(fired))
+                return Checked(watcher, value, true, clock.now() + watcher.interval, tuple(fired))
             decision = decide(watcher, standing, value, true, clock.now())
             self._append(*decision.events)
             if decision.fire is None:
-                return Check(watcher, value, true, decision.next_at, tuple(fired))
+                return Checked(watcher, value, true, decision.next_at, tuple(fired))
             later = await self._respond(watcher, memory, decision, value)
             if later is not None:
-                return Check(watcher, value, true, later, tuple(fired))
+                return Checked(watcher, value, true, later, tuple(fired))
             fired.append(watcher.respond[decision.fire].action)
             value, true = await self._look(watcher, memory)
 
     # -- look
 
-    async def _look(self, watcher: Watcher, memory: Memory) -> tuple[Value, bool]:
+    async def _look(self, watcher: Watcher, memory: Remembered) -> tuple[Value, bool]:
         now = self._engine.clock.now()
         since = now - watcher.interval if memory.looked_at is None else memory.looked_at
         value = _dated(await self._sources.value(watcher.source, since=since), memory, now)
@@ -89,7 +89,7 @@ class Watching:
 
     # -- respond
 
-    async def _respond(self, watcher: Watcher, memory: Memory, decision: Decision, value: Value) -> float | None:
+    async def _respond(self, watcher: Watcher, memory: Remembered, decision: Decision, value: Value) -> float | None:
         """Fire; or, when the action may not be fired now, the time at which to try again."""
         assert decision.fire is not None
         action = watcher.respond[decision.fire].action
@@ -107,7 +107,7 @@ class Watching:
         memory.put_off = None
         return None
 
-    def _put_off(self, watcher: Watcher, memory: Memory, refusal: Refused) -> float:
+    def _put_off(self, watcher: Watcher, memory: Remembered, refusal: Refused) -> float:
         """It stays where it is, and tries again."""
         remaining = refusal.remaining_s if isinstance(refusal, Rejected) else None
         why = refusal.message if remaining is None else "its action cools down"
@@ -117,7 +117,7 @@ class Watching:
         wait = watcher.interval if remaining is None else min(watcher.interval, remaining)
         return self._engine.clock.now() + max(wait, 0.01)
 
-    def _tell_trouble(self, watcher: Watcher, memory: Memory, error: str | None) -> None:
+    def _tell_trouble(self, watcher: Watcher, memory: Remembered, error: str | None) -> None:
         """A source that fails is journaled when it begins to, not at every check."""
         if error is not None and memory.trouble is None:
             self._append(Event("trigger.skipped", {"name": watcher.name, "why": f"its source failed: {error}"}))
@@ -128,7 +128,7 @@ class Watching:
             self._engine.journal.append(None, events, at=self._engine.clock.now())
 
 
-def _dated(value: Value, memory: Memory, now: float) -> Value:
+def _dated(value: Value, memory: Remembered, now: float) -> Value:
     """States of unknown age are as old as we know them."""
     names = {state for state, since in value.states if since is None}
     memory.states = {name: memory.states.get(name, now) for name in names}

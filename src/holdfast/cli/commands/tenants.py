@@ -15,8 +15,8 @@ from holdfast.cli.views import lists
 @click.pass_obj
 def tenants(invocation: Invocation) -> int:
     """Show what every tenant runs, and what it last ran well."""
-    from holdfast.app.looking.tenants import ledger
+    from holdfast.app.looking.tenants import lines
 
     with invocation.reading() as desk:
-        found = [each.plain() for each in ledger(desk.journal)]
+        found = [each.plain() for each in lines(desk.journal)]
     return invocation.answer({"tenants": found}, *lists.tenants(found, time.time()))

@@ -32,7 +32,7 @@ _GOOD = (DONE, UNCHANGED)
 _SURPRISES = {"ENOENT": "foreign_change", "ENOTDIR": "foreign_change", "EEXIST": "foreign_change"}
 
 
-class Engine:
+class FileEngine:
     """Inspects and moves paths; keeps old objects in `home` and in a hidden stash on every other mount."""
 
     def __init__(self, home: str, roots: Sequence[str] = (), calls: Calls | None = None) -> None:

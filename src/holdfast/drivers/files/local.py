@@ -10,7 +10,7 @@ from holdfast.core.change import FACTS, Facts, Look, State
 from holdfast.core.errors import Failure, StorageFailed, WorldError
 from holdfast.drivers.contract import Batch, Ending, Fetched, Move, Outcome
 from holdfast.drivers.files.calls import Calls
-from holdfast.drivers.files.engine import Engine
+from holdfast.drivers.files.engine import FileEngine
 from holdfast.drivers.files.fetching import fetch
 from holdfast.drivers.files.forms import keeps_what_was
 from holdfast.drivers.files.stash import slot_name
@@ -35,7 +35,7 @@ class Local:
         calls: Calls | None = None,
         secrets: Secrets | None = None,
     ) -> None:
-        self.engine = Engine(os.fspath(home), roots, calls)
+        self.engine = FileEngine(os.fspath(home), roots, calls)
         self._secrets = secrets
 
     async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:

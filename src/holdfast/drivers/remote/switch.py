@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from holdfast.drivers.files.engine import Engine
+from holdfast.drivers.files.engine import FileEngine
 from holdfast.drivers.files.stash import slot_name
 from holdfast.drivers.files.values import Order
 from holdfast.drivers.remote.keeping import RUNS, Held, runs_of
@@ -193,7 +193,7 @@ def _is_armed(folder: Folder, mine: int) -> bool:
 
 
 def _take_back(home: str, folder: Folder, steps: list[Any]) -> None:
-    engine = Engine(home)
+    engine = FileEngine(home)
     said: list[str] = []
     undone: list[str] = []
     batch: list[Order] = []

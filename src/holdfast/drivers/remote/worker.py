@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from holdfast.drivers.files import stash
-from holdfast.drivers.files.engine import Engine
+from holdfast.drivers.files.engine import FileEngine
 from holdfast.drivers.files.looking import open_file, xattrs_of
 from holdfast.drivers.files.values import NotDurable, Order, Trouble, trouble_of
 from holdfast.drivers.remote import keeping, switch
@@ -62,7 +62,7 @@ class Worker:
         self._line = line
         self._home = home
         self._held = keeping.Held(home)
-        self._engine = Engine(home)
+        self._engine = FileEngine(home)
 
     def serve(self) -> None:
         """Answer until the other end is gone."""

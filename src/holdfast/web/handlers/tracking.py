@@ -49,7 +49,7 @@ def held(serving: Serving, call: Call) -> dict[str, Any]:
 
 def of_tenants(serving: Serving, call: Call) -> dict[str, Any]:
     allowed = call.caller.tenants
-    lines = [line for line in serving.ledger.lines() if allowed is None or line.tenant in allowed]
+    lines = [line for line in serving.tenants.lines() if allowed is None or line.tenant in allowed]
     return page_of(call.query, "tenants", [line.plain() for line in lines])
 
 

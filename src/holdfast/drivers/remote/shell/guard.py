@@ -10,7 +10,7 @@ from typing import Any
 from holdfast.core.errors import Bug
 from holdfast.drivers.files.stash import slot_name
 from holdfast.drivers.files.values import Order
-from holdfast.drivers.remote.shell.orders import Batch, Script
+from holdfast.drivers.remote.shell.orders import Question, Script
 from holdfast.drivers.remote.shell.words import Dialect, call, library, quoted
 
 
@@ -47,7 +47,7 @@ async def _undoing(dialect: Dialect, undo: Sequence[Order | Mapping[str, Any]]) 
         if of_files:
             script = Script(write)
             orders = [step._replace(needs=()) for step in each if isinstance(step, Order)]
-            await Batch(dialect, script, orders, _bring).say(True)
+            await Question(dialect, script, orders, _bring).say(True)
             await script.send()
         else:
             written += [_command(step) for step in each if not isinstance(step, Order)]

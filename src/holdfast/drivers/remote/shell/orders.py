@@ -65,7 +65,7 @@ class Script:
         self._size = 0
 
 
-class Batch:
+class Question:
     """The orders of one question."""
 
     def __init__(self, dialect: Dialect, script: Script, orders: Sequence[Order], feed: Feed) -> None:

@@ -18,7 +18,7 @@ from holdfast.drivers.files.stash import slot_name
 from holdfast.drivers.files.values import Order, Report
 from holdfast.drivers.remote.shell.answers import CONTENT_BYTES_MAX, Flux, Reader, Sections
 from holdfast.drivers.remote.shell.guard import watcher, whole
-from holdfast.drivers.remote.shell.orders import Batch, Script
+from holdfast.drivers.remote.shell.orders import Question, Script
 from holdfast.drivers.remote.shell.words import Dialect, call, library, quoted
 from holdfast.drivers.remote.wire import CHUNK_BYTES, HEAD, QUESTIONS, pack, sizes
 from holdfast.kinds.node import Account
@@ -89,8 +89,8 @@ class Shell:
         script = Script(self._write)
         runs = [slot_name(run) for run in values["runs"]]
         await script.add(call("ready", *runs))
-        batch = Batch(self._dialect, script, orders, self._feeding(serve))
-        await batch.say(values["keep_going"])
+        question = Question(self._dialect, script, orders, self._feeding(serve))
+        await question.say(values["keep_going"])
         await script.send()
         said = await self._said()
         self._expect(said.text())
@@ -98,7 +98,7 @@ class Shell:
         storage = said.text()
         if storage:
             raise WorldError(f"a write could not be made durable: {storage}", code="storage_failed")
-        return [await self._told(order, report) for order, report in zip(orders, batch.reports(words), strict=True)]
+        return [await self._told(order, report) for order, report in zip(orders, question.reports(words), strict=True)]
 
     async def _told(self, order: Order, report: Report) -> Report:
         """Where a whole directory is not as it was, somebody wants to know what in it is different."""
