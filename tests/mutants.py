@@ -92,14 +92,14 @@ MUTANTS: Sequence[Mutant] = (
     Mutant(
         "the journal is not synced",
         "journal/database.py",
-        "                fdatasync(self._open_log())\n",
-        "                self._open_log()\n",
+        "                fdatasync(self._log.fd)\n",
+        "                pass\n",
         JOURNAL,
     ),
     Mutant(
         "the name of a new log is not synced",
         "journal/database.py",
-        "                    sync_directory(self._log_path)\n",
+        "                    sync_directory(self._log.path)\n",
         "                    pass\n",
         JOURNAL,
     ),

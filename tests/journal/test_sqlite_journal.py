@@ -19,7 +19,7 @@ import pytest
 from holdfast.core.errors import HoldfastError, StorageFailed, WorldError
 from holdfast.core.events import EVENTS, Event
 from holdfast.journal import database
-from holdfast.journal.database import LOG_BYTES_MAX
+from holdfast.journal.database import LOG_BYTES_MAX, Log
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.testing.journal_suite.builders import begin, created, end, executed, fill, state_of
 
@@ -45,6 +45,14 @@ def folded(state: Path) -> None:
     with sqlite3.connect(state / "journal.db") as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
+
+
+def log_bytes(state: Path) -> int:
+    """As far as the log counts."""
+    log = Log(str(state / "journal.db-wal"))
+    found = log.size()
+    log.close()
+    return found
 
 
 def change(state: Path, statement: str, *values: object) -> None:
@@ -178,6 +186,18 @@ journal.close()
         assert sorted(counts)[len(counts) // 2] == 2
         assert (state / "journal.db-wal").stat().st_size <= 2 * LOG_BYTES_MAX
 
+    def test_a_log_that_was_folded_is_written_over_from_its_beginning(self, state: Path) -> None:
+        journal = SqliteJournal.open(state)
+        begin(journal, "A")
+        for _ in range(40):
+            journal.append("A", [Event("run.cancelling", {"why": "x" * 200_000})], at=1.0)
+        assert (state / "journal.db-wal").stat().st_size <= 2 * LOG_BYTES_MAX
+        assert log_bytes(state) < (state / "journal.db-wal").stat().st_size
+        journal.close()
+        journal = SqliteJournal.open(state)
+        assert (journal.damage, len(list(journal.records())), journal.verify().ok) == (None, 41, True)
+        journal.close()
+
     def test_a_durable_append_syncs_once_and_another_does_not(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         journal = SqliteJournal.open(state)
         begin(journal, "A")
@@ -227,12 +247,12 @@ journal.close()
         reader.execute("SELECT count(*) FROM records").fetchone()
         for _ in range(12):
             journal.append("A", [Event("run.cancelling", {"why": "x" * 200_000})], at=1.0)
-        assert (state / "journal.db-wal").stat().st_size > 2 * LOG_BYTES_MAX
+        assert log_bytes(state) > 2 * LOG_BYTES_MAX
         reader.execute("COMMIT")
         reader.close()
         for _ in range(12):
             journal.append("A", [Event("run.cancelling", {"why": "x" * 200_000})], at=1.0)
-        assert (state / "journal.db-wal").stat().st_size < 2 * LOG_BYTES_MAX
+        assert log_bytes(state) < 2 * LOG_BYTES_MAX
         assert journal.verify().ok
         journal.close()
 

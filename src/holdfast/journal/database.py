@@ -2,7 +2,8 @@
 
 Durability is ours: SQLite commits to its write-ahead log without a sync, then `sync` makes the log durable with one
 fdatasync, which threads that wait together share. The log stays when the last process leaves, because a read-only
-connection is closed last; it is folded into the database when it has grown.
+connection is closed last; when it has grown it is folded into the database, and then written over from its beginning:
+to overwrite costs a sync less than to grow.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ FORMAT: Final = 1
 LOG_BYTES_MAX: Final = 1 << 20  # opening reads the whole log, so it is kept small: a durable write folds it from here on,
 LOG_BYTES_LIMIT: Final = 1 << 24  # any write from here on
 FOLD_PATIENCE_MS: Final = 50
+LOG_HEAD_BYTES: Final = 32  # then frames, each with a head and one page; https://sqlite.org/fileformat2.html#walformat
+FRAME_HEAD_BYTES: Final = 24
 fdatasync: Final = getattr(os, "fdatasync", os.fsync)
 
 # `rows` holds every sheet; `documents` the bodies whose names and digests are rows of a sheet.
@@ -97,14 +100,39 @@ def sync_directory(path: str) -> None:
         os.close(fd)
 
 
+class Log:
+    """How far the log reaches. Beyond its end may lie what it held before it was folded, under another salt."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._head = b""
+        self._end = 0
+
+    def size(self) -> int:
+        """In bytes; what was written since the last call is looked through for its end."""
+        head = os.pread(self.fd, LOG_HEAD_BYTES, 0)
+        if not head:
+            return 0
+        if head != self._head:
+            self._head, self._end = head, LOG_HEAD_BYTES
+        frame, salt = FRAME_HEAD_BYTES + int.from_bytes(head[8:12], "big"), head[16:24]
+        while os.pread(self.fd, 8, self._end + 8) == salt:
+            self._end += frame
+        return self._end
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
 class Writer:
     """The connection that writes, and the log that it makes durable."""
 
     def __init__(self, path: str, patience_s: float) -> None:
         self._connection = connect(path, "rw", patience_s)
         self._patience_s = patience_s
-        self._log_path = path + "-wal"
-        self._log = -1
         self._log_kept = 0  # size of a log that could not be folded
         self._commits = 0
         self._synced = 0
@@ -112,13 +140,14 @@ class Writer:
         self._failed = ""
         self.run("PRAGMA wal_autocheckpoint=0")
         self.run("PRAGMA schema_version")  # looks at the database, which opens its log
-        self._log_is_new = not self._log_size()  # then its name may not be durable yet
+        self._log = Log(path + "-wal")
+        self._log_is_new = not self._log.size()  # then its name may not be durable yet
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         self._check()
         # NORMAL syncs when a log begins anew over its old frames, which must not come to life again; an empty one has none.
-        self.run(f"PRAGMA synchronous={'NORMAL' if self._log_size() else 'OFF'}")
+        self.run(f"PRAGMA synchronous={'NORMAL' if self._log.size() else 'OFF'}")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield self._connection
@@ -135,7 +164,7 @@ class Writer:
     def give_back(self) -> None:
         """Shrink the file by what is free in it. A script runs to its end; a single statement would stop after one page."""
         self._connection.executescript("PRAGMA incremental_vacuum")
-        self.fold_log(0)
+        self.fold_log(0, "TRUNCATE")
 
     def sync(self) -> None:
         """What was committed before this call is durable when it returns. A sync that fails is never tried again."""
@@ -147,9 +176,9 @@ class Writer:
             reached = self._commits
             try:
                 if self._log_is_new:
-                    sync_directory(self._log_path)
+                    sync_directory(self._log.path)
                     self._log_is_new = False
-                fdatasync(self._open_log())
+                fdatasync(self._log.fd)
             except OSError as error:
                 self._failed = str(error)
                 raise StorageFailed(f"a write could not be made durable: {error}") from error
@@ -159,42 +188,32 @@ class Writer:
         if self._failed:
             raise StorageFailed(f"an earlier write could not be made durable: {self._failed}")
 
-    def fold_log(self, enough: int = LOG_BYTES_MAX) -> None:
-        """Bring a log of this size into the database, and empty it; everything committed is durable then.
+    def fold_log(self, enough: int = LOG_BYTES_MAX, mode: str = "RESTART") -> None:
+        """Bring a log of this size into the database; everything committed is durable then, and the log begins anew.
 
         Where a reader still needs the log, or the disk is full, it stays: it is tried again when it has grown as much
         once more.
         """
-        size = self._log_size()
+        size = self._log.size()
         if size < enough + self._log_kept:
             return
         self.run(f"PRAGMA busy_timeout={FOLD_PATIENCE_MS}")
         self.run("PRAGMA synchronous=FULL")
-        done = self._fold()
+        done = self._fold(mode)
         self.run(f"PRAGMA busy_timeout={int(self._patience_s * 1000)}")
         self._log_kept = 0 if done else size
         if done:
             self._synced = self._commits
 
-    def _fold(self) -> bool:
+    def _fold(self, mode: str) -> bool:
         try:
-            return not self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            return not self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()[0]
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
                 return False
             self._failed = str(error)
             raise
 
-    def _log_size(self) -> int:
-        return os.fstat(self._open_log()).st_size
-
-    def _open_log(self) -> int:
-        if self._log < 0:
-            self._log = os.open(self._log_path, os.O_RDONLY | os.O_CLOEXEC)
-        return self._log
-
     def close(self) -> None:
         self._connection.close()
-        if self._log >= 0:
-            os.close(self._log)
-            self._log = -1
+        self._log.close()
