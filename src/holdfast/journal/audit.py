@@ -25,6 +25,7 @@ class Audit:
         self._task_seqs: dict[tuple[str, int], int] = {}
         self._again = restored(None)
         self._folded = 0  # what the snapshot holds already
+        self._compacted: set[str] = set()  # runs whose first records went: what they say afterwards has none to follow
 
     def run(self) -> Verification:
         for look in (self._pages, self._snapshot, self._chain, self._documents, self._projections):
@@ -53,6 +54,7 @@ class Audit:
         if self.rows.digest(*SNAPSHOT) != event.data["snapshot"]:
             raise corrupt("its snapshot is not the one that was recorded")
         self._again, self._folded = restored(self.rows.document(*SNAPSHOT) or b""), marker
+        self._compacted = {row["id"] for _, row in self._again.scan("run") if row.get("compacted")}
 
     def _chain(self) -> None:
         for record in walk(self.rows, 0):
@@ -62,7 +64,7 @@ class Audit:
                 fold(self._again, record, self.ring)
 
     def _number(self, record: Record) -> None:
-        if record.run is None:
+        if record.run is None or record.run in self._compacted:
             return
         if record.plan_seq != self._plan_seqs.get(record.run, 0) + 1:
             raise corrupt(f"the numbers of run {record.run} have a gap before event {record.seq}")

@@ -60,7 +60,7 @@ def run_records(rows: SqliteRows, run: str, place: Place, wanted: int) -> tuple[
     records = [rows.chain.open(link) for link in links]
     expected = place.expected
     for record in records:
-        if expected is not None and record.plan_seq != expected:
+        if expected is not None and record.plan_seq != expected and not _is_compacted(rows, run):
             raise corrupt(f"event {expected} of run {run} is missing")
         expected = record.plan_seq + record.count
     if len(links) < wanted:
@@ -80,8 +80,10 @@ def gaps_of(rows: SqliteRows) -> list[Gap]:
 
 
 def _check_end(rows: SqliteRows, run: str, following: int | None) -> None:
-    number = number_of(rows, run)
-    if number is not None and rows.need("run", number).get("compacted"):
-        return
-    if following is not None and head_of(rows, run)["plan_seq"] != following - 1:
+    if following is not None and not _is_compacted(rows, run) and head_of(rows, run)["plan_seq"] != following - 1:
         raise corrupt(f"events at the end of run {run} are missing")
+
+
+def _is_compacted(rows: SqliteRows, run: str) -> bool:
+    number = number_of(rows, run)
+    return number is not None and bool(rows.need("run", number).get("compacted"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from holdfast.core.events import Event
 from holdfast.journal.contract import Journal, RunRow
 from holdfast.testing.journal_suite.builders import (
     Again,
@@ -94,6 +95,19 @@ class Care:
         last = journal.last_seq()
         journal.compact(keep_runs=0, at=9.0)
         assert again(journal).append("new", [created()], at=10.0).first == last + 2
+
+    def test_a_run_may_say_something_after_its_records_went(self, journal: Journal, again: Again) -> None:
+        """Its process settles it when another one has compacted the journal already, perhaps more than once."""
+        begin(journal, "A")
+        end(journal, "A", settled=False, ending="unchanged")
+        journal.compact(keep_runs=0, at=9.0)
+        journal.append("A", [Event("run.settled")], at=10.0)
+        fill(journal)
+        journal.compact(keep_runs=0, at=50.0)
+        journal = again(journal)
+        found = journal.verify()
+        assert (found.ok, found.problems) == (True, ())
+        assert [event.type for record in journal.records("A") for event in record.events] == ["run.settled"]
 
     def test_a_plan_goes_with_the_last_run_that_used_it(self, journal: Journal) -> None:
         for run, plan in (("A", "web"), ("B", "db"), ("C", "db")):
