@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from holdfast.app.asking import FINISHING, is_orphan, refuse
 from holdfast.app.looking.folding import heading_of
@@ -20,6 +20,7 @@ from holdfast.core.result import Result, result_of
 from holdfast.core.run import Run
 from holdfast.core.shares import together
 from holdfast.core.stimuli import Asked, Began, Recovered, Stimulus
+from holdfast.drivers.contract import Move
 from holdfast.journal import queue
 from holdfast.journal.contract import Journal, LockRow, RunRow
 from holdfast.journal.queue import Waiter
@@ -32,6 +33,8 @@ from holdfast.runtime.fleet import Fleet, Together, one_after_the_other
 from holdfast.runtime.perform import Performer
 from holdfast.runtime.prepare import Prepared, prepare
 from holdfast.runtime.switches import Switches, guarded_events
+
+T = TypeVar("T")
 
 LOCK_POLL_S = 0.2
 LETTING_GO_POLL_S = 0.01
@@ -338,7 +341,7 @@ class Session:
         return self._result(run)
 
     async def settle(self, run: Run, book: Book) -> None:
-        by_driver: dict[tuple[str, str], list[Any]] = {}
+        by_driver: dict[tuple[str, str], list[Move]] = {}
         for step, move in book.all_moves():
             family = self.plan.steps[step].operation.family
             if family != "approval":  # nothing was done, somebody said something: no driver knows of it
@@ -354,11 +357,10 @@ class Session:
             return result_of(run, heading_of(row))
 
 
-async def _gather(waiting: Sequence[Any]) -> Sequence[Mapping[str, Any]]:
+async def _gather(waiting: Sequence[Awaitable[T]]) -> Sequence[T]:
     import asyncio
 
-    found: Sequence[Mapping[str, Any]] = await asyncio.gather(*waiting)
-    return found
+    return await asyncio.gather(*waiting)
 
 
 def reopen(journal: Journal, row: RunRow, plan: Plan) -> tuple[Run, Book]:

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from holdfast.cli.codes import INTERRUPTED
 
@@ -44,7 +44,7 @@ def driving(hf: Desk, *, quiet: bool = False) -> Iterator[Stop]:
             signal.signal(number, before[number])
 
 
-def _handler(hf: Desk, stop: Stop, quiet: bool) -> Callable[[int, FrameType | None], Any]:
+def _handler(hf: Desk, stop: Stop, quiet: bool) -> Callable[[int, FrameType | None], None]:
     def heard(number: int, frame: FrameType | None) -> None:
         if stop.heard:
             _tell(SECOND)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from holdfast.core.change import FACTS, Depth, Look, Resource
 from holdfast.core.errors import Refused
 from holdfast.core.predict import Seen
 from holdfast.drivers.contract import Driver
 
-Together = Callable[[Sequence[Awaitable[Any]]], Awaitable[Sequence[Any]]]
+T = TypeVar("T")
+
+
+class Together(Protocol):
+    """Waits for all of them, at the same time where that can be had."""
+
+    async def __call__(self, waiting: Sequence[Awaitable[T]], /) -> Sequence[T]: ...
+
 
 # Which family answers a look, by how its key begins; another word is a family that another package brings. What begins
 # with no word and a colon is a path, an object of an appliance, or a fact about the target.
@@ -70,7 +77,7 @@ async def inspect(fleet: Fleet, wanted: Mapping[str, Sequence[Look]], together: 
     return seen
 
 
-async def one_after_the_other(waiting: Sequence[Awaitable[Any]]) -> Sequence[Any]:
+async def one_after_the_other(waiting: Sequence[Awaitable[T]]) -> Sequence[T]:
     """Together, for where no event loop runs."""
     return [await call for call in waiting]
 

@@ -35,6 +35,6 @@ async def compare(session: Session, states: Mapping[Resource, State]) -> list[di
     ]
 
 
-def _told(state: Any) -> Any:
+def _told(state: State) -> Any:
     """None when there is nothing."""
     return state.plain() if state.exists else None

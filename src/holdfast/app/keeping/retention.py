@@ -7,7 +7,7 @@ runs, and removes what was left lying by a crash.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from holdfast.app.apply import Session
 from holdfast.app.keeping import checkpoints, recorded, restoring
@@ -71,7 +71,7 @@ def _sweep(parts: Parts) -> int:
     from holdfast.drivers.files.sweeping import sweep
 
     def is_litter(run: str) -> bool:
-        row: Any = parts.journal.run(run)
+        row = parts.journal.run(run)
         return row is not None and row.ending is not None and (row.settled or row.ending not in NEEDED)
 
     return sweep(parts.home.stash, is_litter)

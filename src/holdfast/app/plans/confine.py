@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from holdfast.app.references import references_of
 from holdfast.core.change import Depth
 from holdfast.core.errors import PlanError, Problem
-from holdfast.core.plan import Plan, Step
+from holdfast.core.plan import Operation, Plan, Step
 from holdfast.kinds.config import Config
 from holdfast.kinds.health import Health, is_address
 from holdfast.kinds.http import Http
@@ -141,7 +141,7 @@ def _runs_here(plan: Plan, step: Step) -> bool:
     return step.target == "local" and operation.family == "process"
 
 
-def _asked(operation: Any) -> str | None:
+def _asked(operation: Operation) -> str | None:
     """By which method a service is asked while a plan is only previewed."""
     if isinstance(operation, Config):
         return operation.read

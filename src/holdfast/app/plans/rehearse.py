@@ -38,7 +38,7 @@ from holdfast.kinds.node import ABSENT, Node
 from holdfast.runtime.book import Book, Entry, entries_of, prepared_events
 from holdfast.runtime.crew import Inline
 from holdfast.runtime.executor import drive
-from holdfast.runtime.fleet import DriverFleet
+from holdfast.runtime.fleet import DriverFleet, Make
 from holdfast.runtime.perform import Performer
 from holdfast.runtime.prepare import Prepared
 
@@ -323,5 +323,5 @@ def _targets(seen: Seen) -> list[str]:
     return sorted({resource.target for resource in seen} | {"local"})
 
 
-def _given(driver: Driver) -> Any:
+def _given(driver: Driver) -> Make:
     return lambda: driver

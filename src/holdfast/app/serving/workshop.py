@@ -22,6 +22,7 @@ from holdfast.app.plans.preview import Preview, SavedPlan
 from holdfast.core.errors import Refused
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan
+from holdfast.core.result import Result
 from holdfast.core.run import Run
 from holdfast.journal.contract import RunRow
 from holdfast.runtime.clock import Clock
@@ -38,7 +39,7 @@ STOPPED: Final = "the server was stopped"
 if TYPE_CHECKING:
     from holdfast.drivers.remote.hosts import Hosts
 
-Do = Callable[[Holdfast], Any]
+Do = Callable[[Holdfast], Result]
 
 
 class Shift:

@@ -17,6 +17,7 @@ from holdfast.cli.views.telling import COLUMN
 from holdfast.cli.words import said
 
 if TYPE_CHECKING:
+    from holdfast.app.apply import Holder
     from holdfast.app.engine import Holdfast, Options
     from holdfast.app.plans.preview import Preview, SavedPlan
     from holdfast.core.plan import Plan
@@ -66,7 +67,7 @@ def _options(invocation: Invocation, *, no_wait: bool, **given: Any) -> Options:
     from holdfast.app.engine import Options
     from holdfast.app.looking.locks import locked_by
 
-    def waiting(holder: Any) -> None:
+    def waiting(holder: Holder) -> None:
         invocation.screen.note(line(Span(f"{'waiting':<{COLUMN}}", "cyan"), locked_by(holder)))
 
     return Options(wait=not no_wait, waiting=waiting, **given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
@@ -33,7 +34,7 @@ def approved(invocation: Invocation, name: str, *, show: bool) -> int:
     return invocation.answer({"approval": approval.plain(), "plan": kept.plain()}, *shown, EMPTY, verdict, code=codes.FINE)
 
 
-def _shown(preview: Any, *, everything: bool) -> list[Line]:
+def _shown(preview: Mapping[str, Any], *, everything: bool) -> list[Line]:
     from holdfast.cli.views import changes
 
     return list(changes.preview(preview, preview["changes"], everything=everything))

@@ -16,7 +16,7 @@ from holdfast.cli.root import Group
 from holdfast.cli.views import hosts as views
 
 if TYPE_CHECKING:
-    from holdfast.app.remote import Reach
+    from holdfast.app.remote import A, Reach
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -185,7 +185,7 @@ def _record(invocation: Invocation, accepted: Sequence[str]) -> None:
         record_accepted(hf.journal, accepted, by=who(), at=hf.parts.clock.now())
 
 
-def _everywhere(invocation: Invocation, reach: Reach, asked: Any, hosts: Sequence[str], parallel: int) -> int:
+def _everywhere(invocation: Invocation, reach: Reach, asked: A, hosts: Sequence[str], parallel: int) -> int:
     meant = reach.meant(hosts)
     heard = None if invocation.screen.json else views.tagged(invocation.screen, [str(each.address) for each in meant])
     with _telling(invocation) as tell:
