@@ -162,17 +162,54 @@ def test_told_to_stop_it_lets_its_runs_rest_and_goes_on_with_them_when_it_starts
     assert (shell.home / "two").read_text() == "2"
 
 
-def test_told_to_stop_it_cancels_what_still_waits_for_locks(shell: Shell) -> None:
+def stopped_with_a_queue(shell: Shell) -> tuple[str, str, str]:
+    """A server that was told to stop while one run was under way and two others waited for its locks."""
     served = shell.serve()
     first = served.begin(two_stages(shell))
     served.until(first, running)
-    second = served.begin(two_stages(shell))
-    served.until(second, lambda found: found["state"] == "queued")
+    second, third = (served.begin(two_stages(shell)) for _ in range(2))
+    for run in (second, third):
+        served.until(run, lambda found: found["state"] == "queued" and "waits" in found)
     served.process.send_signal(signal.SIGTERM)
-    document = served.until(second, lambda found: found["ending"])
-    assert (document["ending"], document["errors"][0]["code"]) == ("rolled_back", "cancelled")
+    served.until(first, lambda found: found["state"] == "pausing")
     (shell.home / "go").touch()
     assert served.process.wait(PATIENCE_S) == 0
+    return first, second, third
+
+
+def test_told_to_stop_it_lets_what_waits_for_locks_rest_and_wait_on_in_the_same_order(shell: Shell) -> None:
+    waiting = stopped_with_a_queue(shell)
+    for run in waiting:
+        assert shell.run("show", run)[1]["state"] == "paused"
+    again = shell.serve()
+    found = [again.until(run, lambda document: document["ending"]) for run in waiting]
+    assert {document["ending"] for document in found} == {"committed"}
+    assert sorted(found, key=lambda document: str(document["started_at"])) == found
+
+
+def test_what_rests_before_it_had_its_locks_can_be_cancelled_or_resumed_while_no_server_runs(shell: Shell) -> None:
+    first, second, third = stopped_with_a_queue(shell)
+    assert shell.run("cancel", second)[1]["ending"] == "rolled_back"  # although somebody else holds what it waited for
+    assert shell.run("cancel", first)[1]["ending"] == "rolled_back"
+    assert not (shell.home / "two").exists()
+    assert shell.run("resume", third)[1]["ending"] == "committed"
+    assert (shell.home / "two").read_text() == "2"
+
+
+def test_a_reviewed_plan_that_waited_over_a_restart_is_applied_exactly_or_refused(shell: Shell) -> None:
+    served = shell.serve()
+    first = served.begin(two_stages(shell))
+    served.until(first, running)
+    seen = served.client.post("/api/v1/plans", json={"plan": two_stages(shell)}).json()
+    wanted = {"id": seen["id"], "digest": seen["digest"]}
+    second = str(served.client.post("/api/v1/runs", json=wanted).json()["run"])
+    served.until(second, lambda found: "waits" in found)
+    served.process.send_signal(signal.SIGTERM)
+    served.until(first, lambda found: found["state"] == "pausing")
+    (shell.home / "go").touch()
+    assert served.process.wait(PATIENCE_S) == 0
+    document = shell.serve().until(second, lambda found: found["ending"])
+    assert (document["ending"], document["errors"][0]["code"]) == ("refused", "stale_plan")
 
 
 def test_told_to_stop_it_does_not_wait_for_the_end_of_a_stage(shell: Shell) -> None:

@@ -49,7 +49,12 @@ const VERDICTS: Record<string, Judge> = {
   }),
   running: (_, rows, counts) => ({ happened: progress(counts, rows.length), so: inFlight(rows) }),
   pausing: () => ({ happened: "It is about to rest.", so: "What is being applied is finished first. A long step may take its time." }),
-  paused: () => ({ happened: "It rests.", so: "It keeps its locks, and nothing is undone. Resume goes on, cancel rolls back." }),
+  paused: (run) => ({
+    happened: "It rests.",
+    so: run.tasks.every((task) => task.state === "pending")
+      ? "It had not begun, and holds no lock. Resume puts it back into the queue."
+      : "It keeps its locks, and nothing is undone. Resume goes on, cancel rolls back.",
+  }),
   cancelling: () => ({ happened: "It was cancelled.", so: "What is being applied is finished first. Then all of it is undone." }),
   rolling_back: (run, _, counts) => ({
     happened: `${why(run)}. It is being rolled back.`,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from holdfast.app.asking import FINISHING, is_orphan, refuse
 from holdfast.app.looking.folding import heading_of
 from holdfast.app.looking.locks import locked_by
+from holdfast.app.looking.runs import has_begun
 from holdfast.app.parts import Parts
 from holdfast.app.plans.cautions import warnings
 from holdfast.app.plans.preview import SavedPlan, no_step, read_sources, seal
@@ -16,6 +17,7 @@ from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
 from holdfast.core.events import Event
 from holdfast.core.evolve import evolve
 from holdfast.core.plan import Plan, Policy
+from holdfast.core.predict import Seen
 from holdfast.core.result import Result, result_of
 from holdfast.core.run import Run
 from holdfast.core.shares import together
@@ -78,38 +80,42 @@ class Session:
 
     async def apply(self, wishes: Wishes, waiting: Waiting | None = None) -> Result:
         with undisturbed():
-            run, book, first = await self._begin(wishes, waiting)
+            sources = await read_sources(self.plan, self.fleet, self.together)
+            run = self._create(wishes, seal(self.plan, sources))
+            book, first = await self._begin(run, wishes, sources, waiting)
+        return await self._carry_out(run, book, first)
+
+    async def _carry_out(self, run: Run, book: Book | None, first: Sequence[Event]) -> Result:
         if book is None:
             return self._result(run)
         await self._drive(run, book, Began(self.parts.clock.now()), first=first)
         return await self._close(run, book)
 
-    async def _begin(self, wishes: Wishes, waiting: Waiting | None) -> tuple[Run, Book | None, Sequence[Event]]:
+    async def _begin(
+        self, run: Run, wishes: Wishes, sources: Seen, waiting: Waiting | None = None
+    ) -> tuple[Book | None, Sequence[Event]]:
         """Everything before the first change; without a book when the run was refused."""
         plan = self.plan
-        sources = await read_sources(plan, self.fleet, self.together)
-        digest = seal(plan, sources)
-        run = self._create(wishes, digest)
-        problems = self._refusals(wishes, digest) or await self._lock(run, wishes, waiting)
+        problems = self._refusals(wishes, seal(plan, sources)) or await self._lock(run, wishes, waiting)
         if problems:
-            return self._refuse(run, problems), None, ()
+            return self._refuse(run, problems)
         if run.over:
-            return run, None, ()
+            return None, ()
         try:
             prepared = await prepare(plan, self.fleet, self.together, sources)
         except StorageFailed:
             raise
         except WorldError as error:
-            return self._refuse(run, [Problem(code=error.code, message=error.message, hint=error.hint)]), None, ()
+            return self._refuse(run, [Problem(code=error.code, message=error.message, hint=error.hint)])
         problems = list(prepared.prediction.problems) or (wishes.saved.stale(prepared) if wishes.saved else [])
         if problems:
-            return self._refuse(run, problems), None, ()
+            return self._refuse(run, problems)
         first = prepared_events(plan, prepared.prediction)
         first += guarded_events(plan, self.fleet, run.policy)
         for event in first:
             evolve(run, event)
         self.parts.watch(run, first)
-        return run, Book(run.id, entries_of(plan, prepared.prediction)), first
+        return Book(run.id, entries_of(plan, prepared.prediction)), first
 
     def _create(self, wishes: Wishes, digest: str) -> Run:
         parts, plan = self.parts, self.plan
@@ -146,24 +152,44 @@ class Session:
             return []
         if not wishes.wait:
             return [Problem(code="locked", message=locked_by(holder))]
-        since = self.parts.clock.now()
-        queue.enter(journal, Waiter(run=run.id, owner=self.parts.owner.name, keys=tuple(keys), since=since))
+        self._stand_in_line(run, keys)
         try:
-            await self._wait(run, keys, waiting)
+            await self._wait(run, keys, wishes, waiting)
         finally:
             queue.leave(journal, run.id)
         return []
 
-    async def _wait(self, run: Run, keys: Sequence[str], waiting: Waiting | None) -> None:
+    def _stand_in_line(self, run: Run, keys: Sequence[str]) -> None:
+        parts = self.parts
+        queue.enter(parts.journal, Waiter(run=run.id, owner=parts.owner.name, keys=tuple(keys), since=parts.clock.now()))
+
+    async def _wait(self, run: Run, keys: Sequence[str], wishes: Wishes, waiting: Waiting | None) -> None:
         """Until the locks are taken, or the run is over because somebody cancelled it."""
         asks, told = self._asks(run.id), None
         while (holder := self._in_the_way(run.id, keys)) is not None:
             if told != holder.run and waiting is not None:
                 waiting(holder)
                 told = holder.run
-            for _, data in asks():  # also of a server that stops: what has touched nothing need not rest
-                return await self._drive(run, Book(run.id, ()), Asked(self.parts.clock.now(), "cancel", data))
-            await self._rest()
+            resting = True
+            while resting:
+                for verb, data in asks():
+                    await self._asked_in_line(run, keys, wishes, verb, data)
+                if run.over:
+                    return
+                await self._rest()
+                resting = run.state == "paused"
+
+    async def _asked_in_line(self, run: Run, keys: Sequence[str], wishes: Wishes, verb: str, data: Mapping[str, Any]) -> None:
+        """A server that stops has what waits give up its place; mostly it is the next one that takes it again."""
+        if verb == "pause":
+            exact = {"exact": wishes.saved.rows} if wishes.saved else {}
+            self._tell(run, Event("run.pausing", data), Event("run.paused", exact))
+            queue.leave(self.parts.journal, run.id)
+        elif verb == "resume":
+            self._stand_in_line(run, keys)
+            self._tell(run, Event("run.queued", {"by": data.get("by"), "owner": self.parts.owner.name}))
+        else:
+            await self._drive(run, Book(run.id, ()), Asked(self.parts.clock.now(), "cancel", data))
 
     def _in_the_way(self, run: str, keys: Sequence[str]) -> Holder | None:
         """Whom a run must wait for; where there is nobody, it has its locks now."""
@@ -191,10 +217,10 @@ class Session:
 
         await sleep(seconds)
 
-    def _refuse(self, run: Run, problems: Sequence[Problem]) -> Run:
+    def _refuse(self, run: Run, problems: Sequence[Problem]) -> tuple[None, Sequence[Event]]:
         self._tell(run, Event("run.refused", {"problems": [problem.plain() for problem in problems]}))
         self.parts.journal.unlock(run.id, at=self.parts.clock.now())
-        return run
+        return None, ()
 
     # -- a run that is there already
 
@@ -226,6 +252,8 @@ class Session:
             if run.over:
                 parts.journal.unlock(row.id, at=parts.clock.now())
             raise
+        if verb == "resume" and run.started_at is None:
+            return await self._queue_again(run, row, data)
         if verb == "rollback" and self._is_settled(row):
             parts.journal.unlock(row.id, at=parts.clock.now())
             message = f"the before-images of the run {row.id} are no longer held"
@@ -235,6 +263,18 @@ class Session:
             book.renew(entries_of(self.plan, prepared.prediction))
         await self._drive(run, book, Asked(parts.clock.now(), verb, {**data, "owner": parts.owner.name}), rests=True)
         return await self._close(run, book) if run.over else self._result(run)
+
+    async def _queue_again(self, run: Run, row: RunRow, data: Mapping[str, Any]) -> Result:
+        """Go on with a run that rested before it had its locks, as if it had never left its place."""
+        journal, self._run = self.parts.journal, run
+        wishes = Wishes(source=row.source, policy=run.policy, expect=row.digest, saved=exact_in(journal, row, self.plan))
+        try:
+            await self._asked_in_line(run, lock_keys(self.plan), wishes, "resume", data)
+            sources = await read_sources(self.plan, self.fleet, self.together)
+            book, first = await self._begin(run, wishes, sources)
+        finally:
+            queue.leave(journal, run.id)
+        return await self._carry_out(run, book, first)
 
     async def let_go(self, row: RunRow) -> None:
         """Drop what undoing this run would need; under its locks, because somebody may be about to undo it."""
@@ -251,8 +291,9 @@ class Session:
         return found is None or found.settled
 
     async def _take_over(self, row: RunRow) -> None:
-        """From here on commands to the run are commands to this session."""
-        journal, keys = self.parts.journal, lock_keys(self.plan)
+        """From here on commands to the run are commands to this session. What has not begun needs no key for that."""
+        journal = self.parts.journal
+        keys = lock_keys(self.plan) if has_begun(journal, row.id) else []
         self._heard = max((command.id for command in journal.asked(row.id)), default=0)
         holder = await self._lasting(lambda: self._take(row.id, keys))
         if holder is not None:
@@ -372,6 +413,13 @@ def reopen(journal: Journal, row: RunRow, plan: Plan) -> tuple[Run, Book]:
     book = Book(row.id, entries_from(rows_in(events), parse_state))
     book.equip(plan)
     return run, book
+
+
+def exact_in(journal: Journal, row: RunRow, plan: Plan) -> SavedPlan | None:
+    """What a run that rests must find as it was when its plan was reviewed."""
+    paused = (event for record in journal.records(row.id) for event in record.events if event.type == "run.paused")
+    rows = [event.data.get("exact") for event in paused]
+    return SavedPlan(plan, row.digest, rows[-1]) if rows and rows[-1] is not None else None
 
 
 def policy_in(document: Mapping[str, Any]) -> Policy:

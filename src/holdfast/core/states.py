@@ -111,6 +111,7 @@ RUN: Final[Table] = {
         "run.prepared": "queued",
         "run.refused": "refused",
         "run.cancelling": "cancelling",  # while it waited for its locks
+        "run.pausing": "pausing",  # so do those of a server that stops
         "run.interrupted": "interrupted",
     },
     "queued": {
@@ -138,7 +139,12 @@ RUN: Final[Table] = {
         "run.confirming": "confirming",
         **_RUN_BACK,
     },
-    "paused": {"run.resumed": "running", "run.cancelling": "cancelling", **_RUN_BACK},
+    "paused": {
+        "run.resumed": "running",
+        "run.queued": "created",  # it rested before it had its locks
+        "run.cancelling": "cancelling",
+        **_RUN_BACK,
+    },
     "confirming": {"run.confirmed": "running", "run.cancelling": "cancelling", "run.committed": "committed", **_RUN_BACK},
     "cancelling": {"run.cancelled": "cancelled", **_RUN_BACK},
     "cancelled": _RUN_BACK,

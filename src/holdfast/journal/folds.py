@@ -40,6 +40,7 @@ STATES: Final[Mapping[str, str]] = {
     "run.started": "running",
     "run.pausing": "pausing",
     "run.paused": "paused",
+    "run.queued": "queued",
     "run.resumed": "running",
     "run.cancelling": "cancelling",
     "run.cancelled": "cancelled",

@@ -29,6 +29,7 @@ LINES: Final[Mapping[str, tuple[int, str]]] = {
     "run.started": (logging.INFO, "executing_plan"),
     "run.pausing": (logging.INFO, "pausing_run"),
     "run.paused": (logging.INFO, "run_paused"),
+    "run.queued": (logging.INFO, "run_queued"),
     "run.resumed": (logging.INFO, "run_resumed"),
     "run.cancelling": (logging.WARNING, "cancelling_run"),
     "run.interrupted": (logging.WARNING, "run_interrupted"),
@@ -57,7 +58,7 @@ LINES: Final[Mapping[str, tuple[int, str]]] = {
     "checkpoint.deleted": (logging.INFO, "checkpoint_deleted"),
 }
 UNSAID: Final = frozenset(
-    {"at", "outline", "policy", "output", "owner", "guarantees", "idle", "changes"}
+    {"at", "outline", "policy", "output", "owner", "guarantees", "idle", "changes", "exact"}
 )  # said already, or too much
 
 

@@ -49,7 +49,7 @@ COUNTED: Final = {  # one for each fact of these types
     "task.rolling_back": "rollback_count",
     "task.rollback_failed": "rollback_failed",
 }
-BEGINNINGS: Final = frozenset({"run.created", "run.interrupted", "run.rolling_back", "run.resumed"})
+BEGINNINGS: Final = frozenset({"run.created", "run.interrupted", "run.rolling_back", "run.queued", "run.resumed"})
 
 
 class _Levels:

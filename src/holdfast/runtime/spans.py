@@ -15,7 +15,7 @@ from holdfast.runtime.clock import Clock
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
-BEGINNINGS: Final = frozenset({"run.created", "run.interrupted", "run.rolling_back", "run.resumed"})
+BEGINNINGS: Final = frozenset({"run.created", "run.interrupted", "run.rolling_back", "run.queued", "run.resumed"})
 NANO: Final = 1_000_000_000
 
 

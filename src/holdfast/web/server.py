@@ -180,7 +180,7 @@ class Server:
         async with AsyncExitStack() as stack:
             desk = stack.enter_context(self.open_desk())
             workshop = Workshop(self.open_desk, self.clock)
-            await asyncio.to_thread(self._take_up, workshop, desk)
+            await asyncio.to_thread(workshop.take_up, resume=self.settings.resume)
             exposition = stack.enter_context(closing(Exposition(self.settings.environment)))
             journal = stack.enter_context(closing(SqliteJournal.open(self.home.journal, read_only=True)))
             tail = Tail(journal, exposition.watch, clock=self.clock, alive=partial(is_alive, self.home.owners))
@@ -208,11 +208,6 @@ class Server:
                 following.cancel()
                 with suppress(asyncio.CancelledError):
                     await following
-
-    def _take_up(self, workshop: Workshop, desk: Holdfast) -> None:
-        """First what rests because the server stopped, then what dead processes left."""
-        resumed = workshop.unpark()
-        workshop.recover([row for row in desk.dead_runs() if row.id not in resumed], resume=self.settings.resume)
 
     def _more(self, gate: Gate, workshop: Workshop, stack: AsyncExitStack) -> dict[str, Any]:
         """The door for agents, where their protocol is installed."""

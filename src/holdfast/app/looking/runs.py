@@ -33,6 +33,11 @@ def find(journal: Journal, name: str) -> RunRow:
     return found[0]
 
 
+def has_begun(journal: Journal, run: str) -> bool:
+    """Did it have its locks? Before that nothing of it was done."""
+    return any(event.type == "run.started" for record in journal.records(run) for event in record.events)
+
+
 def holds(row: RunRow) -> bool:
     """Are before-images held for this run, so that it can be undone by hand?"""
     return row.ending in HOLDING and not row.settled
@@ -127,7 +132,11 @@ def published(run: Run, event: Event, at: float) -> dict[str, Any]:
 
 
 # Bulk that only recovery needs; people see it through `show` and `plan`.
-_BULK = {"run.created": ("outline",), "run.prepared": ("changes", "guarantees", "idle", "accepted")}
+_BULK = {
+    "run.created": ("outline",),
+    "run.prepared": ("changes", "guarantees", "idle", "accepted"),
+    "run.paused": ("exact",),
+}
 
 _MOMENTS = frozenset({"at", "until"})  # the journal counts seconds, documents hold times
 

@@ -18,8 +18,9 @@ import msgspec
 
 from holdfast.app.desk import Desk
 from holdfast.app.engine import DEFAULTS, Holdfast, Options
+from holdfast.app.looking import runs
 from holdfast.app.plans.preview import Preview, SavedPlan
-from holdfast.core.errors import Refused
+from holdfast.core.errors import HoldfastError, Refused
 from holdfast.core.events import Event
 from holdfast.core.plan import Plan
 from holdfast.core.result import Result
@@ -51,6 +52,11 @@ class Shift:
         self._creates = creates
         self._do = do
         desk.parts.watchers.append(self._hear)
+
+    def begun(self) -> None:
+        """Returns when its run is under way, or in its place in the queue; or soon: it may have to look at many hosts."""
+        with suppress(StillUnderWay):
+            self.run.result(ANSWER_S)
 
     def _hear(self, run: Run, events: Sequence[Event]) -> None:
         if not self.run.done() and (not self._creates or events[0].type == "run.created"):
@@ -91,13 +97,7 @@ class Workshop:
 
     def control(self, row: RunRow, verb: str, data: dict[str, Any]) -> None:
         """Do to a run what no living process can be asked to do; returns when it has begun."""
-        shift = self._employ(lambda desk: desk.take_up(row, verb, data), creates=False)
-        with suppress(StillUnderWay):  # it has to look at many hosts first
-            shift.run.result(ANSWER_S)
-
-    def recover(self, rows: Sequence[RunRow], *, resume: bool) -> None:
-        for row in rows:
-            self._employ(_recovering(row, resume), creates=False)
+        self._employ(lambda desk: desk.take_up(row, verb, data), creates=False).begun()
 
     def _employ(self, do: Do, *, creates: bool) -> Shift:
         with self._mutex:
@@ -143,23 +143,32 @@ class Workshop:
             desk.journal.put(self._shelf, PARKED, msgspec.json.encode(parked))
         return parked
 
-    def unpark(self) -> list[str]:
-        """Go on with the runs that rest because the server was stopped."""
+    def take_up(self, *, resume: bool) -> None:
+        """Go on with the runs that rest because the server was stopped, and finish, or `resume`, what dead processes left.
+
+        Those that still waited for locks come last, one after the other: by then every lock has its holder again.
+        """
         with self._open_desk() as desk:
-            kept = desk.journal.get(self._shelf, PARKED)
+            parked = msgspec.json.decode(desk.journal.get(self._shelf, PARKED) or b"[]")
             desk.journal.drop(self._shelf, PARKED)
-            rows = [desk.journal.run(run) for run in ([] if kept is None else msgspec.json.decode(kept))]
-            dead = {row.id for row in desk.dead_runs()}
-        resumed = []
-        for row in rows:
-            if row is None or row.ending is not None:
-                continue
-            if row.state == "paused":
-                self._employ(_resuming(row), creates=False)
-            elif row.id in dead:
-                self.recover([row], resume=True)
-            resumed.append(row.id)
-        return resumed
+            rows = [row for row in map(desk.journal.run, sorted(parked)) if row is not None and row.state == "paused"]
+            begun = {row.id for row in rows if runs.has_begun(desk.journal, row.id)}
+            dead = desk.dead_runs()
+        work = [_resuming(row) for row in rows if row.id in begun]
+        work += [_recovering(row, resume or row.id in parked) for row in dead]
+        shifts = [self._employ(do, creates=False) for do in work]
+        waiting = [row for row in rows if row.id not in begun]
+        for shift in shifts if waiting else ():
+            _await(shift)
+        for row in waiting:
+            _await(self._employ(_resuming(row), creates=False))
+
+
+def _await(shift: Shift) -> None:
+    try:
+        shift.begun()
+    except HoldfastError:
+        logging.getLogger("holdfast").exception("run_not_taken_up")
 
 
 def _runs_of(desk: Desk, owners: Collection[str]) -> list[RunRow]:
