@@ -204,6 +204,22 @@ def test_a_client_that_never_reads_harms_nobody(house: House) -> None:
         assert time.monotonic() - before < 15
 
 
+def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_mistake_of_ours(
+    shared: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = (
+        f"POST /api/v1/plans HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {shared.server.token}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", shared.server.port), timeout=10) as connection:
+        connection.sendall(head.encode() + b'{"text"')
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    with shared.client() as client:
+        assert client.get("/healthz").status_code == 200
+    assert "request_failed" not in caplog.text
+
+
 def test_json_that_repeats_a_key_counts_the_last(shared: House) -> None:
     text = json.dumps({"text": "holdfast: 1\nname: web\n"})[:-1] + ', "text": "holdfast: 1"}'
     with shared.client() as client:

@@ -127,6 +127,7 @@ def test_whoever_is_confined_to_tenants_sees_their_runs_only(shared: House) -> N
         for path in (f"/api/v1/runs/{run}", f"/api/v1/runs/{run}/events", f"/api/v1/runs/{run}/changes"):
             assert others.get(path).status_code == 403
         assert others.post(f"/api/v1/runs/{run}/rollback").status_code == 403
+        assert run not in others.get("/api/v1/runs/last").text
         assert others.get("/api/v1/events", params={"limit": 1000}).json()["events"] == []
 
 
@@ -136,6 +137,13 @@ def test_whoever_is_confined_to_tenants_begins_no_run_of_others(shared: House) -
         assert client.post("/api/v1/runs", json=body).status_code == 403
         assert client.post("/api/v1/plans", json=body).status_code == 403
     assert not (shared.root / "a.txt").exists()
+
+
+def test_whoever_is_confined_to_tenants_does_not_learn_what_the_plans_of_others_are_called(shared: House) -> None:
+    with shared.client() as owner, shared.client(shared.token("viewer", "acme")) as viewer:
+        kept = owner.post("/api/v1/plans", json={"plan": shared.plan(shared.file(), name="globex-moves")}).json()["id"]
+        refused = viewer.get(f"/api/v1/plans/{kept}")
+    assert (refused.status_code, "globex" in refused.text) == (403, False)
 
 
 @pytest.mark.parametrize(
@@ -228,6 +236,31 @@ def test_a_token_that_is_made_or_taken_back_elsewhere_counts_at_once(house: Hous
         assert client.get("/api/v1/runs").status_code == 200
         elsewhere.revoke(made.id)
         assert client.get("/api/v1/runs").status_code == 401
+
+
+def test_a_token_file_that_others_could_read_lets_nobody_in_any_more(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """What was shown to the server before does not count: somebody may know it now. The other tokens are as good as before."""
+    own, (_, other) = Path(house.server.home.api_token), house.tokens.create("viewer")
+    kept = own.with_suffix(".kept")
+    with house.client() as owner, house.client(other) as viewer:
+
+        def is_refused() -> bool:
+            assert viewer.get("/api/v1/runs").status_code == 200
+            answer = owner.get("/api/v1/runs")
+            return answer.status_code == 401 and str(own) not in answer.text
+
+        assert not is_refused()
+        own.chmod(0o644)
+        assert is_refused()
+        own.chmod(0o600)
+        assert not is_refused()
+        own.rename(kept)
+        own.mkdir()
+        assert is_refused()
+        own.rmdir()
+        kept.rename(own)
+        assert not is_refused()
+    assert "tokens_not_trusted" in caplog.text
 
 
 def test_a_stream_ends_when_its_token_is_taken_back(house: House) -> None:

@@ -80,6 +80,27 @@ def test_a_stream_goes_on_after_the_last_event_a_client_has(house: House) -> Non
         assert nothing.status_code == 204  # which tells a browser not to come back
 
 
+def test_the_stream_of_everything_begins_with_the_first_event_for_who_says_to_have_none(house: House) -> None:
+    run = house.begin(house.file())
+    house.ended(run)
+    with house.client() as client, client.stream("GET", "/api/v1/events", headers={**_SSE, "last-event-id": "0"}) as stream:
+        text = ""
+        for piece in stream.iter_text():
+            text += piece
+            if "event: lock.released" in text:
+                break
+    assert [event["id"] for event in events_in(text)][:3] == ["1", "2", "3"]
+
+
+def test_a_page_that_ends_the_list_says_so(house: House) -> None:
+    run = house.begin(house.file())
+    with house.client() as client:
+        events = events_in(client.get(f"/api/v1/runs/{run}/events", headers=_SSE).text)
+        of_events = {"limit": sum(event["id"] is not None for event in events)}
+        for path, limits in ((f"runs/{run}/events", of_events), ("runs", {"limit": 1}), ("history", {"limit": 1})):
+            assert client.get(f"/api/v1/{path}", params=limits).json()["next_cursor"] is None, path
+
+
 def test_events_are_given_as_a_list_in_pages_as_well(house: House) -> None:
     run = house.begin(house.file())
     house.ended(run)

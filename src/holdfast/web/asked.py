@@ -107,7 +107,11 @@ class Page(Asked):
 
 
 class EventsWanted(Page):
-    since: Annotated[int, Meta(ge=0, le=2**62)] = 0
+    since: Annotated[int, Meta(ge=0, le=2**62, description="only events after this `seq`")] | UnsetType = UNSET
+
+    @property
+    def after(self) -> int:
+        return max(0 if self.since is UNSET else self.since, self.cursor or 0)
 
 
 class ChangesWanted(Page):

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from typing import Any, Final
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from holdfast.app.serving.tokens import Caller
 from holdfast.core.errors import Bug, HoldfastError, Problem
@@ -63,6 +63,8 @@ class Door:
                 return
             document = await self._done(route, call)
             await answer(send, route.status, document, media=route.media, head=request.method == "HEAD")
+        except ClientDisconnect:  # in the middle of what it sent: nobody is left to be told
+            return
         except Exception as error:  # whatever it is, it is answered, and the server goes on
             await refuse(send, error)
 

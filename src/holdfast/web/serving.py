@@ -23,7 +23,7 @@ from holdfast.app.triggering.attending import Attending
 from holdfast.core.errors import Refused
 from holdfast.core.plan import Plan
 from holdfast.journal.contract import RunRow
-from holdfast.web.asked import Page, PlanText, RunWanted, Whole
+from holdfast.web.asked import EventsWanted, Page, PlanText, RunWanted, Whole
 from holdfast.web.feed import Feed
 from holdfast.web.gate import foreign
 
@@ -92,9 +92,10 @@ class Serving:
         assert text is not UNSET
         return self.bounds.read(text, body.format, name="plan")
 
-    def check_tenants(self, caller: Caller, plan: Plan) -> None:
+    def check_tenants(self, caller: Caller, plan: Plan, *, called: str | None = None) -> None:
+        """It is called by the word that the caller used for it: what others named is theirs."""
         if not caller.sees([task.key for task in plan.tasks]):
-            raise foreign(f"the plan `{plan.name}`")
+            raise foreign(f"the plan `{called or plan.name}`")
 
     # -- runs
 
@@ -104,8 +105,13 @@ class Serving:
             raise Refused(f"there is no run `{name[:80]}`", code="not_found", hint="`GET /api/v1/runs` lists them")
         row = runs.find(self.reading.journal, name)
         if not self.sees(caller, row.id):
-            raise foreign(f"the run {row.id}")
+            raise foreign(f"the run `{name}`")
         return row
+
+    def events_after(self, run: str | None, query: EventsWanted) -> tuple[list[dict[str, Any]], str | None]:
+        """A page of the events of one run, or of everything, and the cursor of the next."""
+        found = runs.event_documents(self.reading.journal, run, since=query.after, limit=query.limit + 1)
+        return cut(list(found), query.limit, "seq")
 
     def sees(self, caller: Caller, run: str | None) -> bool:
         if caller.tenants is None:
@@ -132,6 +138,11 @@ class Serving:
         except Refused:
             return {}
         return {(change["step"], change["resource"]): change["diff"] for change in preview["changes"]}
+
+
+def cut(rows: list[dict[str, Any]], limit: int, number: str) -> tuple[list[dict[str, Any]], str | None]:
+    """One page, and the cursor of the next; one row more was looked for, to know whether there is one."""
+    return rows[:limit], str(rows[limit - 1][number]) if len(rows) > limit else None
 
 
 def page_of(query: Page | Whole, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import UNSET
 
 from holdfast.app.looking import runs
 from holdfast.app.looking.tail import Told
@@ -40,10 +41,8 @@ Open = Callable[["Serving", "Call"], Pieces]
 def latest(serving: Serving, call: Call) -> dict[str, Any]:
     """A page of the events of everything."""
     query: EventsWanted = call.query
-    since = max(query.since, query.cursor or 0)
-    page = _page(serving.reading.journal, None, since, query.limit)
-    found = [document for document in page if serving.sees(call.caller, document["run"])]
-    return {"events": found, "next_cursor": str(page[-1]["seq"]) if len(page) == query.limit else None}
+    page, following = serving.events_after(None, query)
+    return {"events": [found for found in page if serving.sees(call.caller, found["run"])], "next_cursor": following}
 
 
 async def of_run(serving: Serving, call: Call) -> Pieces:
@@ -53,7 +52,7 @@ async def of_run(serving: Serving, call: Call) -> Pieces:
     over = await asyncio.to_thread(_is_silent, serving, row.id)
     if not over:
         yield PING  # the headers go out with the first piece: a client is to know that it is connected
-    async for piece in _past(serving, row.id, call.query.since, None if over else until, lambda document: True):
+    async for piece in _past(serving, row.id, call.query.after, None if over else until, lambda document: True):
         yield piece
     if not over:
         async for piece in serving.feed.follow(place, lambda told: told.run == row.id, one_run=True):
@@ -79,9 +78,9 @@ async def of_everything(serving: Serving, call: Call) -> Pieces:
     yield PING
     caller = call.caller
     wanted: Wanted = _everything if caller.tenants is None else lambda told: caller.sees(told.tenants)
-    if call.query.since:
+    if call.query.since is not UNSET:
         async for piece in _past(
-            serving, None, call.query.since, until, lambda document: serving.sees(caller, document["run"])
+            serving, None, call.query.after, until, lambda document: serving.sees(caller, document["run"])
         ):
             yield piece
     async for piece in serving.feed.follow(place, wanted):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
+import logging
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -29,6 +30,7 @@ TOKEN_BYTES: Final = 32
 PREFIX: Final = "hft_"  # so that a token that leaked can be found by what looks for secrets
 
 Random = Callable[[int], bytes]
+T = TypeVar("T")
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,8 +124,7 @@ class Tokens:
         return token, secret
 
     def all(self) -> Sequence[Token]:
-        self._refresh()
-        return self._tokens
+        return self._read()
 
     def revoke(self, token: str) -> Token:
         with self._changing() as tokens:
@@ -150,9 +151,9 @@ class Tokens:
         seen = (_mark(self._home.api_token), _mark(self._home.tokens))
         if seen == self._seen:
             return
-        owner = _read_private(self._home.api_token).decode("ascii", "replace").strip() if seen[0] else ""
+        owner = _trusted(lambda: _read_private(self._home.api_token).decode("ascii", "replace").strip(), "")
         self._owner = digest_of(owner).encode() if owner else b""
-        self._tokens = self._read()
+        self._tokens = _trusted(self._read, ())
         self._seen = seen
 
     def _read(self) -> tuple[Token, ...]:
@@ -188,12 +189,23 @@ def digest_of(secret: str) -> str:
 
 
 def _mark(path: str) -> tuple[int, int, int] | None:
-    """Differs whenever the file is another one."""
+    """Differs whenever the file is another one, or others may read it now who could not before."""
     try:
-        found = os.stat(path)
+        found = os.lstat(path)
     except FileNotFoundError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return found.st_ino, found.st_ctime_ns, found.st_size
+
+
+def _trusted(read: Callable[[], T], nobody: T) -> T:
+    """A file that somebody else may have read, or written, lets nobody in: who asks learns nothing of it, but the log does."""
+    try:
+        return read()
+    except FileNotFoundError:
+        return nobody
+    except (OSError, Refused) as error:
+        logging.getLogger("holdfast").error("tokens_not_trusted", extra={"why": str(error)})
+        return nobody
 
 
 def _read_private(path: str) -> bytes:

@@ -33,5 +33,5 @@ def approved(serving: Serving, call: Call) -> dict[str, Any]:
 def _of(serving: Serving, call: Call) -> KeptPlan:
     kept = serving.kept.find(call.path["id"])
     if call.caller.tenants is not None:
-        serving.check_tenants(call.caller, kept.exact.plan)
+        serving.check_tenants(call.caller, kept.exact.plan, called=kept.id)
     return kept

@@ -32,6 +32,7 @@ def listed(serving: Serving, call: Call) -> dict[str, Any]:
                 found.append(row)
             if len(found) == query.limit:
                 break
+    more = more and bool(serving.reading.journal.runs(limit=1, ending=query.ending, plan=query.plan, before=before))
     return {
         "runs": [runs.row_document(serving.reading.as_it_is(row)) for row in found],
         "next_cursor": before if more else None,
@@ -84,9 +85,8 @@ def changes(serving: Serving, call: Call) -> dict[str, Any]:
 def events(serving: Serving, call: Call) -> dict[str, Any]:
     query: EventsWanted = call.query
     row = serving.run(call.caller, call.path["id"])
-    since = max(query.since, query.cursor or 0)
-    found = list(runs.event_documents(serving.reading.journal, row.id, since=since, limit=query.limit))
-    return {"events": found, "next_cursor": str(found[-1]["seq"]) if len(found) == query.limit else None}
+    page, following = serving.events_after(row.id, query)
+    return {"events": page, "next_cursor": following}
 
 
 def _asked(serving: Serving, call: Call, verb: str, **data: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from holdfast import __version__
 from holdfast.app.looking import locks, tracking
 from holdfast.web.asked import HistoryWanted, OfPlan, StatsWanted
-from holdfast.web.serving import Call, Serving, page_of
+from holdfast.web.serving import Call, Serving, cut, page_of
 
 
 def health(serving: Serving, call: Call) -> dict[str, Any]:
@@ -36,9 +36,9 @@ def stats(serving: Serving, call: Call) -> dict[str, Any]:
 
 def history(serving: Serving, call: Call) -> dict[str, Any]:
     query: HistoryWanted = call.query
-    found = tracking.history(serving.reading.journal, limit=query.limit, cleanups=query.cleanups, before=query.cursor)
-    rows = found["cleanups" if query.cleanups else "executions"]
-    return {**found, "next_cursor": str(rows[-1]["number"]) if len(rows) == query.limit else None}
+    found = tracking.history(serving.reading.journal, limit=query.limit + 1, cleanups=query.cleanups, before=query.cursor)
+    following = cut(found["cleanups" if query.cleanups else "executions"], query.limit, "number")[1]
+    return {**{name: rows[: query.limit] for name, rows in found.items()}, "next_cursor": following}
 
 
 def held(serving: Serving, call: Call) -> dict[str, Any]:
