@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,14 @@ class Hosts:
 
     def home(self, user: str = "") -> Path:
         return Path("/home") / (user or self.plain)
+
+
+async def heard_of(event: asyncio.Event, task: asyncio.Task[Any]) -> None:
+    """Wait for the event; a task that is over without it tells how it ended, instead of letting the test wait for ever."""
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait((waiting, task), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    assert event.is_set(), task.result()
 
 
 QUICK = ExecutorConfig(

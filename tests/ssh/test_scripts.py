@@ -13,7 +13,7 @@ import pytest
 from holdfast import ssh as package
 from holdfast.ssh import Executor, Sudo
 from holdfast.ssh.front import Front
-from tests.ssh.places import PASSWORD, QUICK, Hosts
+from tests.ssh.places import PASSWORD, QUICK, Hosts, heard_of
 
 MINE = f"t{os.getpid()}"  # other tests may run scripts at the same time
 
@@ -91,7 +91,7 @@ def test_one_that_is_cancelled_leaves_nothing(hosts: Hosts) -> None:
             began = asyncio.Event()
             script = script_of(content="echo on; sleep 4722", host=hosts.address())
             task = asyncio.create_task(ssh.run_script(script, lambda *said: began.set()))
-            await began.wait()
+            await heard_of(began, task)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

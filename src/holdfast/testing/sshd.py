@@ -27,6 +27,7 @@ from holdfast.ssh.address import NO_CONFIG, Address
 
 START_S: Final = 10.0
 LISTEN_MAX: Final = 16  # addresses that one sshd takes
+UMASK: Final = 0o022  # of its sessions, whatever ours is
 SSHD: Final = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or "/usr/sbin/sshd"
 
 _SETTINGS: Final = {
@@ -63,7 +64,9 @@ class Sshd:
         self.directory.chmod(0o755)
         self.make_host_key()
         self.key = make_key(self.directory / "id_ed25519")
-        (self.directory / "authorized_keys").write_text(Path(f"{self.key}.pub").read_text())
+        authorized = self.directory / "authorized_keys"
+        authorized.write_text(Path(f"{self.key}.pub").read_text())
+        authorized.chmod(0o644)  # it is read by whoever comes in
         self.port = self.port or free_port()
         self.write_known_hosts()
         self.start()
@@ -118,7 +121,7 @@ class Sshd:
         file.write_text("\n".join([f"Port {self.port}", *where, f"HostKey {self.directory}/host_key", *lines, ""]))
         with (self.directory / "log").open("ab") as log:
             command = [SSHD, "-D", "-e", "-f", str(file)]
-            self.processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+            self.processes.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, umask=UMASK))
 
     def stop(self) -> None:
         """The listener and every session of it."""
