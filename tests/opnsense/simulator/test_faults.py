@@ -175,3 +175,14 @@ def test_an_upgrade_to_the_version_that_is_there_changes_nothing() -> None:
     before = appliance.store.config
     appliance.become("26.7")
     assert appliance.store.config is before
+
+
+def test_a_rule_through_the_control_port_may_leave_out_what_it_does_not_mean(appliance: Simulator, client: Client) -> None:
+    match = {"method": "POST", "path": "/set_item/", "nth": 1, "header": {}, "body_contains": None, "times": 1}
+    rule = {"match": match, "phase": "before_action", "do": [{"validations": {"alias.name": "not today"}}]}
+    control = http.client.HTTPConnection("127.0.0.1", appliance.control_port, timeout=5)
+    control.request("PUT", "/faults", json.dumps([rule]))
+    assert control.getresponse().status == 200
+    control.close()
+    assert client.post(SET, {"alias": ALIAS}) == {"result": "failed", "validations": {"alias.name": "not today"}}
+    assert client.post(SET, {"alias": ALIAS}) == {"result": "saved"}

@@ -28,9 +28,10 @@ def test_the_console_script_is_this_program_and_explains_itself() -> None:
     assert all(option in said for option in ("--profile", "--fixture", "--config-file", "--arm", "--tls"))
 
 
-def test_it_begins_with_the_objects_of_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--fixture", "--seed"])
+def test_it_begins_with_the_objects_of_a_file(option: str, tmp_path: Path) -> None:
     (tmp_path / "small.toml").write_text(WORLD)
-    command = [*PROGRAM, "--fixture", str(tmp_path / "small.toml"), "--config-file", str(tmp_path / "config.json")]
+    command = [*PROGRAM, option, str(tmp_path / "small.toml"), "--config-file", str(tmp_path / "config.json")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
         try:
             assert program.stdout is not None

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import select
+import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 
 import httpcore2
 import httpx2
+
+QUICK_ACK: Final = getattr(socket, "TCP_QUICKACK", None)  # Linux only; it holds for the next answer
 
 
 class Wire(httpx2.AsyncBaseTransport):
@@ -108,6 +111,7 @@ class _Stream(httpcore2.AsyncNetworkStream):
                 if self._unsent:
                     self._writer.write(b"".join(self._unsent))
                     self._unsent.clear()
+                    _acknowledge_at_once(self._writer.get_extra_info("socket"))
                 return await self._reader.read(max_bytes)
 
     async def start_tls(
@@ -131,10 +135,16 @@ class _Stream(httpcore2.AsyncNetworkStream):
         return self._writer.transport.is_closing() or _has_word(self._writer.get_extra_info("socket"))
 
 
-def _has_word(socket: Any) -> bool:
+def _acknowledge_at_once(connection: Any) -> None:
+    """A server that sends head and body apart waits for the one to be acknowledged: 40 ms of each request on a kept line."""
+    if QUICK_ACK is not None and connection is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, QUICK_ACK, 1)
+
+
+def _has_word(connection: Any) -> bool:
     """An idle connection that has something to say was ended: the loop may not have heard it yet."""
     waiting = select.poll()
-    waiting.register(socket, select.POLLIN)
+    waiting.register(connection, select.POLLIN)
     return bool(waiting.poll(0))
 
 

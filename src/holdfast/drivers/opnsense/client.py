@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from time import monotonic
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from holdfast.kinds.opnsense.resources import Type
 
 PAGE_ROWS: Final = 1000
 READ_TRIES: Final = 3
+RETURNING_S: Final = (0.2, 0.4, 0.8, 1.6, 2.0)  # pauses in which a web server that an activation restarted comes back
 PROFILES: Final = ("24.7", "25.1", "25.7", "26.1", "26.7")
 
 MODELLED: Final = {"firewall.rule": "rules", "nat.source": "snatrules", "nat.one_to_one": "onetoone"}
@@ -57,6 +59,7 @@ class Client:
         self.limits = limits
         self._appliance: Appliance | None = None
         self._lifeline = Lifeline(door.line)
+        self._hiding: set[str] = set()  # types of which the appliance may not show all
         self._cut_off = False  # new connections fail: what is left is the lifeline
 
     @property
@@ -122,6 +125,15 @@ class Client:
         code, message = FAILURES.get(answer.status, ("api_rejected", f"the appliance answers {answer.status}"))
         raise WorldError(f"{message} ({path})", code=code)
 
+    async def told(self, path: str, *, body: Any = None) -> Any:
+        """A document that not every appliance has for every key: None where it answers with anything else."""
+        try:
+            return await self.read(path, body=body)
+        except WorldError as error:
+            if error.code in ("permission_denied", "unsupported", "api_rejected"):
+                return None
+            raise
+
     async def _repeated(self, method: str, path: str, body: Any) -> Answer:
         for attempt in range(1, READ_TRIES + 1):
             try:
@@ -176,16 +188,23 @@ class Client:
     async def every(self, type_: Type) -> dict[str, dict[str, str]]:
         return {uuid: self.veil.over(uuid, values) for uuid, values in (await self._every(type_)).items()}
 
+    async def unlisted(self, type_: Type, uuid: str) -> dict[str, str] | None:
+        """An object that no list may show: 26.7 hides source rules where the mode gives them no effect."""
+        return await self.one(type_, uuid) if type_.name in self._hiding else None
+
     async def _every(self, type_: Type) -> dict[str, dict[str, str]]:
         """By uuid, the values of every object of a type: by one search or one document, where that shows enough."""
         version = await self.version()
         if not type_.is_in(version):
             return {}
         old = number(version) < (25, 7)  # a search shows some columns only, and labels instead of values
+        at_once = None
         if type_.name in MODELLED and (old or (type_.name == "nat.source" and number(version) >= (26, 7))):
-            return await self._modelled(type_)  # 26.7 hides source rules where the mode gives them no effect
+            at_once = await self._modelled(type_)
         if type_.name == "firewall.alias" and old:
-            return await self._exported(type_)
+            at_once = await self._exported(type_)
+        if at_once is not None:
+            return at_once
         rows = await self.rows(type_)
         if type_.whole and not old:
             return {uuid: of_row(type_, row, version) for uuid, row in rows.items()}
@@ -207,22 +226,25 @@ class Client:
         found = {uuid: await self.one(type_, uuid) for uuid in uuids}
         return {uuid: values for uuid, values in found.items() if values is not None}
 
-    async def _modelled(self, type_: Type) -> dict[str, dict[str, str]]:
+    async def _modelled(self, type_: Type) -> dict[str, dict[str, str]] | None:
         """All rules, from the document that holds the whole packet filter."""
         version = await self.version()
-        rules = _inner(await self.read("firewall/filter/get"), "filter", MODELLED[type_.name], "rule")
+        rules = _inner(await self.read("firewall/filter/get", missing_ok=True), "filter", MODELLED[type_.name], "rule")
+        if rules is None:
+            self._hiding.add(type_.name)
+            return None
         found = {uuid: of_get(type_, {type_.wrapper: shown}, version) for uuid, shown in rules.items() if is_uuid(uuid)}
         return {uuid: values for uuid, values in found.items() if values is not None}
 
-    async def _exported(self, type_: Type) -> dict[str, dict[str, str]]:
+    async def _exported(self, type_: Type) -> dict[str, dict[str, str]] | None:
         version = await self.version()
-        rows = _inner(await self.read("firewall/alias/export"), "aliases", "alias")
-        return {uuid: of_row(type_, row, version) for uuid, row in rows.items() if is_uuid(uuid)}
+        rows = _inner(await self.read("firewall/alias/export", missing_ok=True), "aliases", "alias")
+        return None if rows is None else {uuid: of_row(type_, row, version) for uuid, row in rows.items() if is_uuid(uuid)}
 
     async def options(self, type_: Type) -> dict[str, dict[str, str]]:
         if not type_.is_in(await self.version()):
             return {}
-        return options_in(type_, await self.read(type_.action("get", await self.version())))
+        return options_in(type_, await self.read(type_.action("get", await self.version()), missing_ok=True))
 
     # -- writing
 
@@ -257,20 +279,25 @@ class Client:
             await self._lifeline.hold(f"{self._url}/api/core/system/status", requests, self.limits.read_s)
 
     async def answers_anew(self) -> bool:
-        """Is a new connection answered? One that breaks at once is no proof that it is not."""
-        for attempt in range(1, READ_TRIES + 1):
-            try:
-                within_s = self.limits.new_connection_s
-                answer = await self._door.ask("GET", f"{self._url}/api/core/system/status", timeout_s=within_s, fresh=True)
-            except (Unsent, Unheard) as error:
-                if attempt == READ_TRIES or getattr(error, "late", False):
-                    break
-                await self._sleep(0.2 * attempt)
-            else:
-                self._cut_off = False
-                return answer.status < 500
-        self._cut_off = True
+        """Is a new connection answered? Not at once, perhaps: an activation may restart the appliance's own web server."""
+        ends_at = monotonic() + self.limits.new_connection_s
+        for pause_s in (*RETURNING_S, 0.0):
+            if await self._is_answered():
+                return True
+            if monotonic() >= ends_at:
+                break
+            await self._sleep(pause_s)
         return False
+
+    async def _is_answered(self) -> bool:
+        url, within_s = f"{self._url}/api/core/system/status", self.limits.new_connection_s
+        try:
+            answer = await self._door.ask("GET", url, timeout_s=within_s, fresh=True)
+        except (Unsent, Unheard):
+            self._cut_off = True
+            return False
+        self._cut_off = False
+        return answer.status < 500 or answer.document is not None  # what is broken in a call of its own is not cut off
 
     async def drop_line(self) -> None:
         await self._lifeline.drop()
@@ -281,11 +308,13 @@ class Client:
         await self._door.close()
 
 
-def _inner(document: Any, *names: str) -> Mapping[str, Any]:
-    """What lies at this place of a document; an empty map is shown as a list."""
+def _inner(document: Any, *names: str) -> Mapping[str, Any] | None:
+    """What lies at this place of a document, if it has the place; an empty map is shown as a list."""
     for name in names:
+        if document == []:
+            return {}
         document = document.get(name) if isinstance(document, dict) else None
-    return document if isinstance(document, dict) else {}
+    return {} if document == [] else document if isinstance(document, dict) else None
 
 
 def profile_of(version: str) -> str:

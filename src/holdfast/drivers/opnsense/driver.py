@@ -77,7 +77,8 @@ class ApplianceDriver:
             raise WorldError(f"`{key}` is nothing that an OPNsense appliance has", code="unsupported")
         if type_.name not in shelves:
             shelves[type_.name] = await self._client.every(type_)
-        return item_called(type_, name_in(key), shelves[type_.name])
+        item = item_called(type_, name_in(key), shelves[type_.name])
+        return item if item.exists else Item(item.uuid, await self._client.unlisted(type_, item.uuid))
 
     async def _match(self, asked: Sequence[str], shelves: dict[str, Every]) -> State:
         key, name, reference = asked
@@ -158,7 +159,8 @@ class _Turn:
         type_ = _type(move)
         shelf = self._shelves[type_.name]
         uuid = _uuid(move)
-        live = self._client.veil.compared(uuid, shelf.get(uuid), as_item(move.change.after), as_item(move.change.before))
+        shown = shelf.get(uuid) or await self._client.unlisted(type_, uuid)
+        live = self._client.veil.compared(uuid, shown, as_item(move.change.after), as_item(move.change.before))
         if live is not None:
             shelf[uuid] = live
         write = decide(type_, move, shelf, self._made.get(uuid) if move.undo else None)
@@ -236,11 +238,11 @@ class _Turn:
             self._shelves[name] = await self._client.every(TYPES[name])
         last = {_uuid(self._batch.moves[place]): place for place in self._sent}  # later moves write over earlier ones
         for place in last.values():
-            self._check(place, self._batch.moves[place])
+            await self._check(place, self._batch.moves[place])
 
-    def _check(self, place: int, move: Move) -> None:
+    async def _check(self, place: int, move: Move) -> None:
         uuid, sent = _uuid(move), self._sent[place]
-        found = self._shelves[_type(move).name].get(uuid)
+        found = self._shelves[_type(move).name].get(uuid) or await self._client.unlisted(_type(move), uuid)
         missed = [] if sent is None or found is None else self._missed(uuid, sent, found)
         if sent is None and found is not None:
             self._fail(place, "the appliance says that it deleted the object, but it is still there")

@@ -17,13 +17,14 @@ NULL: Final[Mapping[str, str]] = {"Null4": "127.0.0.1", "Null6": "::1"}  # gatew
 
 
 async def gateways(client: Client, changes: Changes) -> Failure | None:
-    shown = await rows_at(client, "routes/gateway/status", "items")
-    if shown is None:
-        return None
-    known = {item.get("name") for item in shown}
     wanted = [after.values["name"] for _, after in of_type(changes, "routing.gateway") if _is_up(after) and after.values]
-    missing = [name for name in wanted if name not in known]
-    return rejected(f"the gateway `{missing[0]}` was activated, but does not run") if missing else None
+
+    async def look() -> Failure | None:
+        known = {item.get("name") for item in await rows_at(client, "routes/gateway/status", "items") or ()}
+        missing = [name for name in wanted if name not in known]
+        return rejected(f"the gateway `{missing[0]}` was activated, but does not run") if known and missing else None
+
+    return await patiently(client, look)
 
 
 def _is_up(item: Item) -> bool:
@@ -38,7 +39,9 @@ async def vlans(client: Client, changes: Changes) -> Failure | None:
         shown = await rows_at(client, "interfaces/overview/interfaces_info")
         if shown is None:
             return None
-        devices = {str(row.get("device", "")): row.get("vlan") for row in shown}
+        devices = {str(row["device"]): row.get("vlan") for row in shown if row.get("device")}
+        if all(row.get("identifier") for row in shown if row.get("device")):
+            return None  # it shows interfaces, and a device is none before it is assigned
         flaws = (_vlan_flaw(before, live.get(after.uuid or before.uuid), live, devices) for before, after in _vlans(changes))
         return next((flaw for flaw in flaws if flaw is not None), None)
 
@@ -84,7 +87,7 @@ async def routes(client: Client, changes: Changes) -> Failure | None:
 
     async def look() -> Failure | None:
         table = await rows_at(client, "diagnostics/interface/get_routes")
-        if table is None:
+        if not table:
             return None
         running = {(_network(row.get("destination")), _address(row.get("gateway"))) for row in table}
         missing = [route for route in sorted(wanted) if not _in(route, running)]

@@ -6,6 +6,7 @@ it runs: of Kea and Dnsmasq only that they run at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from typing import Any, Final
@@ -16,6 +17,9 @@ from holdfast.drivers.opnsense.client import Client
 from holdfast.drivers.opnsense.wanted import Changes, enabled, of_type, patiently, rejected, rows_at
 from holdfast.kinds.opnsense.item import Item
 
+SILENT: Final = ("disabled", "unknown", "")  # states of which nothing is to be expected, or nothing known
+NO_FLAW: Final = re.compile(r"\b(no|0) (errors?|alerts?|warnings?)\b|\bis valid\b")
+FLAW: Final = re.compile(r"alert|fatal|invalid|error")
 Record = tuple[str, str]  # a name with its dot at the end, and an address
 Look = Callable[[Client, Changes], Awaitable[Failure | None]]
 
@@ -26,7 +30,7 @@ def service(name: str) -> Look:
     async def check(client: Client, changes: Changes) -> Failure | None:
         async def look() -> Failure | None:
             state = await _state(client, name)
-            if state in ("disabled", ""):
+            if state in SILENT:
                 return None
             if state != "running":
                 return Failure(code="unhealthy", message=f"the service {name} is {state} after its configuration was activated")
@@ -45,7 +49,7 @@ def service(name: str) -> Look:
 
 
 async def _state(client: Client, name: str) -> str:
-    answer = await client.read(f"{name}/service/status", missing_ok=True)
+    answer = await client.told(f"{name}/service/status")
     return str(answer.get("status", "")) if isinstance(answer, dict) else ""
 
 
@@ -55,7 +59,7 @@ UNREADY: Final = rejected("the name server does not tell its records")
 
 
 async def _records(client: Client, changes: Changes) -> Failure | None:
-    answer = await client.read("unbound/diagnostics/listlocaldata", missing_ok=True)
+    answer = await client.told("unbound/diagnostics/listlocaldata")
     if not isinstance(answer, dict):
         return None
     data = answer.get("data")
@@ -90,16 +94,16 @@ def _address(shown: Any) -> str:
 
 async def haproxy_flaw(client: Client) -> Failure | None:
     """Asked before it is activated: what it cannot read it passes over in silence."""
-    answer = await client.read("haproxy/service/configtest", missing_ok=True)
+    answer = await client.told("haproxy/service/configtest")
     text = str(answer.get("result", "")) if isinstance(answer, dict) else ""
-    if any(word in text.lower() for word in ("alert", "fatal", "invalid", "error")):
+    if FLAW.search(NO_FLAW.sub("", text.lower())):
         return rejected(f"HAProxy would not take the configuration: {text.strip()[:500]}")
     return None
 
 
 async def _proxy(client: Client, changes: Changes) -> Failure | None:
     """What lies ready differs from what was taken: then it goes on with what it had."""
-    answer = await client.read("haproxy/export/diff", missing_ok=True)
+    answer = await client.told("haproxy/export/diff")
     if isinstance(answer, dict) and str(answer.get("response", "")).strip():
         return rejected("HAProxy was activated, but goes on with the configuration it had")
     counted = await rows_at(client, "haproxy/statistics/counters")

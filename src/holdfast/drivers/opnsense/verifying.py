@@ -13,7 +13,7 @@ from holdfast.core.errors import Failure
 from holdfast.drivers.opnsense.client import Client
 from holdfast.drivers.opnsense.network import gateways, routes, vlans
 from holdfast.drivers.opnsense.services import service
-from holdfast.drivers.opnsense.wanted import Changes, enabled, of_type, rejected
+from holdfast.drivers.opnsense.wanted import Changes, enabled, of_type, patiently, rejected, rows_at
 from holdfast.kinds.opnsense.item import Item
 from holdfast.kinds.opnsense.values import is_literal
 
@@ -22,7 +22,7 @@ SERVICES: Final = ("unbound", "kea", "dnsmasq", "haproxy")
 
 async def dismiss_notice(client: Client) -> None:
     """So that a notice afterwards is a new one."""
-    await client.read("core/system/dismiss_status", body={"subject": "firewall"}, missing_ok=True)
+    await client.told("core/system/dismiss_status", body={"subject": "firewall"})
 
 
 async def flaw_of(client: Client, group: str, changes: Changes) -> Failure | None:
@@ -34,18 +34,22 @@ async def _filter(client: Client, changes: Changes) -> Failure | None:
     """When the packet filter cannot load what is configured, it silently goes on with the rules it had."""
     if (flaw := await _notice(client)) is not None:
         return flaw
-    answer = await client.read("firewall/filter_util/rule_stats", missing_ok=True)
-    stats = answer.get("stats") if isinstance(answer, dict) else None
-    if stats is None:
-        return None
-    running = set(stats) if isinstance(stats, dict) else set()
     rules = {after.uuid or before.uuid: after for before, after in of_type(changes, "firewall.rule")}
-    wrong = [uuid for uuid, item in rules.items() if (uuid in running) is not enabled(item)]
-    return rejected(f"the packet filter does not run what is configured: rule {wrong[0]}") if wrong else None
+
+    async def look() -> Failure | None:
+        answer = await client.told("firewall/filter_util/rule_stats")
+        stats = answer.get("stats") if isinstance(answer, dict) else None
+        if stats is None:
+            return None
+        running = set(stats) if isinstance(stats, dict) else set()
+        wrong = [uuid for uuid, item in rules.items() if (uuid in running) is not enabled(item)]
+        return rejected(f"the packet filter does not run what is configured: rule {wrong[0]}") if wrong else None
+
+    return await patiently(client, look)
 
 
 async def _notice(client: Client) -> Failure | None:
-    status = await client.read("core/system/status", missing_ok=True)
+    status = await client.told("core/system/status")
     systems = status.get("subsystems") if isinstance(status, dict) else None
     firewall = systems.get("firewall") if isinstance(systems, dict) else None
     if isinstance(firewall, dict) and str(firewall.get("statusCode")) == "-1":
@@ -61,14 +65,14 @@ async def _aliases(client: Client, changes: Changes) -> Failure | None:
     if witness is None:
         return None
     name, address, wanted = witness
-    path = f"firewall/alias_util/list/{quote(name, safe='')}"
-    answer = await client.read(path, body={"current": 1, "rowCount": -1, "searchPhrase": address}, missing_ok=True)
-    rows = answer.get("rows") if isinstance(answer, dict) else None
-    if not isinstance(rows, list):
-        return None
-    loaded = any(isinstance(row, dict) and row.get("ip") == address for row in rows)
     what = "is not loaded" if wanted else "is still loaded"
-    return None if loaded is wanted else rejected(f"the alias `{name}` was activated, but {address} {what}")
+
+    async def look() -> Failure | None:
+        rows = await rows_at(client, f"firewall/alias_util/list/{quote(name, safe='')}")
+        loaded = None if rows is None else any(address in row.values() for row in rows)
+        return None if loaded in (None, wanted) else rejected(f"the alias `{name}` was activated, but {address} {what}")
+
+    return await patiently(client, look)
 
 
 def _news(before: Item, after: Item) -> Iterator[tuple[str, str, bool]]:

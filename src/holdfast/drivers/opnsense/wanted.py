@@ -36,7 +36,7 @@ def rejected(message: Any) -> Failure:
 
 async def rows_at(client: Client, path: str, name: str = "rows") -> list[dict[str, Any]] | None:
     """The list that an answer holds under this name; None where this key or this version cannot tell."""
-    answer = await client.read(path, missing_ok=True)
+    answer = await client.told(path)
     rows = answer.get(name) if isinstance(answer, dict) else answer
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else None
 

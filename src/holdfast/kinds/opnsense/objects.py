@@ -229,9 +229,9 @@ class ApiObject(Kind, frozen=True, kw_only=True, dict=True):  # a dict for what 
             if not ports and (name in interfaces or name.removesuffix("ip") in interfaces):
                 continue
             alias = self._alias(view, name)
-            if not alias.exists:
+            if not alias.exists and (ports or interfaces):
                 yield f"`{name}` is neither an alias nor an interface of the appliance"
-            elif (alias.values.get("type") == "port") is not ports:
+            elif alias.exists and (alias.values.get("type") == "port") is not ports:
                 yield f"the alias `{name}` holds {'addresses' if ports else 'ports'}, which do not belong here"
 
     def _unheld(self, view: View, after: Item) -> Iterator[str]:
@@ -271,8 +271,9 @@ def _some(offered: Mapping[str, str]) -> str:
 
 
 def _interfaces(options: Any) -> Mapping[str, str]:
-    """Rules may also name the loopback, which no interface of theirs can be."""
-    return {"lo0": "Loopback", **(options.choices.get("interface", {}) if isinstance(options, Options) else {})}
+    """Rules may also name the loopback, which no interface of theirs can be. Empty where the appliance does not tell them."""
+    offered = options.choices.get("interface") if isinstance(options, Options) else None
+    return {"lo0": "Loopback", **offered} if offered else {}
 
 
 def _notes(view: View) -> dict[str, Any]:

@@ -19,10 +19,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         appliance = Simulator(
-            given.profile, given.seed, given.latency / 1000, tls=_certificate(given), config_file=given.config_file
+            given.profile,
+            _number(given.seed),
+            given.latency / 1000,
+            tls=_certificate(given),
+            activation_s=given.activation / 1000,
+            config_file=given.config_file,
         )
-        if given.fixture:
-            appliance.begin_with(tomllib.loads(given.fixture.read_text()))
+        fixture = given.fixture or (None if given.seed.isdecimal() else Path(given.seed))
+        if fixture:
+            appliance.begin_with(tomllib.loads(fixture.read_text()))
     except (ValueError, OSError) as problem:
         sys.stderr.write(f"holdfast-opnsense-sim: {problem}\n")
         return 2
@@ -46,15 +52,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="port of the API; 0 takes a free one")
     parser.add_argument("--control-port", type=int, default=0, help="port to arm faults and look inside; 0 takes a free one")
-    parser.add_argument("--seed", type=int, default=1, help="where its uuids begin")
+    parser.add_argument("--seed", default="1", metavar="NUMBER|FILE", help="where its uuids begin; a file is a fixture")
     parser.add_argument("--fixture", type=Path, metavar="FILE", help="TOML with objects that it begins with, by their path")
     parser.add_argument("--latency", type=float, default=0, metavar="MS", help="milliseconds that every call takes")
+    parser.add_argument(
+        "--activation", type=float, default=0, metavar="MS", help="milliseconds of its own clock that an activation takes"
+    )
     parser.add_argument("--arm", action="append", default=[], metavar="FAULT", help="a named fault to begin with; repeatable")
     parser.add_argument("--config-file", type=Path, metavar="FILE", help="keep the configuration in this file as well")
     parser.add_argument("--tls", action="store_true", help="serve HTTPS with a certificate made for this run")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="serve HTTPS with this certificate (PEM)")
     parser.add_argument("--certificate-key", type=Path, metavar="FILE", help="the key of that certificate (PEM)")
     return parser
+
+
+def _number(seed: str) -> int:
+    return int(seed) if seed.isdecimal() else 1
 
 
 def _certificate(given: argparse.Namespace) -> Certificate | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from holdfast.testing.opnsense import looking
@@ -103,6 +104,8 @@ class Actions:
             return f"Error ({backend.partition(':')[2]})"
         if self.runtime.lies:
             self.runtime.lies -= 1
+        elif self.runtime.activation_s:
+            self.runtime.clock.after(self.runtime.activation_s, lambda: _loaded_late(load, call.config))
         else:
             load(call.config)
         call.phase("after_save")
@@ -287,6 +290,12 @@ class Actions:
         known = call.store.revision(call.first) is not None
         call.store.revisions = [revision for revision in call.store.revisions if revision.id != call.first]
         return {"status": "deleted" if known else "not_found"}
+
+
+def _loaded_late(load: Callable[[Config], None], config: Config) -> None:
+    """Nobody waits for an answer any more."""
+    with suppress(Refused):
+        load(config)
 
 
 def _listed(revision: Revision, digits: int) -> dict[str, Any]:

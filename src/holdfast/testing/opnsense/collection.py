@@ -125,12 +125,11 @@ class Collection:
     def put(self, call: Call, uuid: str, base: Item, payload: Mapping[str, Any], world: World) -> Answer | None:
         """Save the item with what the payload says; an answer where there is something wrong with it."""
         item = self.resource.taken_in(base, self.prepared(payload, base, world), call.profile)
-        complaints = self.complaints(item, uuid, world) | {name: [text] for name, text in call.complaints.items()}
+        above = f"{self.resource.wrapper}."
+        made_up = {name.removeprefix(above): [text] for name, text in call.complaints.items()}
+        complaints = self.complaints(item, uuid, world) | made_up
         if complaints:
-            return {
-                "result": "failed",
-                "validations": {f"{self.resource.wrapper}.{name}": _one(texts) for name, texts in complaints.items()},
-            }
+            return {"result": "failed", "validations": {above + name: _one(texts) for name, texts in complaints.items()}}
         call.save(self.after_put(call, uuid, base, self.stored(world.config, uuid, item), payload))
         return None
 

@@ -53,7 +53,8 @@ class Rule:
         phase = str(written.get("phase", "before_action"))
         if phase not in PHASES:
             raise ValueError(f"no phase {phase!r}: known are {', '.join(PHASES)}")
-        return cls(Match(**written.get("match", {})), phase, tuple(written.get("do", ())), str(written.get("name", "")))
+        match = {name: value for name, value in written.get("match", {}).items() if value is not None}
+        return cls(Match(**match), phase, tuple(written.get("do", ())), str(written.get("name", "")))
 
 
 class Faults:

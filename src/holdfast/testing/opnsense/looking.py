@@ -11,16 +11,19 @@ from typing import Any, Final
 
 from holdfast.testing.opnsense.runtime import Runtime
 from holdfast.testing.opnsense.store import Item
+from holdfast.testing.opnsense.world import DEVICE
 
 Rows = list[dict[str, Any]]
 NULL: Final = {"Null4": "127.0.0.1", "Null6": "::1"}
 
 
 def devices(runtime: Runtime) -> Rows:
-    """Assigned interfaces, then the VLANs that are not."""
+    """Assigned interfaces, then the devices that are none."""
     vlans = {item["vlanif"]: _vlan(item) for item in runtime.loaded["interfaces.vlan"].values()}
     assigned = {item["if"]: (key, item["descr"]) for key, item in runtime.loaded["interfaces.assignment"].items()}
-    shown = {device: assigned.get(device, ("", "Unassigned Interface")) for device in (*assigned, *vlans)}
+    shown = {
+        device: assigned.get(device, ("", "Unassigned Interface")) for device in (*assigned, *runtime.loaded[DEVICE], *vlans)
+    }
     return [
         {"device": device, "identifier": key, "description": told, **({"vlan": vlans[device]} if device in vlans else {})}
         for device, (key, told) in shown.items()

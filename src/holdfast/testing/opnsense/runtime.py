@@ -11,7 +11,7 @@ from holdfast.testing.opnsense.clock import Clock
 from holdfast.testing.opnsense.fixture import GENERAL, LEGACY_RULES, SETTINGS, settings
 from holdfast.testing.opnsense.profile import Profile
 from holdfast.testing.opnsense.store import NOTHING, Config, Item, Listing
-from holdfast.testing.opnsense.world import ALIAS, GATEWAY, GATEWAY_GROUP, GROUP, INTERFACE, VLAN, World
+from holdfast.testing.opnsense.world import ALIAS, DEVICE, GATEWAY, GATEWAY_GROUP, GROUP, INTERFACE, VLAN, World
 
 BAD: Final = "__bad__"
 SERVICES: Final = ("unbound", "kea", "dnsmasq", "haproxy")
@@ -45,6 +45,7 @@ class Runtime:
         self.clock = clock
         self.backend = "up"
         self.lies = 0
+        self.activation_s = 0.0  # how long after its answer an activation takes
         self.pf_failures = 0
         self.haproxy_failures = 0
         self.flapping: set[str] = set()
@@ -62,6 +63,7 @@ class Runtime:
     def reboot(self, config: Config) -> None:
         """Everything that is configured runs."""
         self.status = dict.fromkeys(SERVICES, "running")
+        self.loaded = {**self.loaded, DEVICE: config.get(DEVICE, NOTHING)}
         for group in GROUPS:
             self.take(group, config)
 

@@ -44,12 +44,15 @@ class Simulator:
         tls: Certificate | None = None,
         users: Sequence[User] = FIXTURE,
         race_delay_s: float = 0.0,
+        activation_s: float = 0.0,
         config_file: Path | None = None,
     ) -> None:
-        """`config_file` is where its configuration lies for whoever comes in by SSH; `reload` reads it again."""
+        """`activation_s` is how long after its answer an activation takes, by the appliance's own clock; `config_file`
+        where its configuration lies for whoever comes in by SSH; `reload` reads it again."""
         self._settings = (profile, seed, tuple(users))
         self.latency_s = latency_s
         self.race_delay_s = race_delay_s
+        self.activation_s = activation_s
         self.tls = tls
         self.config_file = config_file
         self.key, self.secret = ADMIN.key, ADMIN.secret
@@ -73,6 +76,7 @@ class Simulator:
         self.faults = faults.Faults()
         self.running = Runtime(self.store.config, self.profile, self.clock)
         self.running.ports.add(self.port)
+        self.running.activation_s = self.activation_s
         self._furnish()
 
     def _furnish(self) -> None:
