@@ -13,6 +13,7 @@ from holdfast.app.looking.runs import has_begun
 from holdfast.app.parts import Parts
 from holdfast.app.plans.cautions import warnings
 from holdfast.app.plans.preview import SavedPlan, no_step, read_sources, seal
+from holdfast.core.collecting import undisturbed
 from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
 from holdfast.core.events import Event
 from holdfast.core.evolve import evolve
@@ -28,7 +29,6 @@ from holdfast.journal.contract import Journal, LockRow, RunRow
 from holdfast.journal.queue import Waiter
 from holdfast.kinds.states import parse_state
 from holdfast.runtime.book import Book, entries_from, entries_of, prepared_events, rows_in
-from holdfast.runtime.collecting import undisturbed
 from holdfast.runtime.crew import Crew, Inline, SideBySide
 from holdfast.runtime.executor import drive
 from holdfast.runtime.fleet import Fleet, Together, one_after_the_other

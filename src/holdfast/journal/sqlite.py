@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any, Final
 
+from holdfast.core.collecting import undisturbed
 from holdfast.core.errors import Refused, WorldError
 from holdfast.core.events import Event
 from holdfast.journal import opening, place
@@ -226,7 +227,7 @@ class SqliteJournal(Ledger):
         from holdfast.journal.audit import Audit  # only here: `runs` must start quickly
 
         try:
-            with self._reading() as rows:
+            with undisturbed(), self._reading() as rows:
                 found = Audit(rows, self.ring).run()
         except WorldError as error:
             return Verification(False, 0, (error.message,))
@@ -237,7 +238,7 @@ class SqliteJournal(Ledger):
         return Verification(False, found.records, (self.damage, *found.problems))
 
     def replay(self) -> None:
-        with self._writing(True) as rows:
+        with undisturbed(), self._writing(True) as rows:
             marker = rows.get("@gaps", "marker") or 0
             again = restored(rows.document(*SNAPSHOT) or b"" if marker else None)
             for record in walk(rows, marker):

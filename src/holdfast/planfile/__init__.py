@@ -6,12 +6,11 @@ beside it. This module imports no more than it needs: each command line pays for
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from holdfast.core.collecting import undisturbed
 from holdfast.core.plan import Plan
 from holdfast.planfile.paths import Anchor
 from holdfast.planfile.reader import read
@@ -35,7 +34,7 @@ def load(
     """
     name = os.fspath(path)
     base = os.getcwd() if name == "-" else os.path.dirname(os.path.abspath(name))
-    with _collector_paused():
+    with undisturbed():
         source = Source.of_file(name)
         if given:
             _give(source, given)
@@ -55,7 +54,7 @@ def parse(
 
     Relative paths are relative to `base`; without one they are a problem. With `roots`, so is every local path elsewhere.
     """
-    with _collector_paused():
+    with undisturbed():
         source = Source.of_text(text, format, name) if isinstance(text, (str, bytes)) else Source.of_value(text, name)
         return _read(source, base, env, roots)
 
@@ -66,7 +65,7 @@ def from_canonical(document: bytes) -> Plan:
 
     from holdfast.planfile.canonical import escape, unescape
 
-    with _collector_paused():
+    with undisturbed():
         value = json.decode(unescape(document))
         canonical = escape(json.encode(value, order="sorted"))  # bytes that were written elsewhere may differ in spaces
         return read(Source("<document>", value), Anchor(), {}, literal=True, document=canonical)
@@ -97,16 +96,3 @@ def _give(source: Source, given: Mapping[str, Any]) -> None:
             source.problems.append(problem)
         declared = {**declared, name: value.replace("${", "$${") if isinstance(value, str) else value}
     source.value["vars"] = declared
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Reading makes many objects and no garbage cycles: the collector would only walk them again and again."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
