@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from holdfast import Holdfast
-from holdfast.testing.opnsense import PROFILES, Simulator
+from holdfast.testing.opnsense import PROFILES, Simulator, User
 from tests.opnsense.conftest import PlanOf, absent, alias, plans_for, rule
 from tests.opnsense.test_kinds import steps
 
@@ -91,3 +91,17 @@ def test_a_proxy_that_finds_no_errors_says_so_in_its_own_words(
     monkeypatch.setattr(sim.running, "haproxy_complaints", lambda config, spend=False: [] if spend else [said])
     front = {"opnsense.haproxy.frontend": "web", "values": {"bind": "10.0.0.1:80"}}
     assert hf.apply(plan_of(front)).ending == "committed"
+
+
+@pytest.mark.parametrize("profile", ["24.7", "25.7", "26.1", "26.7"])
+def test_a_version_that_the_key_may_not_ask_for_is_known_by_its_calls(
+    profile: str, hf: Holdfast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = User("few", "few-key", "few-secret", ("api/firewall/alias/*",))
+    with Simulator(profile, users=(few,)) as sim:
+        sim.key, sim.secret = few.key, few.secret
+        plan = plans_for(sim, monkeypatch)(alias("servers", "10.0.0.1"))
+        made = hf.apply(plan)
+        assert (made.ending, made.errors, hf.apply(plan).ending) == ("committed", [], "unchanged")
+        refused = hf.apply(plans_for(sim, monkeypatch)(rule("ssh", 22)))
+        assert (refused.ending, refused.errors[0]["code"]) == ("refused", "permission_denied")

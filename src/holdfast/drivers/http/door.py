@@ -86,9 +86,9 @@ class Door:
             self._single = self._client(keep=False)
         return await _send(self._single, method, url, json_body, headers, timeout_s)
 
-    def line(self) -> Door:
-        """A door of its own beside this one: what it opened stays open when new connections fail."""
-        line = type(self)(self._trust, auth=self._auth, headers=self._headers)
+    def line(self, *, known: bool = True) -> Door:
+        """A door of its own beside this one: what it opened stays open when new connections fail. Not `known`: a stranger's."""
+        line = type(self)(self._trust, auth=self._auth if known else None, headers=self._headers)
         line._context = self._context
         return line
 

@@ -15,7 +15,7 @@ from holdfast.drivers.opnsense.lifeline import Lifeline
 from holdfast.drivers.opnsense.rows import is_managed, is_uuid, of_get, of_row, options_in, tied_in
 from holdfast.drivers.opnsense.veil import Veil
 from holdfast.kinds.opnsense.field import NEWEST, OLDEST, number
-from holdfast.kinds.opnsense.item import Appliance, Listing
+from holdfast.kinds.opnsense.item import Appliance
 from holdfast.kinds.opnsense.resources import Type
 
 PAGE_ROWS: Final = 1000
@@ -23,6 +23,13 @@ READ_TRIES: Final = 3
 RETURNING_S: Final = (0.2, 0.4, 0.8, 1.6, 2.0)  # pauses in which a web server that an activation restarted comes back
 PROFILES: Final = ("24.7", "25.1", "25.7", "26.1", "26.7")
 
+BROUGHT: Final = {  # by version, newest first: a call that came with it
+    "26.7": "interfaces/assignment/reconfigure",
+    "26.1": "firewall/d_nat/search_rule",
+    "25.7": "dnsmasq/settings/search_host",
+    "25.1": "core/snapshots/search",
+    "24.7": "firewall/filter/search_rule",
+}
 MODELLED: Final = {"firewall.rule": "rules", "nat.source": "snatrules", "nat.one_to_one": "onetoone"}
 
 Sleep = Callable[[float], Awaitable[Any]]
@@ -59,6 +66,7 @@ class Client:
         self.limits = limits
         self._appliance: Appliance | None = None
         self._lifeline = Lifeline(door.line)
+        self.tied: Mapping[str, str] = {}  # VLANs that are interfaces, as they were last searched
         self._hiding: set[str] = set()  # types of which the appliance may not show all
         self._cut_off = False  # new connections fail: what is left is the lifeline
 
@@ -106,9 +114,24 @@ class Client:
         version = answer.get("product_version") if isinstance(answer, dict) else None
         if version:
             return str(version)
-        if self._declared:
-            return self._declared
+        version = self._declared or await self._version_by_calls()
+        if version:
+            return version
         raise WorldError("the appliance does not tell its version", code="unsupported", hint="declare `profile` for the target")
+
+    async def _version_by_calls(self) -> str:
+        """The newest one whose calls are there: whoever comes without a key is told so, or that there is no such call."""
+        stranger = self._door.line(known=False)
+        try:
+            for version, path in BROUGHT.items():
+                answer = await stranger.ask("GET", f"{self._url}/api/{path}", timeout_s=self.limits.read_s, fresh=True)
+                if answer.status == 401:
+                    return version
+        except (Unsent, Unheard):
+            return ""
+        finally:
+            await stranger.close()
+        return ""
 
     # -- reading
 
@@ -206,20 +229,11 @@ class Client:
         if at_once is not None:
             return at_once
         rows = await self.rows(type_)
+        if type_.name == "interfaces.vlan":
+            self.tied = tied_in(rows)
         if type_.whole and not old:
             return {uuid: of_row(type_, row, version) for uuid, row in rows.items()}
         return await self._each(type_, rows)
-
-    async def listing(self, type_: Type) -> Listing:
-        """All objects of a type; none where the key may not see them: then only the appliance knows what is in use."""
-        try:
-            objects = await self.every(type_)
-            tied = tied_in(await self.rows(type_)) if type_.name == "interfaces.vlan" else {}
-        except WorldError as error:
-            if error.code not in ("permission_denied", "unsupported"):
-                raise
-            return Listing({})
-        return Listing(objects, tied)
 
     async def _each(self, type_: Type, uuids: Iterable[str]) -> dict[str, dict[str, str]]:
         """Where searches do not show enough."""

@@ -17,7 +17,7 @@ from holdfast.drivers.opnsense.answers import Meaning, Reply
 from holdfast.drivers.opnsense.client import Client
 from holdfast.drivers.opnsense.naming import item_called
 from holdfast.drivers.opnsense.writing import Delete, Nothing, Set, Values, Write, as_item, decide
-from holdfast.kinds.opnsense.item import Item, Options, Privileges, alike
+from holdfast.kinds.opnsense.item import Item, Listing, Options, Privileges, alike
 from holdfast.kinds.opnsense.privileges import MAY
 from holdfast.kinds.opnsense.resources import MATCHES, OPTIONS, TYPES, Type, name_in, type_of
 from holdfast.kinds.opnsense.values import nested
@@ -71,14 +71,28 @@ class ApplianceDriver:
         if key.startswith(MATCHES):
             return await self._match(json.loads(key.removeprefix(MATCHES)), shelves)
         if key in TYPES:
-            return await self._client.listing(TYPES[key])
+            return await self._listing(TYPES[key], shelves)
         type_ = type_of(key)
         if type_ is None:
             raise WorldError(f"`{key}` is nothing that an OPNsense appliance has", code="unsupported")
+        item = item_called(type_, name_in(key), await self._every(type_, shelves))
+        return item if item.exists else Item(item.uuid, await self._client.unlisted(type_, item.uuid))
+
+    async def _every(self, type_: Type, shelves: dict[str, Every]) -> Every:
+        """All objects of a type, looked for once."""
         if type_.name not in shelves:
             shelves[type_.name] = await self._client.every(type_)
-        item = item_called(type_, name_in(key), shelves[type_.name])
-        return item if item.exists else Item(item.uuid, await self._client.unlisted(type_, item.uuid))
+        return shelves[type_.name]
+
+    async def _listing(self, type_: Type, shelves: dict[str, Every]) -> Listing:
+        """All objects of a type; none where the key may not see them: then only the appliance knows what is in use."""
+        try:
+            objects = await self._every(type_, shelves)
+        except WorldError as error:
+            if error.code not in ("permission_denied", "unsupported"):
+                raise
+            return Listing({})
+        return Listing(objects, self._client.tied if type_.name == "interfaces.vlan" else {})
 
     async def _match(self, asked: Sequence[str], shelves: dict[str, Every]) -> State:
         key, name, reference = asked
