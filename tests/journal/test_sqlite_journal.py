@@ -505,6 +505,7 @@ class TestTampering:
         assert len(list(journal.records("R1"))) == 2
         found = journal.verify()
         assert (found.records, "record 9" in found.problems[0]) == (4, True)
+        assert "behind that lie 5 records that are sound" in found.problems[1]
         journal.close()
 
     def test_a_journal_cut_by_k_records_is_found_through_its_anchor(self, state: Path) -> None:
@@ -560,6 +561,31 @@ class TestDamage:
         assert failure(lambda: begin(journal, "A")).hint != ""
         journal.close()
         assert (state / "journal.db").read_bytes() == bytes(range(256)) * 64
+
+    def test_what_was_once_found_is_remembered_until_everything_is_sound_again(self, state: Path) -> None:
+        """J31: an opening reads only the end, so whoever finds damage in the middle tells all who come later"""
+        written(state, runs=5)
+        folded(state)
+        sound = (state / "journal.db").read_bytes()
+        change(state, "UPDATE records SET body = CAST(replace(CAST(body AS TEXT), 'alice', 'mallo') AS BLOB) WHERE seq = 9")
+        reader = SqliteJournal.open(state, read_only=True)
+        assert reader.damage is None
+        assert failure(lambda: list(reader.records("R2"))).code == "corrupt_journal"
+        reader.close()
+        journal = SqliteJournal.open(state)
+        assert journal.damage is not None and "record 9" in journal.damage
+        assert failure(lambda: begin(journal, "later")).code == "corrupt_journal"
+        assert len(journal.runs()) == 5
+        journal.close()
+        folded(state)
+        (state / "journal.db").write_bytes(sound)
+        journal = SqliteJournal.open(state, read_only=True)
+        assert journal.damage is not None
+        assert journal.verify().ok and journal.damage is None
+        journal.close()
+        journal = SqliteJournal.open(state)
+        begin(journal, "later")
+        journal.close()
 
     def test_a_page_destroyed_in_the_middle_leaves_the_rest_readable(self, state: Path) -> None:
         """J29, J31"""

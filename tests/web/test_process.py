@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -262,6 +263,26 @@ def test_what_a_killed_server_left_is_finished_by_the_next(shell: Shell, words: 
     (shell.home / "go").touch()
     again = shell.serve(*words)
     assert again.until(run, lambda found: found["ending"])["ending"] == ending
+
+
+def test_over_a_damaged_journal_everything_can_be_looked_at_and_nothing_is_done(shell: Shell) -> None:
+    (shell.home / "plan.json").write_text(json.dumps(two_stages(shell)))
+    (shell.home / "go").touch()
+    runs = [shell.run("apply", "plan.json", "--yes")[1]["run"] for _ in range(2)]
+    database = sqlite3.connect(shell.home / "state/journal/journal.db")
+    database.execute("UPDATE records SET body = CAST(replace(CAST(body AS TEXT), 'alice', 'mallo') AS BLOB) WHERE seq = 1")
+    database.commit()
+    database.close()
+    assert shell.run("journal", "verify")[0] == 3
+    (shell.home / "two").unlink()
+    code, refused = shell.run("apply", "plan.json", "--yes")
+    assert (code, refused["error"]["code"], (shell.home / "two").exists()) == (3, "corrupt_journal", False)
+    served = shell.serve()
+    found = served.client.get("/api/v1/runs").json()["runs"]
+    assert [run["run"] for run in found] == runs[::-1]
+    assert served.client.post("/api/v1/runs", json={"plan": two_stages(shell)}).status_code == 503
+    assert served.stop() == 0
+    assert served.process.stderr is not None and "record 1 is not what was written" in served.process.stderr.read()
 
 
 @pytest.mark.parametrize(

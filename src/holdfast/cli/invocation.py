@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from holdfast.cli.lines import Line
+from holdfast.cli.lines import Line, Span, line
 from holdfast.cli.screen import Screen, error_lines
 
 if TYPE_CHECKING:
@@ -55,7 +55,13 @@ class Invocation:
         from holdfast.app.looking.reading import Reading
 
         with Reading.of(self.state, environment=self.environment) as desk:
+            self.warn(desk.journal.damage)
             yield desk
+
+    def warn(self, damage: str | None) -> None:
+        """A damaged journal is read as far as it is sound; nobody may take what is read for all there is."""
+        if damage is not None:
+            self.screen.complain(line(Span("warning", "alarm"), f": {damage}; it is only read, and nothing is written to it"))
 
     @contextmanager
     def looking(self, *, remembering: bool = False) -> Iterator[Holdfast]:

@@ -10,7 +10,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
 from holdfast.core.errors import WorldError
@@ -19,6 +19,7 @@ from holdfast.journal.chain import KEY_BYTES, MAC_BYTES, ORIGIN, SEAL_BYTES, Cha
 DATABASE: Final = "journal.db"
 KEY: Final = "journal.key"
 ANCHOR: Final = "journal.anchor"
+DAMAGE: Final = "journal.damage"
 
 
 class Mark(NamedTuple):
@@ -88,6 +89,28 @@ def read_key(path: str) -> bytes:
     if len(key) != KEY_BYTES:
         raise corrupt(f"{path} is not a key")
     return key
+
+
+# -- damage that was found once is remembered, so that not every opening need read everything
+
+
+def remember_damage(directory: str, what: str) -> None:
+    """What was found first stays. Where nothing can be written, nothing can be appended either."""
+    with suppress(OSError):
+        create(os.path.join(directory, DAMAGE), what.encode("utf-8", "replace"))
+
+
+def remembered_damage(directory: str) -> str | None:
+    try:
+        with open(os.path.join(directory, DAMAGE), encoding="utf-8", errors="replace") as file:
+            return file.read() or "it was found to be damaged"
+    except FileNotFoundError:
+        return None
+
+
+def forget_damage(directory: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(os.path.join(directory, DAMAGE))
 
 
 class Anchor:

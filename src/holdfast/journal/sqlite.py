@@ -32,6 +32,7 @@ PATIENCE_S: Final = 10.0  # how long another writer is waited for
 class SqliteJournal(Ledger):
     def __init__(self, directory: str, *, read_only: bool, patience_s: float) -> None:
         self.damage: str | None = None
+        self._remembered: str | None = None  # damage that an earlier opening came upon
         self._directory = directory
         self._database = opening.path_in(directory, place.DATABASE)
         self._read_only = read_only
@@ -87,7 +88,8 @@ class SqliteJournal(Ledger):
             self.ring = rows.need("@ring", "size")
             opening.check_end(rows, anchored)
             behind = opening.is_behind(rows)
-        if behind and not self._read_only:
+        self.damage = self._remembered = place.remembered_damage(self._directory)
+        if behind and not self._read_only and self.damage is None:
             self.replay()
 
     # -- the store
@@ -112,8 +114,14 @@ class SqliteJournal(Ledger):
             yield
         except WorldError as error:
             if error.code == "corrupt_journal":
-                self.damage = self.damage or error.message
+                self._note(error.message)
             raise
+
+    def _note(self, damage: str) -> None:
+        """For this opening, and for every later one."""
+        if self.damage is None:
+            self.damage = damage
+            place.remember_damage(self._directory, damage)
 
     def _readable(self) -> sqlite3.Connection:
         if self._closed:
@@ -231,9 +239,12 @@ class SqliteJournal(Ledger):
                 found = Audit(rows, self.ring).run()
         except WorldError as error:
             return Verification(False, 0, (error.message,))
-        if self.damage is None and not found.ok:
-            self.damage = found.problems[0]
-        if self.damage is None or self.damage in found.problems:
+        if not found.ok:
+            self._note(found.problems[0])
+        elif self.damage is not None and self.damage == self._remembered:  # a sound copy was put back
+            place.forget_damage(self._directory)
+            self.damage = None
+        if self.damage is None or self.damage in (self._remembered or "", *found.problems):
             return found
         return Verification(False, found.records, (self.damage, *found.problems))
 

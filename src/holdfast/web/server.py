@@ -125,6 +125,7 @@ class Server:
         self._tracer = from_environment({**settings.environment, "OTEL_METRICS_EXPORTER": "none"})[0]
         self._export_logs()
         self._attending = self._attend()
+        self.damage: str | None = None  # of the journal: then everything can be looked at, and nothing is done
         self._stop = asyncio.Event()
 
     def _export_logs(self) -> None:
@@ -180,7 +181,11 @@ class Server:
         async with AsyncExitStack() as stack:
             desk = stack.enter_context(self.open_desk())
             workshop = Workshop(self.open_desk, self.clock)
-            await asyncio.to_thread(workshop.take_up, resume=self.settings.resume)
+            self.damage = desk.journal.damage
+            if self.damage is None:
+                await asyncio.to_thread(workshop.take_up, resume=self.settings.resume)
+            else:
+                self._attending = None
             exposition = stack.enter_context(closing(Exposition(self.settings.environment)))
             journal = stack.enter_context(closing(SqliteJournal.open(self.home.journal, read_only=True)))
             tail = Tail(journal, exposition.watch, clock=self.clock, alive=partial(is_alive, self.home.owners))

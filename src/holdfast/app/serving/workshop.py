@@ -140,7 +140,8 @@ class Workshop:
             while any(row.state not in STILL for row in _runs_of(desk, owners)) and self._clock.monotonic() < until:
                 self._clock.pause(PARK_POLL_S)
             parked = [row.id for row in _runs_of(desk, owners) if row.id not in before]
-            desk.journal.put(self._shelf, PARKED, msgspec.json.encode(parked))
+            if desk.journal.damage is None:
+                desk.journal.put(self._shelf, PARKED, msgspec.json.encode(parked))
         return parked
 
     def take_up(self, *, resume: bool) -> None:

@@ -78,6 +78,7 @@ def serve(invocation: Invocation, recover: str, **given: Any) -> int:
 
 
 def _started(invocation: Invocation, server: Server) -> None:
+    invocation.warn(server.damage)
     document = {"url": server.url, "login_url": server.login_url(), "token_file": server.home.api_token}
     if invocation.screen.json:
         invocation.screen.row(document)
