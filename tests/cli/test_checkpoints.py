@@ -74,6 +74,8 @@ def test_names_of_checkpoints_are_checked(shell: Shell) -> None:
     _applied(shell)
     shell.run("checkpoint", "create", "good")
     assert shell.run("checkpoint", "create", "good", "--json").document["error"]["code"] == "conflict"
+    ended = shell.run("checkpoint", "create", "no name", "--json")
+    assert (ended.code, ended.document["error"]["code"]) == (2, "invalid_value")
     for words in (("show",), ("diff",), ("delete",), ("restore", "--yes")):
         ended = shell.run("checkpoint", words[0], "ghost", *words[1:], "--json")
         assert (ended.code, ended.document["error"]["code"]) == (4, "not_found")

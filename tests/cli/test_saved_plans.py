@@ -69,9 +69,10 @@ def test_the_digest_covers_the_contents_a_plan_refers_to(shell: Shell) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_a_clean_error(shell: Shell) -> None:
-    ended = shell.run("plan", shell.steps(FILE), "--out", "no/such/place")
-    assert ended.code == 1
-    assert "no/such/place" in ended.err and ".new" not in ended.err
+    for place in ("no/such/place", "plan.yaml/place"):
+        ended = shell.run("plan", shell.steps(FILE), "--out", place)
+        assert ended.code == 1
+        assert place in ended.err and ".new" not in ended.err
 
 
 def test_a_saved_plan_is_one_json_document(shell: Shell) -> None:

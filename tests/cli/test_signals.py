@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Shell, ended, hear_signals, holding, interrupt, let_go
+from tests.cli.conftest import WAIT, Shell, ended, hear_signals, holding, interrupt, let_go
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -88,6 +88,48 @@ def test_a_signal_before_anything_runs_is_a_plain_interruption(shell: Shell) -> 
     stopped = ended(process)
     os.close(writer)
     assert (stopped.code, stopped.err) == (130, "interrupted\n")
+
+
+def test_a_program_gets_a_document_when_it_is_interrupted_before_anything_ran(shell: Shell) -> None:
+    os.mkfifo(pipe := shell.home / "plan.yaml")
+    process = shell.start("apply", "plan.yaml", "--yes", "--json", preexec_fn=hear_signals)
+    writer = shell.until(lambda: _reader_of(pipe))
+    assert writer is not None
+    interrupt(process)
+    stopped = ended(process)
+    os.close(writer)
+    assert (stopped.code, stopped.document["error"]["code"], stopped.err) == (130, "cancelled", "")
+
+
+def test_who_is_interrupted_while_it_finishes_what_a_dead_process_left_begins_nothing_else(shell: Shell) -> None:
+    undo = f"command: [touch, done]\nundo: [sh, -c, '{WAIT}']\nid: a\ncwd: {shell.home}"
+    hold = "command: [sleep, '60']\nundo: 'true'\nneeds: [a]\nid: b"
+    process = shell.start("apply", shell.steps(undo, hold), "--yes")
+    shell.until(lambda: (shell.home / "done").exists() and "applying" in shell.run("show", "last", "-v").out)
+    process.kill()
+    process.communicate()
+    other = shell.steps("file: other\ncontent: x", name="other.yaml", plan="other")
+    finishing = shell.start("apply", other, "--yes", preexec_fn=hear_signals)
+    shell.until(lambda: (shell.home / "held").exists())
+    finishing.send_signal(signal.SIGINT)
+    assert finishing.stderr is not None
+    shell.until(lambda: "stopping" in finishing.stderr.readline())
+    stopped = let_go(shell, finishing)
+    assert (stopped.code, stopped.out) == (130, "")
+    assert not (shell.home / "other").exists()
+    assert [run["ending"] for run in shell.json("runs")["runs"]] == ["rolled_back"]
+
+
+def test_who_takes_a_run_up_and_is_interrupted_exits_130(shell: Shell) -> None:
+    second = f"command: [sh, -c, '[ -e ok ] || exit 1; {WAIT}']\nundo: 'true'\ncwd: {shell.home}\nneeds: [a]"
+    assert shell.run("apply", shell.steps("file: a\ncontent: x\nid: a", second), "--yes").code == 1
+    (shell.home / "ok").touch()
+    retrying = shell.start("retry", "last", preexec_fn=hear_signals)
+    shell.until(lambda: (shell.home / "held").exists())
+    retrying.send_signal(signal.SIGINT)
+    shell.until(lambda: shell.json("show", "last")["state"] == "cancelling")
+    assert let_go(shell, retrying).code == 130
+    assert not (shell.home / "a").exists()
 
 
 def _reader_of(pipe: Path) -> int | None:

@@ -37,6 +37,14 @@ def test_closed_streams_do_not_end_up_in_the_journal(shell: Shell) -> None:
     assert shell.json("journal", "verify")["ok"]
 
 
+def test_a_question_without_any_standard_input_is_refused_and_a_plan_from_there_is_empty(shell: Shell) -> None:
+    for words, code, message in (("apply plan.yaml", 4, "this asks first"), ("plan -", 2, "a plan file is a mapping")):
+        command = f"exec {sys.executable} -m holdfast {words} <&-"
+        shell.steps(FILE)
+        done = subprocess.run(["sh", "-c", command], env=shell.environment, cwd=shell.home, capture_output=True, text=True)
+        assert done.returncode == code and message in done.stderr
+
+
 # -- a terminal
 
 

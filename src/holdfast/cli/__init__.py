@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TextIO
+from typing import Literal, TextIO
 
 import click
 
@@ -26,7 +26,7 @@ COMPLETE = "_HOLDFAST_COMPLETE"  # set by the completion script of a shell
 def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     _fill_streams()
-    invocation = Invocation(Screen(sys.stdout or _nowhere(), sys.stderr or _nowhere()))
+    invocation = Invocation(Screen(sys.stdout or _nowhere("w"), sys.stderr or _nowhere("w")))
     if os.environ.get(COMPLETE):
         return _complete(invocation, os.environ[COMPLETE])
     try:
@@ -59,10 +59,11 @@ def _fill_streams() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
+    sys.stdin = sys.stdin or _nowhere("r")
 
 
-def _nowhere() -> TextIO:
-    return open(os.devnull, "w", encoding="utf-8")
+def _nowhere(mode: Literal["r", "w"]) -> TextIO:
+    return open(os.devnull, mode, encoding="utf-8")
 
 
 def _complete(invocation: Invocation, instruction: str) -> int:

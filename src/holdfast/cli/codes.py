@@ -38,6 +38,7 @@ ENDINGS: Final[Mapping[str | None, int]] = {
 
 # Errors whose word says more than their branch of the tree.
 ERRORS: Final[Mapping[str, int]] = {
+    "invalid_value": USAGE,
     "storage_failed": PERSON,
     "corrupt_journal": PERSON,
     "in_doubt": PERSON,

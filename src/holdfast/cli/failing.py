@@ -30,7 +30,10 @@ _HINTS: Final = {"parent_not_found": "make the directory first, or correct the p
 def failed(invocation: Invocation, error: BaseException, words: Sequence[str]) -> int:
     """Say it once, in the form that was asked for, and answer with the exit code."""
     if isinstance(error, (KeyboardInterrupt, click.Abort, EOFError)):
-        invocation.screen.complain(line("interrupted"))
+        if invocation.screen.json and not invocation.screen.streams:
+            invocation.regret({"code": "cancelled", "message": "interrupted", "hint": CODES["cancelled"].hint})
+        else:
+            invocation.screen.complain(line("interrupted"))
         return codes.INTERRUPTED
     if isinstance(error, click.ClickException):
         document, code = _usage(error), codes.USAGE

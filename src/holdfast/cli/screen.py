@@ -43,6 +43,7 @@ class Screen:
         self.json = False
         self.quiet = False
         self.verbose = False
+        self.streams = False  # is the answer one document after the other?
         self.plain = bool(environment.get("NO_COLOR")) or environment.get("TERM") == "dumb"
         for stream in (out, err):
             if isinstance(stream, io.TextIOWrapper):
@@ -74,6 +75,7 @@ class Screen:
         """One document of a stream of them, on one line."""
         import json
 
+        self.streams = True
         self.out.write(json.dumps(document) + "\n")
         if now:
             self.out.flush()

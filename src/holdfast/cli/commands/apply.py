@@ -77,11 +77,13 @@ def recovered(invocation: Invocation, hf: Holdfast, *, resume: bool = False) -> 
     """Finish what dead processes left, and say so."""
     if not hf.dead_runs():
         return []
-    with invocation.driven(hf):
+    with invocation.driven(hf) as stop:
         results = hf.recover(resume=resume)
     for result in results:
         words = f"{result.run}  {result.plan}: {said(result.ending or result.state)}"
         invocation.screen.note(line(Span(f"{'recovered':<{COLUMN}}", "yellow"), words))
+    if stop.heard:
+        raise KeyboardInterrupt  # whoever asked to stop wants nothing else to begin
     return results
 
 

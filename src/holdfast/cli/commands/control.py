@@ -122,8 +122,9 @@ def confirm(invocation: Invocation, run: str) -> int:
 def _asked(invocation: Invocation, run: str, verb: str, consequence: str, **data: str | None) -> int:
     """The request was accepted; where no process drives the run, it was done here, and how that ended is told."""
     given = {name: value for name, value in data.items() if value is not None}
-    with invocation.engine() as hf, invocation.driven(hf):
+    with invocation.engine() as hf, invocation.driven(hf) as stop:
         result = hf.control(run, verb, **given)
     document = result.plain()
     asked = line(f"asked the run {result.run} to {verb}: {consequence}")
-    return invocation.answer(document, *([asked] if result.ending is None else ending(document)))
+    code = codes.of_ending(result.ending, interrupted=True) if stop.heard else codes.FINE
+    return invocation.answer(document, *([asked] if result.ending is None else ending(document)), code=code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -85,6 +84,6 @@ def _save(path: str, document: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        with suppress(FileNotFoundError):
+        if os.path.lexists(temporary):
             os.unlink(temporary)
         raise OSError(error.errno, error.strerror, path) from None
