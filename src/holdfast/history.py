@@ -20,11 +20,10 @@ from typing import Any, Final, TypeVar
 
 from holdfast.core.errors import Bug
 from holdfast.core.events import Event
-from holdfast.journal.contract import Journal
+from holdfast.journal.contract import EXECUTORS, Journal
 from holdfast.journal.memory import MemoryJournal
 
 ENTRIES_MAX: Final = 1000
-EXECUTORS: Final = "executors"  # beside the journal: lock files that prove which executors live
 Clock = Callable[[], float]
 T = TypeVar("T")
 

@@ -253,6 +253,10 @@ def test_an_execution_that_a_killed_loop_left_is_interrupted(shell: Shell, home:
     loop.send_signal(signal.SIGKILL)
     loop.wait()
     os.killpg(pid, signal.SIGKILL)
+    seen = shell.json("history")["executions"][0]
+    assert (seen["interrupted"], seen["success"], seen["completed_at"]) == (True, False, None)
+    assert [(row["total_executions"], row["interrupted"]) for row in shell.json("stats")["actions"]] == [(1, 1)]
+    assert shell.json("action", "list")["actions"][0]["executing"] is False
     write(shell, TICK)
     assert shell.run("action", "fire", "tick").code == 0
     assert [(each["success"], each["interrupted"]) for each in shell.json("history")["executions"]] == [

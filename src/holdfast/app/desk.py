@@ -29,7 +29,7 @@ class Desk(Reading):
         if not isinstance(parts, Parts):
             name, given = type(self).__name__, type(parts).__name__
             raise TypeError(f"`{name}` is made of `Parts`, not of a {given}; `{name}.open(state)` opens a state directory")
-        super().__init__(parts.journal, parts.clock, parts.home.owners)
+        super().__init__(parts.journal, parts.clock, parts.home)
         self.parts = parts
         self.sessions: list[Session] = []  # those that work is done in now, the oldest first
 

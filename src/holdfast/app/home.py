@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from holdfast.journal.contract import EXECUTORS
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -37,6 +39,11 @@ class Home:
     @property
     def owners(self) -> str:
         return os.path.join(self.path, "owners")
+
+    @property
+    def executors(self) -> str:
+        """Lock files of whoever executes actions."""
+        return os.path.join(self.journal, EXECUTORS)
 
     @property
     def work(self) -> str:

@@ -18,9 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from holdfast.core.events import Event, Outline
+
+EXECUTORS: Final = "executors"  # beside a journal: the directory of lock files that prove which executors of actions live
 
 
 class Record(NamedTuple):

@@ -13,7 +13,6 @@ from threading import Lock
 from typing import Any, Final
 
 from holdfast.app.engine import Holdfast, Options
-from holdfast.app.looking import tracking
 from holdfast.app.looking.reading import Reading, home_of
 from holdfast.app.plans import approvals
 from holdfast.app.plans.confine import Bounds
@@ -126,7 +125,7 @@ class Agent:
 
     def execution_stats(self, action: str | None = None) -> dict[str, Any]:
         with self.reading() as desk:
-            return tracking.stats(desk.journal, action)
+            return desk.stats(action)
 
     def drift(self, plan: str | None = None) -> dict[str, Any]:
         with self.looking() as desk:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from holdfast.app.home import Home
-from holdfast.app.looking import runs
+from holdfast.app.looking import runs, tracking
 from holdfast.app.looking.locks import waiting_documents
 from holdfast.journal import queue
 from holdfast.journal.contract import Journal, LockRow, RunRow
@@ -30,10 +30,11 @@ def home_of(state: str | os.PathLike[str] | None, environment: Mapping[str, str]
 
 
 class Reading:
-    def __init__(self, journal: Journal, clock: Clock, owners: str) -> None:
+    def __init__(self, journal: Journal, clock: Clock, home: Home) -> None:
         self.journal = journal
         self.clock = clock
-        self._owners = owners
+        self._owners = home.owners
+        self._executors = home.executors
 
     @classmethod
     def of(cls, state: str | os.PathLike[str] | None = None, *, environment: Mapping[str, str] | None = None) -> Reading:
@@ -41,7 +42,7 @@ class Reading:
         from holdfast.journal.sqlite import SqliteJournal
 
         home = home_of(state, environment)
-        return Reading(SqliteJournal.open(home.journal, read_only=True), SystemClock(), home.owners)
+        return Reading(SqliteJournal.open(home.journal, read_only=True), SystemClock(), home)
 
     def __enter__(self) -> Self:
         return self
@@ -72,6 +73,18 @@ class Reading:
         if row.ending is not None or row.state in runs.RESTING or (row.owner and is_alive(self._owners, row.owner)):
             return replace(row, state="queued") if row.state == "created" and self._place(row.id) else row
         return replace(row, state="interrupted")
+
+    def abandoned(self) -> list[Mapping[str, Any]]:
+        """Executions that will never end, because their process died, though nobody was left to write it down."""
+        flights = self.journal.in_flight()
+        return [row for row in flights if row.get("owner") and not is_alive(self._executors, row["owner"])]
+
+    def history(self, *, limit: int = 100, cleanups: bool = False, before: int | None = None) -> dict[str, Any]:
+        over = {row["id"] for row in self.abandoned()}
+        return tracking.history(self.journal, limit=limit, cleanups=cleanups, before=before, abandoned=over)
+
+    def stats(self, action: str | None = None) -> dict[str, Any]:
+        return tracking.stats(self.journal, action, abandoned=self.abandoned())
 
     def waiting(self) -> list[tuple[Waiter, LockRow | Waiter | None]]:
         """Who waits for locks, in order, and for whom."""

@@ -20,7 +20,7 @@ from holdfast.core.errors import HoldfastError, PlanError, Refused
 from holdfast.core.events import NOTHING, Event
 from holdfast.core.plan import Plan
 from holdfast.core.result import Result
-from holdfast.history import EXECUTORS, Execution, History, bury
+from holdfast.history import Execution, History, bury
 from holdfast.planfile import load
 from holdfast.triggers.actions import chosen, filled
 from holdfast.triggers.commands import run_command
@@ -74,14 +74,17 @@ class Firing:
     def _history(self) -> History:
         if self._open is None:
             parts = self._engine.parts
-            executors = os.path.join(parts.home.journal, EXECUTORS)
-            self._open = History(parts.journal, clock=parts.clock.now, executors=executors)
+            self._open = History(parts.journal, clock=parts.clock.now, executors=parts.home.executors)
         return self._open
 
     def close(self) -> None:
         if self._open is not None:
             self._open.leave()
             self._open = None
+
+    def interrupt_the_dead(self) -> None:
+        """Have it written down that what dead processes executed is over."""
+        self._history.interrupt_the_dead()
 
     def find(self, name: str) -> Action:
         found = self._actions.get(name)
@@ -128,7 +131,7 @@ class Firing:
 
     def _begin(self, action: Action, source: str, plan: Plan | None, because: Sequence[Event]) -> str:
         with self._gate():
-            self._history.interrupt_the_dead()
+            self.interrupt_the_dead()
             refusal = self.refusal(action.name)
             if refusal is not None:
                 raise refusal
@@ -155,7 +158,7 @@ class Firing:
         row = self._engine.journal.action_row(name)
         if row is None or row["execution"] is None or row["owner"] is None:
             return False
-        grave = bury(os.path.join(self._engine.parts.home.journal, EXECUTORS), row["owner"])
+        grave = bury(self._engine.parts.home.executors, row["owner"])
         if grave is None:
             return True
         grave.end()

@@ -127,7 +127,8 @@ class TriggerLoop:
     # -- arming
 
     def arm(self) -> None:
-        """Everything that is enabled gets its time."""
+        """Everything that is enabled gets its time, and what was fired by who is dead now its end."""
+        self._triggers.firing.interrupt_the_dead()
         for name, row in self._triggers.arm().items():
             self._put(self._triggers.definitions.triggers[name], row)
 

@@ -10,7 +10,7 @@ journal, so that it is the same in every process and after a restart.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from holdfast.app.engine import Engine
@@ -149,11 +149,11 @@ def is_enabled(trigger: Trigger, row: Row | None) -> bool:
 
 
 def action_documents(desk: Reading, definitions: Definitions) -> list[dict[str, Any]]:
-    now, rows = desk.clock.now(), desk.journal.action_rows()
-    return [_action_document(action, rows.get(name), now) for name, action in definitions.actions.items()]
+    now, rows, over = desk.clock.now(), desk.journal.action_rows(), {row["id"] for row in desk.abandoned()}
+    return [_action_document(action, rows.get(name), now, over) for name, action in definitions.actions.items()]
 
 
-def _action_document(action: Action, row: Row | None, now: float) -> dict[str, Any]:
+def _action_document(action: Action, row: Row | None, now: float, over: Collection[str]) -> dict[str, Any]:
     known = row or {"execution": None, "started_at": None, "completed_at": None, "success": None}
     ended = known["completed_at"]
     remaining = 0.0 if ended is None else max(0.0, ended + action.cooldown - now)
@@ -162,7 +162,7 @@ def _action_document(action: Action, row: Row | None, now: float) -> dict[str, A
         "type": action.type,
         "cooldown_s": action.cooldown,
         "remaining_s": round(remaining, 3),
-        "executing": known["execution"] is not None,
+        "executing": known["execution"] is not None and known["execution"] not in over,
         "last_at": iso(known["started_at"] if known["started_at"] is not None else ended),
         "last_success": known["success"],
     }

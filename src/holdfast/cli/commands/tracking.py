@@ -16,10 +16,8 @@ from holdfast.cli.views import lists
 @click.option("--cleanups", is_flag=True, help="Only what was cleaned up.")
 def history(invocation: Invocation, limit: int, cleanups: bool) -> int:
     """List what was executed - runs of plans, and actions - the newest first."""
-    from holdfast.app.looking import tracking
-
     with invocation.reading() as desk:
-        document = tracking.history(desk.journal, limit=limit, cleanups=cleanups)
+        document = desk.history(limit=limit, cleanups=cleanups)
     now = time.time()
     shown = lists.cleanups(document["cleanups"]) if cleanups else lists.executions(document["executions"], now)
     return invocation.answer(document, *shown)
@@ -29,8 +27,6 @@ def history(invocation: Invocation, limit: int, cleanups: bool) -> int:
 @click.argument("action", required=False, metavar="[ACTION]")
 def stats(invocation: Invocation, action: str | None) -> int:
     """Count how the executions of every action ended; a plan is an action with its name."""
-    from holdfast.app.looking import tracking
-
     with invocation.reading() as desk:
-        document = tracking.stats(desk.journal, action)
+        document = desk.stats(action)
     return invocation.answer(document, *lists.stats(document["actions"], document["runs"], time.time()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from holdfast import __version__
-from holdfast.app.looking import locks, tracking
+from holdfast.app.looking import locks
 from holdfast.web.asked import HistoryWanted, OfPlan, StatsWanted
 from holdfast.web.serving import Call, Serving, cut, page_of
 
@@ -30,13 +30,13 @@ def session(serving: Serving, call: Call) -> dict[str, Any]:
 
 def stats(serving: Serving, call: Call) -> dict[str, Any]:
     query: StatsWanted = call.query
-    found = tracking.stats(serving.reading.journal, query.action)
+    found = serving.reading.stats(query.action)
     return {**found, **page_of(query, "actions", found["actions"])}
 
 
 def history(serving: Serving, call: Call) -> dict[str, Any]:
     query: HistoryWanted = call.query
-    found = tracking.history(serving.reading.journal, limit=query.limit + 1, cleanups=query.cleanups, before=query.cursor)
+    found = serving.reading.history(limit=query.limit + 1, cleanups=query.cleanups, before=query.cursor)
     following = cut(found["cleanups" if query.cleanups else "executions"], query.limit, "number")[1]
     return {**{name: rows[: query.limit] for name, rows in found.items()}, "next_cursor": following}
 
