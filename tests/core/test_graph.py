@@ -33,6 +33,17 @@ class Claiming:
         return ()
 
 
+class Heeding(Claiming):
+    """One that writes a key, and comes after the writers of others."""
+
+    def __init__(self, key: str, *heeded: str) -> None:
+        super().__init__(writes(key))
+        self._heeded = heeded
+
+    def heeds(self) -> Sequence[str]:
+        return self._heeded
+
+
 def writes(key: str, **more: Any) -> Claim:
     return Claim(key, **more)
 
@@ -43,6 +54,10 @@ def reads(key: str, **more: Any) -> Claim:
 
 def a_step(name: str, *claims: Claim, needs: Sequence[str] = (), target: str = "local") -> Step:
     return Step(id=name, kind="claiming", operation=Claiming(*claims), needs=tuple(needs), target=target)
+
+
+def heeding(name: str, key: str, *heeded: str, needs: Sequence[str] = (), target: str = "local") -> Step:
+    return Step(id=name, kind="heeding", operation=Heeding(key, *heeded), needs=tuple(needs), target=target)
 
 
 def a_task(name: str, *stages: Sequence[Step], needs: Sequence[str] = ()) -> Task:
@@ -226,6 +241,30 @@ def test_a_long_chain_of_tasks_is_followed_to_its_end():
     assert build(chain).order == tuple(range(1500))
 
 
+# -- what an operation heeds
+
+
+def test_what_is_heeded_comes_first_wherever_it_stands():
+    steps = (heeding("gone", "alias/a", "rule"), heeding("rule", "rule/web", "alias/b"), heeding("made", "alias/b"))
+    assert needs_in(*steps) == {"gone": {"rule"}, "rule": {"made"}, "made": set()}
+
+
+def test_a_need_comes_before_what_is_heeded():
+    steps = (heeding("gone", "alias/a", "rule"), heeding("rule", "rule/web", needs=["gone"]))
+    assert needs_in(*steps) == {"gone": set(), "rule": {"gone"}}
+
+
+def test_two_that_heed_one_another_stay_in_the_order_of_the_file():
+    steps = (heeding("one", "alias/a", "alias"), heeding("two", "alias/b", "alias"), heeding("three", "alias/c"))
+    assert needs_in(*steps) == {"one": {"three"}, "two": {"one", "three"}, "three": set()}
+
+
+def test_what_is_heeded_is_of_the_same_stage_and_target():
+    elsewhere = heeding("elsewhere", "rule/a", target="edge")
+    tasks = [a_task("main", [heeding("gone", "alias/a", "rule"), elsewhere], [heeding("later", "rule/b")])]
+    assert set(build(tasks).needs) == {()}
+
+
 # -- against another implementation
 
 edges = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=24)
@@ -265,6 +304,15 @@ def test_claims_never_close_a_cycle(claimed):
         assert_keeps(graph.order, graph.needs)
         for first, second in conflicts(claimed):
             assert reaches(graph, second, first), (first, second)
+
+
+heeded = st.tuples(st.sampled_from("abc"), st.lists(st.sampled_from(["a", "b", "c", "a/0", "b/1"]), max_size=3))
+
+
+@given(st.lists(heeded, max_size=8))
+def test_what_is_heeded_never_closes_a_cycle(steps):
+    graph = build([a_task("main", [heeding(f"s{n}", f"{key}/{n}", *wanted) for n, (key, wanted) in enumerate(steps)])])
+    assert_keeps(graph.order, graph.needs)
 
 
 def assert_keeps(order: Sequence[int], needs: Sequence[Sequence[int]]) -> None:

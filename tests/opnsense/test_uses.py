@@ -79,21 +79,54 @@ def test_what_is_in_use_is_refused_before_anything_is_touched(
         assert writes(sim) == before
 
 
-def test_user_and_used_go_together_and_the_wrong_order_is_told(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
-    made, gone, _ = IN_USE["an alias by a rule"]
-    hf.apply(plan_of(*made))
-    rule_goes = absent("firewall.rule", "web", id="rule-goes")
-    result = hf.apply(plan_of(gone, rule_goes))
-    assert result.ending == "refused" and "`rule-goes` writes it, but only later" in result.errors[0]["hint"]
-    assert hf.apply(plan_of(rule_goes, gone)).ending == "committed"
-    assert "servers" not in named(sim, "firewall.alias")
+def end_of(step: dict[str, Any]) -> dict[str, Any]:
+    """The step that deletes what this one makes."""
+    kind = next(key for key in step if key.startswith("opnsense."))
+    return {kind: step[kind], "state": "absent"}
+
+
+@pytest.mark.parametrize("case", [case for case in IN_USE if case != "an alias by an alias"])
+def test_users_and_what_they_use_come_and_go_together_in_whatever_order_they_are_written(
+    case: str, hf: Holdfast, sim: Simulator, plan_of: PlanOf
+) -> None:
+    made, _, _ = IN_USE[case]
+    before = {path: dict(found) for path, found in sim.store.config.items() if found}
+    for steps in (made[::-1], [end_of(step) for step in made], made, [end_of(step) for step in made[::-1]]):
+        result = hf.apply(plan_of(*steps))
+        assert (result.ending, result.errors) == ("committed", [])
+    assert {path: dict(found) for path, found in sim.store.config.items() if found} == before
 
 
 def test_what_another_step_stops_using_may_go(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
     made, gone, _ = IN_USE["an alias by a rule"]
     hf.apply(plan_of(*made))
-    assert hf.apply(plan_of(rule("web", 80, values={"destination_net": "any"}), gone)).ending == "committed"
-    assert "servers" not in named(sim, "firewall.alias")
+    result = hf.apply(plan_of(gone, rule("web", 80, values={"destination_net": "any"})))
+    assert result.ending == "committed" and "servers" not in named(sim, "firewall.alias")
+    assert hf.rollback(result.run).ending == "rolled_back"
+    assert "servers" in named(sim, "firewall.alias")
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["an order that is asked for", "two of one type"])
+def test_what_cannot_go_in_this_order_is_told_with_the_step_that_has_to_go_first(
+    asked: bool, hf: Holdfast, sim: Simulator, plan_of: PlanOf
+) -> None:
+    made, gone, _ = IN_USE["an alias by a rule" if asked else "an alias by an alias"]
+    hf.apply(plan_of(*made))
+    needs = {"needs": ["used"]} if asked else {}
+    used, user = {**gone, "id": "used"}, {**end_of(made[-1]), "id": "user", **needs}
+    result = hf.apply(plan_of(used, user))
+    assert result.ending == "refused" and "`user` writes it, but only later" in result.errors[0]["hint"]
+    assert hf.apply(plan_of(user, used) if not asked else plan_of(used, end_of(made[-1]))).ending == "committed"
+
+
+def test_an_address_is_free_for_another_object_once_its_owner_is_gone(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    def reserved(mac: str) -> dict[str, Any]:
+        return {"opnsense.kea.reservation": mac, "values": {"subnet": {"ref": "net"}, "ip_address": "192.168.1.7"}}
+
+    net = {"opnsense.kea.subnet": "192.168.1.0/24", "id": "net"}
+    old, new = reserved("00:11:22:33:44:55"), reserved("00:11:22:33:44:66")
+    assert hf.apply(plan_of(net, old)).ending == "committed"
+    assert hf.apply(plan_of(net, end_of(old), new)).ending == "committed"
 
 
 def test_a_vlan_that_is_an_interface_stays(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:

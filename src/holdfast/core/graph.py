@@ -1,7 +1,8 @@
 """The order of a plan: needs and claims become one integer-indexed graph.
 
-First the explicit order (needs, stages, tasks) gives every step a place; then the claims add edges forward along
-that order, so they can never close a cycle:
+First the explicit order (needs, stages, tasks) gives every step a place, and within it what an operation heeds: in
+its stage it comes after the steps that write this, wherever they stand. Then the claims add edges forward along that
+order, so they can never close a cycle:
 
 - a step that works inside a path waits for the earlier step that makes it;
 - readers and writers of one resource keep their order; a claim `beneath` a path meets everything below it;
@@ -15,7 +16,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from holdfast.core.errors import PlanError, Problem
@@ -23,6 +24,10 @@ from holdfast.core.errors import PlanError, Problem
 if TYPE_CHECKING:
     from holdfast.core.change import Claim
     from holdfast.core.plan import Step, Task
+
+
+Where = tuple[str, str]  # target, key
+Claims = Sequence[tuple[Where, "Claim"]]  # of one step
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,15 @@ def build(tasks: Sequence[Task]) -> Graph:
     task_of = [t for t, task in enumerate(tasks) for stage in task.stages for _ in stage.steps]
     stage_of = [s for task in tasks for s, stage in enumerate(task.stages) for _ in stage.steps]
     before = [[positions[need] for need in step.needs] for step in steps]
+    claims: list[Claims] = [
+        [((claim.target or step.target, claim.key), claim) for claim in step.operation.claims()] for step in steps
+    ]
+    wishes = _wishes(steps, claims, list(zip(task_of, stage_of, strict=True)))
     rooms = _Rooms(tasks)
-    order = list(range(len(steps))) if _looks_back_only(before, rooms) else _sorted_or_cycle(steps, before, rooms)
-    _add_claims(steps, before, order, rooms, (task_of, stage_of))
+    looks_back = _looks_back_only(before, rooms) and all(first < second for first, second in wishes)
+    order = list(range(len(steps))) if looks_back else _sorted_or_cycle(steps, before, wishes, rooms)
+    _grant(wishes, before, order)
+    _add_claims(steps, claims, before, order, rooms, (task_of, stage_of))
     needs = [tuple(sorted(set(wanted))) if len(wanted) > 1 else tuple(wanted) for wanted in before]
     feeds: list[list[int]] = [[] for _ in steps]
     for number in order:
@@ -57,6 +68,36 @@ def build(tasks: Sequence[Task]) -> Graph:
         task_of=tuple(task_of),
         stage_of=tuple(stage_of),
     )
+
+
+def _wishes(steps: Sequence[Step], claims: Sequence[Claims], rooms: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Pairs of one stage, whose second heeds what the first writes."""
+    heeding: dict[tuple[tuple[int, int], Where], list[int]] = {}
+    for number, step in enumerate(steps):
+        for key in step.operation.heeds() if hasattr(step.operation, "heeds") else ():
+            heeding.setdefault((rooms[number], (step.target, key)), []).append(number)
+    written = ((number, where) for number, found in enumerate(claims) for where, claim in found if heeding and claim.writes)
+    return [
+        (number, other)
+        for number, (target, key) in written
+        for above in _with_ancestors(key)
+        for other in heeding.get((rooms[number], (target, above)), ())
+        if other != number
+    ]
+
+
+def _with_ancestors(key: str) -> Iterator[str]:
+    while key:
+        yield key
+        key = key.rpartition("/")[0]
+
+
+def _grant(wishes: Sequence[tuple[int, int]], before: Sequence[list[int]], order: Sequence[int]) -> None:
+    """Every wish that the order fulfils is kept to; one that speaks against a need, or another wish, is not."""
+    ranks = {number: rank for rank, number in enumerate(order)} if wishes else {}
+    for first, second in wishes:
+        if ranks[first] < ranks[second]:
+            before[second].append(first)
 
 
 def _looks_back_only(before: Sequence[list[int]], rooms: _Rooms) -> bool:
@@ -113,8 +154,42 @@ class _Rooms:
         return found
 
 
-def _sorted_or_cycle(steps: Sequence[Step], before: list[list[int]], rooms: _Rooms) -> list[int]:
-    """Kahn's algorithm, smallest number first, so that the document's order is kept wherever it may be."""
+def _sorted_or_cycle(
+    steps: Sequence[Step], before: list[list[int]], wishes: Sequence[tuple[int, int]], rooms: _Rooms
+) -> list[int]:
+    """Kahn's algorithm, smallest number first, so that the document's order is kept wherever it may be.
+
+    What waits for wishes only is taken when nothing else is left: then they speak against one another.
+    """
+    waits, feeds = _waiting(before, rooms)
+    hopes = [0] * rooms.total
+    pleases: dict[int, list[int]] = {}
+    for first, second in wishes:
+        hopes[second] += 1
+        pleases.setdefault(first, []).append(second)
+    ready = [node for node in range(rooms.total) if not waits[node] and not hopes[node]]
+    hoping = [node for node in range(rooms.total) if not waits[node] and hopes[node]]
+    placed: dict[int, None] = {}
+    while ready or hoping:
+        node = heappop(ready or hoping)
+        if node in placed:
+            continue
+        placed[node] = None
+        for follower in feeds[node]:
+            waits[follower] -= 1
+            if not waits[follower]:
+                heappush(hoping if hopes[follower] else ready, follower)
+        for follower in pleases.get(node, ()):
+            hopes[follower] -= 1
+            if not hopes[follower] and not waits[follower]:
+                heappush(ready, follower)
+    if len(placed) < rooms.total:
+        raise PlanError([_cycle_problem(steps, feeds, waits, rooms)])
+    return [node for node in placed if node < rooms.count]
+
+
+def _waiting(before: Sequence[list[int]], rooms: _Rooms) -> tuple[list[int], list[list[int]]]:
+    """By node: how many it waits for, and who waits for it."""
     waits = [0] * rooms.total
     feeds: list[list[int]] = [[] for _ in range(rooms.total)]
     for number, needs in enumerate(before):
@@ -124,22 +199,7 @@ def _sorted_or_cycle(steps: Sequence[Step], before: list[list[int]], rooms: _Roo
     for first, second in rooms.edges():
         feeds[first].append(second)
         waits[second] += 1
-    ready = [node for node in range(rooms.total) if not waits[node]]
-    heapify(ready)
-    order: list[int] = []
-    done = 0
-    while ready:
-        node = heappop(ready)
-        done += 1
-        if node < rooms.count:
-            order.append(node)
-        for follower in feeds[node]:
-            waits[follower] -= 1
-            if not waits[follower]:
-                heappush(ready, follower)
-    if done < rooms.total:
-        raise PlanError([_cycle_problem(steps, feeds, waits, rooms)])
-    return order
+    return waits, feeds
 
 
 def _cycle_problem(steps: Sequence[Step], feeds: list[list[int]], waits: list[int], rooms: _Rooms) -> Problem:
@@ -176,10 +236,6 @@ def _name_of(node: int, steps: Sequence[Step], rooms: _Rooms) -> str:
     return f"task `{rooms.tasks[task].name}`"
 
 
-Where = tuple[str, str]  # target, key
-Claims = Sequence[tuple[Where, "Claim"]]  # of one step
-
-
 class _Places:
     """Where each key was last written and read, along the order."""
 
@@ -206,11 +262,13 @@ class _Places:
 
 
 def _add_claims(
-    steps: Sequence[Step], before: list[list[int]], order: list[int], rooms: _Rooms, places: tuple[list[int], list[int]]
+    steps: Sequence[Step],
+    claims: Sequence[Claims],
+    before: list[list[int]],
+    order: list[int],
+    rooms: _Rooms,
+    places: tuple[list[int], list[int]],
 ) -> None:
-    claims: list[Claims] = [
-        [((claim.target or step.target, claim.key), claim) for claim in step.operation.claims()] for step in steps
-    ]
     below = _Below(claims, order)
     seen = _Places(claims)
     problems: list[Problem] = []

@@ -119,6 +119,13 @@ class ApiObject(Kind, frozen=True, kw_only=True, dict=True):  # a dict for what 
         found += [Claim(self._match(name), writes=False) for name in sorted(SECRETS & self._given.keys())]
         return [*found, *(Claim(f"firewall.alias/{name}", writes=False) for name in sorted(self._aliases))]
 
+    def heeds(self) -> Sequence[str]:
+        """What is named has to be there before, and who may name what is deleted is changed or deleted before."""
+        if self.state == "absent":
+            return uses.heeded_by(self.type)
+        gateways = {entry for _, field, entries in self._offered() if field.type == "dynamic" for entry in entries}
+        return [*(f"firewall.alias/{name}" for name in self._aliases), *(f"routing.gateway/{name}" for name in gateways)]
+
     def _offered(self) -> Iterator[tuple[str, Field, list[str]]]:
         """The values that have to be among those the appliance offers; what a step makes is none of them."""
         for name, value in {**self.named, **self._given}.items():

@@ -24,6 +24,7 @@ class Use(NamedTuple):
     by: str
     fields: tuple[str, ...]
     name: str = ""
+    orders: bool = True  # does what refers come and go before? Not where two types refer to one another
 
 
 _NETS: Final = ("source_net", "destination_net")
@@ -44,7 +45,7 @@ USES: Final[Mapping[str, tuple[Use, ...]]] = {
     "kea.subnet": (Use("kea.reservation", ("subnet",)),),
     "haproxy.server": (Use("haproxy.backend", ("linkedServers",)),),
     "haproxy.backend": (Use("haproxy.frontend", ("defaultBackend",)),),
-    "haproxy.frontend": (Use("haproxy.server", ("unix_socket",)),),
+    "haproxy.frontend": (Use("haproxy.server", ("unix_socket",), orders=False),),
 }
 CASCADES: Final[Mapping[str, Use]] = {"unbound.host": Use("unbound.alias", ("host",))}  # what goes with the object
 
@@ -55,6 +56,11 @@ def claims_of(type_: Type) -> list[Claim]:
     if type_.name == "interfaces.vlan":
         by.add(type_.name)
     return [Claim(name, writes=False, beneath=True) for name in sorted(by)]
+
+
+def heeded_by(type_: Type) -> list[str]:
+    """Whose steps come before one that deletes an object of this type: they may be the last that refer to it."""
+    return list(dict.fromkeys(use.by for use in USES.get(type_.name, ()) if use.orders))
 
 
 def deletion(view: View, type_: Type, key: str, found: Item) -> tuple[Change, ...]:
