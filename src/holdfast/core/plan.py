@@ -26,11 +26,10 @@ class Operation(Protocol):
     - `claims` names every resource it reads or writes, before anything is looked at;
     - `changes` is pure: the same view gives the same changes. It raises `Unfit` where the predicted world does not
       fit, and lets `Unseen` pass through when it needs a look at something its claims could not name.
-    - one that `heeds` keys comes after the steps of its stage that write them, or anything beneath them. Few have that.
 
     What else it may have, and few have: `exclusive`, one run at a time does it on a target; `lands`, the target whose
     resources it changes; `last_back`, it is taken back after all else of its task; `question`, the key under which its
-    driver tells whether it was done.
+    driver tells whether it was done; `heeds`, the keys whose writers in its stage come before it.
     """
 
     kind: ClassVar[str]
