@@ -24,5 +24,7 @@ def test_a_mode_without_quotes_is_still_a_problem() -> None:
 
 
 def test_true_and_nothing_are_no_texts() -> None:
-    with pytest.raises(PlanError):
-        parse("holdfast: 1\nname: n\nsteps:\n  - command: [echo, true]\n")
+    for step in ("{command: [echo, true]}", "{command: x, env: {A: true}}", "{command: false}", "{file: /a, content: 5}"):
+        with pytest.raises(PlanError) as caught:
+            parse(f"holdfast: 1\nname: n\nsteps:\n  - {step}\n")
+        assert [problem.hint for problem in caught.value.problems] == ["write it in quotes"]

@@ -37,6 +37,13 @@ def test_a_declared_target_can_be_worked_on_and_is_part_of_the_plan():
 
 
 @pytest.mark.usefixtures("boxes")
+def test_a_target_that_is_declared_wrongly_is_declared_all_the_same():
+    text = "targets:\n  web: {box: '${env.NOPE}'}\n  old: {box: 5}\non: [web, old]\nsteps: [{dir: /a}]\n"
+    assert {problem.code for problem in problems_of(text)} == {"undefined_variable"}
+    assert [problem.code for problem in problems_of(text.replace("${env.NOPE}", "h"))] == ["invalid_value"]
+
+
+@pytest.mark.usefixtures("boxes")
 def test_a_literal_secret_is_refused_and_not_repeated():
     problem = problem_of("targets:\n  web: {box: h, password: hunter2, key: /a/key}\n")
     assert (problem.code, problem.where) == ("literal_secret", "plan.yaml:4:27")

@@ -141,6 +141,13 @@ def test_what_is_no_yaml_is_told_with_its_place(text, line, column):
     assert (flaw.code, flaw.mark) == ("syntax", Mark(line, column))
 
 
+def test_a_tab_is_answered_with_what_to_indent_with():
+    for text, tab in (("# \u00fc\na:\n\t- b\n", True), ("a: [1, 2\nb: 3\n", False)):
+        with pytest.raises(Unreadable) as caught:
+            yaml_format.read(text)
+        assert ("indent with spaces" in caught.value.flaw.hint) is tab
+
+
 def test_every_key_and_value_has_its_place():
     found = yaml_format.marks("a:\n  - b: 1\n    c: {d: e}\n")
     assert found.keys[("a",)] == Mark(1, 1)

@@ -199,6 +199,8 @@ def _problem(error: msgspec.ValidationError, field: FieldInfo, value: Any, spot:
     if "matching regex" in message and (description := _description(field.type)):
         return spot.into(*path).problem("invalid_value", f"`{culprit}` is no `{spot.path[-1]}`", f"use {description}")
     message, _, hint = message.partition("; ")
+    if message.startswith("expected a text") and message.endswith(("number", "false")):
+        hint = "write it in quotes"
     code = "unknown_key" if "unknown field" in message else "missing_key" if "required field" in message else "invalid_value"
     return spot.into(*path).problem(code, f"`{spot.path[-1]}`: {message}" if spot.path else message, hint)
 

@@ -70,7 +70,7 @@ class _Reader:
     def plan(self, document: bytes) -> Plan:
         head = self._head()
         targets = self._targets(head)
-        drafts = list(self._drafts(frozenset((*BUILT_IN, *targets)), head.on))
+        drafts = list(self._drafts(self._known_targets(), head.on))
         tasks = tuple(map(self._resolved, drafts))
         policy = head.policy.value if head.policy else Policy()
         if not self.found:
@@ -116,6 +116,11 @@ class _Reader:
     def _targets(self, head: PlanLayout) -> dict[str, Any]:
         anchor = None if self.literal else self.anchor
         return read_targets(head.targets or {}, anchor, self.spot.into("targets"), self.found)
+
+    def _known_targets(self) -> frozenset[str]:
+        """A target that is declared wrongly is declared all the same."""
+        declared = self.raw.get("targets")
+        return frozenset((*BUILT_IN, *(declared if isinstance(declared, dict) else ())))
 
     # -- tasks and their steps
 

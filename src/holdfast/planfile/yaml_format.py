@@ -244,7 +244,10 @@ def _syntax(error: YAMLError, text: str) -> Flawed:
     if isinstance(error, MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         message = ", ".join(part for part in (error.context, error.problem) if part)
-        return Flawed("syntax", f"not YAML: {message}", Mark(mark.line + 1, mark.column + 1) if mark else None)
+        if mark is None:
+            return Flawed("syntax", f"not YAML: {message}")
+        hint = "indent with spaces: YAML takes no tabs there" if text[mark.index : mark.index + 1] == "\t" else ""
+        return Flawed("syntax", f"not YAML: {message}", Mark(mark.line + 1, mark.column + 1), hint=hint)
     position = getattr(error, "position", None)
     if position is None:
         return Flawed("syntax", f"not YAML: {error}")
