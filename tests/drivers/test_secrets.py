@@ -62,8 +62,10 @@ FORMS = {
     "json in json": lambda v: json.dumps(json.dumps(v)[1:-1])[1:-1],
     "json with slashes": lambda v: json.dumps(v)[1:-1].replace("/", "\\/"),
     "shell quoted": shlex.quote,
-    "bash quoted": lambda v: subprocess.run(["bash", "-c", 'printf %s "${0@Q}"', v], capture_output=True, text=True).stdout,
-    "printf %q": lambda v: subprocess.run(["bash", "-c", 'printf %q "$0"', v], capture_output=True, text=True).stdout,
+    "bash quoted": lambda v: _in_bash('printf %s "${0@Q}"', v, "C.UTF-8"),
+    "bash quoted, plain locale": lambda v: _in_bash('printf %s "${0@Q}"', v, "C"),
+    "printf %q": lambda v: _in_bash('printf %q "$0"', v, "C.UTF-8"),
+    "printf %q, plain locale": lambda v: _in_bash('printf %q "$0"', v, "C"),
     "python": lambda v: repr(v)[1:-1],
     "bytes": lambda v: repr(v.encode())[2:-1],
     "html": html.escape,
@@ -80,6 +82,11 @@ FORMS = {
     "hex with colons": lambda v: v.encode().hex(":"),
     "hex dump": lambda v: _said_by(["od", "-vAn", "-tx1"], v),
 }
+
+
+def _in_bash(line, value, locale):
+    command = ["env", f"LC_ALL={locale}", "bash", "-c", line, value]
+    return subprocess.run(command, capture_output=True, check=True).stdout.decode()
 
 
 def _said_by(program, value):

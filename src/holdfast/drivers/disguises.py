@@ -15,6 +15,7 @@ from holdfast.drivers.output import plain_text
 LINE_LENGTH_MIN: Final = 8  # a shorter line of a secret of many lines says nothing and stands everywhere
 FORM_LENGTH_MIN: Final = 4  # the same for what is left of a short secret in base64
 _BASH: Final = " '\"\\|&;()<>!{}*[]?^$`,"  # what its printf %q puts a backslash before
+_ANSI_C: Final = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 27: "\\E", 39: "\\'", 92: "\\\\"}
 
 
 def plain_forms(value: str) -> Iterator[str]:
@@ -38,11 +39,17 @@ def _escaped(value: str) -> Iterator[str]:
     yield _backslashed(value, _BASH)
     yield _backslashed(value, '"\\$`')  # between double quotes
     yield from (repr(value)[1:-1], repr(raw)[2:-1], "".join(f"\\x{byte:02x}" for byte in raw))
+    yield _ansi_c(raw)
     yield from (html.escape(value), html.escape(value, quote=False), html.escape(value).replace("&#x27;", "&#39;"))
 
 
 def _backslashed(value: str, special: str) -> str:
     return "".join("\\" + char if char in special else char for char in value)
+
+
+def _ansi_c(raw: bytes) -> str:
+    """What bash puts into `$'...'` where its locale is the plain one of C, as it often is on hosts."""
+    return "".join(_ANSI_C.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}") for byte in raw)
 
 
 def dense_forms(value: str) -> Iterator[str]:
