@@ -41,6 +41,15 @@ def test_a_saved_plan_is_stale_when_a_source_changed(shell: Shell) -> None:
     assert shell.run("apply", "saved", "--yes").code == 4
 
 
+def test_a_saved_plan_that_cannot_be_applied_any_more_is_stale_and_says_why(shell: Shell) -> None:
+    (shell.home / "d").mkdir()
+    shell.run("plan", shell.steps("file: d/a\ncontent: x\nid: a"), "--out", "saved")
+    (shell.home / "d").rmdir()
+    ended = shell.run("apply", "saved", "--yes", "--json")
+    assert (ended.code, [error["code"] for error in ended.document["errors"]]) == (4, ["stale_plan", "parent_not_found"])
+    assert ended.document["failed"] == ["a"]
+
+
 def test_a_saved_plan_is_shown_like_any_other(shell: Shell) -> None:
     shell.run("plan", shell.steps(FILE), "--out", "saved")
     assert "1 to create" in shell.run("plan", "saved").out

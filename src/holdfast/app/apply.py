@@ -107,7 +107,7 @@ class Session:
             raise
         except WorldError as error:
             return self._refuse(run, [Problem(code=error.code, message=error.message, hint=error.hint)])
-        problems = list(prepared.prediction.problems) or (wishes.saved.stale(prepared) if wishes.saved else [])
+        problems = wishes.saved.stale(prepared) if wishes.saved else list(prepared.prediction.problems)
         if problems:
             return self._refuse(run, problems)
         first = prepared_events(plan, prepared.prediction)

@@ -176,7 +176,10 @@ class SavedPlan:
     rows: Sequence[Sequence[Any]]
 
     def stale(self, prepared: Prepared) -> list[Problem]:
-        """What is no longer as it was when the plan was saved."""
+        """What is no longer as it was when the plan was saved; then nothing stood in its way."""
+        problems = prepared.prediction.problems
+        if problems:
+            return [Problem(code="stale_plan", message="it could be applied when it was saved, and cannot now"), *problems]
         then = {(e.step, e.change.key): e.change for e in entries_from([[*row, "atomic"] for row in self.rows], parse_state)}
         now = {(e.step, e.change.key): e.change for e in entries_of(self.plan, prepared.prediction)}
         return [
