@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
-from holdfast.app.looking.tail import Told
+from holdfast.app.looking.tail import Tail, Told
+from holdfast.core.events import Event
+from holdfast.journal.memory import MemoryJournal
+from holdfast.runtime.clock import SystemClock
 from holdfast.web.feed import LISTENERS_MAX, RESET, Feed
 from holdfast.web.refusals import Denied
+from holdfast.web.server import follow
 
 
 def told(seq: int, run: str = "R", *, last: bool = False) -> Told:
@@ -45,6 +49,25 @@ async def test_everybody_is_told_in_order_from_their_own_place_on() -> None:
     feed.close()
     assert (await rest_of(early)).count(b"id: ") == 3
     assert (await rest_of(late)).splitlines()[0] == b"id: 3"
+
+
+@on_loop
+async def test_what_happens_while_nobody_listens_is_counted_and_not_kept() -> None:
+    journal, news = MemoryJournal(), [Event("trigger.skipped", {"name": "night", "why": "asleep"})]
+    tail = Tail(journal, lambda run, events, at: None, clock=SystemClock(), alive=lambda owner: True)
+    feed = Feed(tail.seq)
+    following = asyncio.create_task(follow(tail, feed))
+    journal.append(None, news, at=1.0)
+    while feed.seq < 1:
+        await asyncio.sleep(0.001)
+    assert feed.end == 0
+    with feed.listening():
+        pieces = feed.follow(feed.end, everything)
+        journal.append(None, news, at=2.0)
+        assert (await anext(pieces)).startswith(b"id: 2\nevent: trigger.skipped")
+    following.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await following
 
 
 @on_loop

@@ -67,6 +67,10 @@ class Feed:
             self.seq = told.seq or self.seq
         self._wake()
 
+    def pass_over(self, seq: int | None) -> None:
+        """What was heard up to here while nobody listened: who comes later finds it in the journal."""
+        self.seq = seq or self.seq
+
     def ping(self) -> None:
         self._add(Frame(None, PING))
         self._wake()

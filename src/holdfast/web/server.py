@@ -21,7 +21,7 @@ import uvicorn
 
 from holdfast.app.engine import Engine, Holdfast
 from holdfast.app.looking.reading import Reading, home_of
-from holdfast.app.looking.tail import Tail
+from holdfast.app.looking.tail import Heard, Tail, Told
 from holdfast.app.plans.confine import Bounds
 from holdfast.app.serving.tokens import OWNER, Tokens
 from holdfast.app.serving.workshop import Workshop
@@ -291,7 +291,10 @@ async def follow(tail: Tail, feed: Feed) -> None:
         while True:
             try:
                 for batch in await loop.run_in_executor(thread, lambda: list(tail.news())):
-                    feed.tell(batch)
+                    if feed.listeners:
+                        feed.tell(await loop.run_in_executor(thread, told, batch))
+                    else:
+                        feed.pass_over(batch[-1].seq)
             except WorldError:  # a damaged or busy journal is no reason to refuse what can still be answered
                 logging.getLogger("holdfast").exception("journal_unreadable")
                 await asyncio.sleep(PING_S)
@@ -299,6 +302,10 @@ async def follow(tail: Tail, feed: Feed) -> None:
                 feed.ping()
                 pinged = loop.time()
             await asyncio.sleep(POLL_S)
+
+
+def told(batch: Sequence[Heard]) -> list[Told]:
+    return [told for heard in batch for told in heard.told()]
 
 
 def listen(host: str, port: int) -> socket.socket:

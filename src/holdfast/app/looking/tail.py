@@ -1,12 +1,14 @@
 """The end of the journal, followed once for everybody: what any process wrote since, as public events, ready to be sent.
 
-Each event is encoded once, however many listen. Runs are folded on the way, because metrics and progress are folds of
-runs; a run is forgotten when it is over. Who listens, and how, is not known here.
+Each event is encoded once, however many listen, and not at all where nobody does: that costs more than all the rest.
+Runs are folded on the way, because metrics and progress are folds of runs; a run is forgotten when it is over. Who
+listens, and how, is not known here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import msgspec
@@ -25,6 +27,7 @@ BATCH: Final = 256  # records that are read before what was found is handed on
 
 LOCKS: Final = frozenset({"lock.acquired", "lock.released", "lock.reclaimed"})
 
+Tenants = tuple[str | None, ...]  # whose tasks a run is made of; None for a task that is nobody's
 Watch = Callable[[Run, Sequence[Event], float], None]  # and when it was written
 
 
@@ -35,8 +38,15 @@ class Told(NamedTuple):
     run: str | None
     type: str
     document: bytes
-    tenants: tuple[str | None, ...]
+    tenants: Tenants
     last: bool  # the run is over, and nothing more will be said of it
+
+
+class Heard(NamedTuple):
+    """What was found at the end of the journal at once; `told` makes public events of it."""
+
+    seq: int | None  # of its last event
+    told: Callable[[], Iterator[Told]]
 
 
 class Tail:
@@ -53,40 +63,43 @@ class Tail:
         self._encode = msgspec.json.Encoder().encode
         self.seq = journal.last_seq() if since is None else since
 
-    def news(self) -> Iterator[list[Told]]:
+    def news(self) -> Iterator[list[Heard]]:
         """What was written since the last call, and is published now; nothing costs next to nothing."""
         version = self._journal.changed()
         if version != self._version:
             self._version = version
             yield from self._written()
-        batch = [told for life in self._lives.values() for told in self._published(life)]
+        batch = [heard for life in self._lives.values() for heard in self._published(life)]
         if batch:
             yield batch
 
-    def _written(self) -> Iterator[list[Told]]:
-        batch: list[Told] = []
-        for number, record in enumerate(self._journal.records(after=self.seq)):
-            batch += self._tell(record)
+    def _written(self) -> Iterator[list[Heard]]:
+        batch: list[Heard] = []
+        for record in self._journal.records(after=self.seq):
+            batch.append(self._hear(record))
             self.seq = record.seq + record.count - 1
-            if number % BATCH == BATCH - 1:
+            if len(batch) == BATCH:
                 yield batch
                 batch = []
         if batch:
             yield batch
 
-    def _tell(self, record: Record) -> Iterator[Told]:
+    def _hear(self, record: Record) -> Heard:
         life = None if record.run is None else self._life_of(record)
+        last = record.seq + record.count - 1
         if life is None:
-            for document in documents_of(record, None):
-                yield Told(document["seq"], None, document["type"], self._encode(document), (), False)
-            return
+            return Heard(last, partial(self._tell, record, None, (), silent=False))
         self._watch(life.run, record.events, record.at)
-        last = record.seq + record.count - 1 if life.silent else None
-        for document in documents_of(record, life.names):
-            seq = document["seq"]
-            yield Told(seq, record.run, document["type"], self._encode(document), life.tenants, seq == last)
         if life.run.over:
             self._forget(life.run.id)
+        return Heard(last, partial(self._tell, record, life.names, life.tenants, silent=life.silent))
+
+    def _tell(self, record: Record, names: Names | None, tenants: Tenants, *, silent: bool) -> Iterator[Told]:
+        last = record.seq + record.count - 1 if silent else None
+        run = None if names is None else record.run
+        for document in documents_of(record, names):
+            seq = document["seq"]
+            yield Told(seq, run, document["type"], self._encode(document), tenants, seq == last)
 
     def _life_of(self, record: Record) -> _Life | None:
         """The run of a record, folded up to its end; None where the journal no longer knows how the run began."""
@@ -115,7 +128,7 @@ class Tail:
             if self._lives[oldest].run.over:
                 del self._lives[oldest]
 
-    def _published(self, life: _Life) -> Iterator[Told]:
+    def _published(self, life: _Life) -> Iterator[Heard]:
         """What nobody writes down: as long as whoever drives the run lives, its heart beats."""
         now = self._clock.now()
         due = [] if life.run.over else life.pulse.due(now)
@@ -126,8 +139,11 @@ class Tail:
             return
         self._watch(life.run, due, now)
         for event in due:
-            document = self._encode(published(life.run, event, now))
-            yield Told(None, life.run.id, event.type, document, life.tenants, False)
+            yield Heard(None, partial(self._publish, life, event, now))
+
+    def _publish(self, life: _Life, event: Event, now: float) -> Iterator[Told]:
+        document = self._encode(published(life.run, event, now))
+        yield Told(None, life.run.id, event.type, document, life.tenants, False)
 
 
 class _Life:
@@ -157,6 +173,5 @@ class _Life:
         return self.run.over and not self.locked and (self.settled or self.run.ending != "rolled_back")
 
 
-def tenants_of(outline: Outline) -> tuple[str | None, ...]:
-    """Whose tasks a run is made of; None for a task that is nobody's."""
+def tenants_of(outline: Outline) -> Tenants:
     return tuple(dict.fromkeys(task.key for task in outline.tasks))
