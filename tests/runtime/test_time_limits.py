@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import holdfast
 from holdfast.runtime.clock import SystemClock
 
@@ -30,11 +32,21 @@ def broken_off(tmp_path: Path, *, timeout: str = "1m", **more: Any) -> tuple[hol
         return result, [event["type"] for event in hf.event_documents(result.run)]
 
 
-def test_without_an_undo_what_was_broken_off_is_left_behind_and_the_run_is_stuck(tmp_path: Path) -> None:
+def test_without_undo_and_check_it_is_told_that_nothing_of_it_was_taken_back(tmp_path: Path) -> None:
+    """Its end was seen, so it is not in doubt: it has failed like a program that takes longer than its own time-out."""
     result, types = broken_off(tmp_path)
-    assert "step.in_doubt" in types
-    assert (result.ending, [residue["step"] for residue in result.residue]) == ("stuck", ["nap"])
-    assert {error["code"] for error in result.errors} == {"timeout", "in_doubt"}
+    assert "step.in_doubt" not in types
+    assert (result.ending, result.failed, result.residue) == ("rolled_back", ["nap"], [])
+    assert [(error["code"], error["step"]) for error in result.errors] == [("timeout", None), ("cancelled", "nap")]
+    assert "how far it came" in result.errors[1]["hint"]
+
+
+def test_a_step_that_is_out_of_its_own_time_ends_like_one_that_is_out_of_the_runs(tmp_path: Path) -> None:
+    nap = {"command": ["sleep", "60"], "id": "nap", "timeout": "50ms"}
+    with holdfast.open(str(tmp_path / "state")) as hf:
+        result = hf.apply(holdfast.parse({"holdfast": 1, "name": "late", "steps": [nap]}))
+    assert (result.ending, result.failed, result.residue) == ("rolled_back", ["nap"], [])
+    assert result.errors[0]["code"] == "timeout" and "how far it came" in result.errors[0]["hint"]
 
 
 def test_with_an_undo_what_was_broken_off_is_undone(tmp_path: Path) -> None:
@@ -42,12 +54,16 @@ def test_with_an_undo_what_was_broken_off_is_undone(tmp_path: Path) -> None:
     assert (result.ending, (tmp_path / "begun").exists()) == ("rolled_back", False)
 
 
-def test_what_may_stay_is_told(tmp_path: Path) -> None:
-    result, _ = broken_off(tmp_path, irreversible=True)
-    assert (result.ending, [residue["step"] for residue in result.residue]) == ("rolled_back", ["nap"])
+@pytest.mark.parametrize("undo", [True, False])
+def test_what_its_check_finds_done_is_taken_back_or_left_behind(tmp_path: Path, undo: bool) -> None:
+    """What was done and cannot be undone is nothing that could be called rolled back"""
+    more = {"undo": ["rm", str(tmp_path / "begun")]} if undo else {}
+    result, _ = broken_off(tmp_path, check=["test", "-e", str(tmp_path / "begun")], **more)
+    left = [residue["step"] for residue in result.residue]
+    assert (result.ending, result.executed, left) == (("rolled_back", ["nap"], []) if undo else ("stuck", ["nap"], ["nap"]))
+    assert (tmp_path / "begun").exists() is not undo
 
 
 def test_a_run_that_is_out_of_time_at_once_ends_as_well(tmp_path: Path) -> None:
     result, _ = broken_off(tmp_path, timeout="1ms")
-    assert result.ending in ("rolled_back", "stuck")
-    assert (tmp_path / "begun").exists() <= bool(result.residue)
+    assert (result.ending, result.errors[0]["code"]) == ("rolled_back", "timeout")

@@ -27,6 +27,17 @@ def test_a_program_that_takes_too_long_failed_half_way(make):
     assert outcome.output == "begun\n"
 
 
+@pytest.mark.parametrize(
+    ("answer", "ending"), [("exit 0", Ending.DONE), ("exit 1", Ending.FAILED), ("sleep 60", Ending.IN_DOUBT)]
+)
+def test_of_what_was_broken_off_the_check_says_whether_it_was_done(make, tmp_path, answer, ending):
+    """The check says no until the program has begun."""
+    check = ("sh", "-c", f"[ -e {tmp_path}/begun ] || exit 1; {answer}")
+    operation = shell(f"touch {tmp_path}/begun; sleep 60", check=check)
+    (outcome,) = apply(make(check_timeout_s=0.3), move(operation, timeout=0.5))
+    assert outcome.ending is ending
+
+
 def test_the_time_limit_ends_the_whole_group(make):
     apply(make(), move(shell("sleep 60 & sleep 61 & (sleep 62; true); wait"), timeout=0.2))
 
@@ -34,7 +45,7 @@ def test_the_time_limit_ends_the_whole_group(make):
 def test_who_ignores_the_polite_signal_is_ended_by_force(make, tmp_path):
     stubborn = command([sys.executable, "-c", STUBBORN, f"{tmp_path}/deaf"])
     (outcome,) = _cancelled(make(grace_s=0.3), [move(stubborn)], tmp_path / "deaf")
-    assert outcome.ending is Ending.IN_DOUBT
+    assert outcome.ending is Ending.FAILED
 
 
 def test_children_may_end_properly_after_their_parent_did(make, tmp_path):
@@ -58,9 +69,9 @@ def test_who_left_the_group_is_ended_as_well(make):
     apply(make(grace_s=0.3), move(command([sys.executable, "-c", ESCAPES]), timeout=0.5))
 
 
-def test_a_cancelled_move_still_returns_and_is_in_doubt(make, tmp_path):
+def test_a_cancelled_move_still_returns_and_has_failed(make, tmp_path):
     outcomes = _cancelled(make(), [move(shell(f"touch {tmp_path}/begun; sleep 60"))], tmp_path / "begun")
-    assert [(o.ending, o.failure.code, o.failure.doubtful) for o in outcomes] == [(Ending.IN_DOUBT, "in_doubt", True)]
+    assert [(o.ending, o.failure.code, o.failure.doubtful) for o in outcomes] == [(Ending.FAILED, "cancelled", True)]
 
 
 def test_what_comes_after_a_cancelled_move_is_never_begun(make, tmp_path):
@@ -78,7 +89,7 @@ def test_cancelled_twice_it_does_not_wait_for_politeness(make, tmp_path):
     started = time.perf_counter()
     driver, moves = make(grace_s=30.0), [move(command([sys.executable, "-c", STUBBORN, f"{tmp_path}/deaf"]))]
     outcomes = _cancelled(driver, moves, tmp_path / "deaf", times=2)
-    assert outcomes[0].ending is Ending.IN_DOUBT
+    assert outcomes[0].ending is Ending.FAILED
     assert time.perf_counter() - started < 25
 
 
@@ -94,7 +105,7 @@ def test_cancelled_while_it_starts_nothing_is_left(make, turns):
         return await task
 
     started = time.perf_counter()
-    assert asyncio.run(scenario())[0].ending is Ending.IN_DOUBT
+    assert asyncio.run(scenario())[0].ending is Ending.FAILED
     assert time.perf_counter() - started < 30
 
 

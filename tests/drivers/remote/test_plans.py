@@ -268,3 +268,9 @@ def test_a_user_becomes_root_in_a_shell_through_sudo_with_a_password(hf, root, m
         assert hf.rollback(result.run).ending == "rolled_back"
     assert (root / "mine").read_text() == "old\n"
     assert os.listdir(root) == ["mine"]
+
+
+def test_what_the_runs_time_out_breaks_off_has_ended_on_the_host_and_failed(hf, server, root):
+    """Its end was seen there as well; only a host that cannot be asked leaves it in doubt."""
+    result = hf.apply(plan_on(server, [{"command": ["sh", "-c", f"sleep 60; touch {root}/late"], "id": "nap"}], timeout="2s"))
+    assert (result.ending, [error["code"] for error in result.errors]) == ("rolled_back", ["timeout", "cancelled"])

@@ -15,7 +15,8 @@ from holdfast.kinds.running import Invocation
 NAME_LENGTH_MAX: Final = 200
 ERROR_LINES_MAX: Final = 5
 ERROR_LENGTH_MAX: Final = 1000
-INTERRUPTED: Final = Failure(code="in_doubt", message="it was interrupted while it ran", doubtful=True)
+BROKEN_OFF: Final = Failure(code="cancelled", message="it was broken off while it ran", doubtful=True)
+UNJUDGED: Final = "look how far it came: it declares neither `check` nor `undo`, so nothing of it was taken back"
 
 
 def name_of(argv: tuple[str, ...]) -> str:

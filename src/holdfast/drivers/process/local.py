@@ -1,8 +1,8 @@
 """Programs and scripts on this machine.
 
 A move is one effect: ask the check, run, and say what came of it. It is undone by the counter-action its step declares.
-Whatever interrupts a move ends its whole process group, and the move still returns: cancelled while it ran, it is in
-doubt; out of time, it failed half-way.
+Whatever interrupts a move ends its whole process group, and the move still returns: cancelled or out of time, it failed
+half-way, and its check, if it has one, says how far it came.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from holdfast.drivers.contract import Batch, Ending, Move, Outcome
 from holdfast.drivers.one_by_one import one_by_one
 from holdfast.drivers.output import OUTPUT_BYTES_MAX
 from holdfast.drivers.process import delivery, leftovers
-from holdfast.drivers.process.failures import INTERRUPTED, ended_badly, name_of, not_started
+from holdfast.drivers.process.failures import BROKEN_OFF, ended_badly, name_of, not_started
 from holdfast.drivers.process.programs import CHECK_TIMEOUT_S, Programs, text_of
 from holdfast.drivers.process.starting import Starter, other_user
 from holdfast.drivers.secrets import Secrets
@@ -63,8 +63,9 @@ class LocalProcesses(Programs):
 
     # -- one move
 
-    async def _interrupted(self, move: Move) -> None:
+    async def _interrupted(self, move: Move, operation: Running) -> Outcome:
         await leftovers.stop(move.id, self._grace_s)
+        return Outcome(Ending.FAILED, BROKEN_OFF)
 
     async def _do(self, move: Move, operation: Running) -> Outcome:
         if move.id in self._orphans:
@@ -109,7 +110,7 @@ class LocalProcesses(Programs):
         if ended.stopped is not None:
             await leftovers.stop(move.id, self._grace_s)  # whoever left the group ends as well
         if ended.stopped is Stopped.CANCELLED:
-            return Outcome(Ending.IN_DOUBT, INTERRUPTED, output=output)
+            return Outcome(Ending.FAILED, BROKEN_OFF, output=output)
         if ended.stopped is None and ended.code in invocation.ok_codes:
             return Outcome(Ending.DONE, output=output)
         failure = ended_badly(name or name_of(invocation.argv), ended, self._secrets, move.timeout)

@@ -12,7 +12,7 @@ from typing import Final
 from holdfast.core.change import Effect, Look, State
 from holdfast.core.errors import Bug, Failure, WorldError
 from holdfast.drivers.contract import SKIPPED, UNCHANGED, Ending, Move, Outcome
-from holdfast.drivers.process.failures import INTERRUPTED, cannot_undo
+from holdfast.drivers.process.failures import UNJUDGED, cannot_undo
 from holdfast.kinds.running import CHECK, Invocation, Running
 from holdfast.kinds.script import Script
 
@@ -48,9 +48,20 @@ class Programs(ABC):
         except WorldError as error:
             outcome = Outcome(Ending.FAILED, error.as_failure())
         except asyncio.CancelledError:
-            await self._interrupted(move)
-            outcome = Outcome(Ending.IN_DOUBT, INTERRUPTED)
+            outcome = await self._interrupted(move, operation)
+        if outcome.ending is Ending.FAILED and outcome.failure is not None and outcome.failure.doubtful and not move.undo:
+            outcome = await self._judged(outcome, outcome.failure, operation)
         return replace(outcome, duration_s=perf_counter() - started)
+
+    async def _judged(self, outcome: Outcome, failure: Failure, operation: Running) -> Outcome:
+        """What was broken off, and whose end was seen, has failed; unless its check says that it was done all the same."""
+        if operation.asks is None:
+            hint = failure.hint if operation.undoes is not None else UNJUDGED
+            return replace(outcome, failure=replace(failure, hint=hint))
+        so = await self._ask(operation.asks, None)
+        if so is True:
+            return replace(outcome, ending=Ending.DONE, failure=None)
+        return outcome if so is False else replace(outcome, ending=Ending.IN_DOUBT)
 
     async def _spared(self, move: Move, operation: Running) -> Outcome | None:
         """What the check of a step says about doing it; None: it is to be done."""
@@ -62,7 +73,7 @@ class Programs(ABC):
             return SKIPPED
         if so is False:
             return None
-        return UNCHANGED if so is True else Outcome(Ending.FAILED, so)
+        return UNCHANGED if so is True else Outcome(Ending.FAILED, replace(so, doubtful=False))  # nothing was run
 
     async def _undo(self, move: Move, operation: Running) -> Outcome:
         """By the counter-action that was declared; nothing is to be done where the check says that nothing was."""
@@ -73,8 +84,8 @@ class Programs(ABC):
         return Outcome(Ending.FAILED, cannot_undo(operation.kind))
 
     @abstractmethod
-    async def _interrupted(self, move: Move) -> None:
-        """It was cancelled while it was being started: nothing of it may go on."""
+    async def _interrupted(self, move: Move, operation: Running) -> Outcome:
+        """It was cancelled: nothing of it may go on. It is in doubt only where nobody can see to that."""
 
     @abstractmethod
     async def _ask(self, check: Invocation, timeout: float | None) -> bool | Failure:

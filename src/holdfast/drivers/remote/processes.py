@@ -17,7 +17,7 @@ from holdfast.core.errors import Failure, WorldError
 from holdfast.drivers.contract import UNCHANGED, Batch, Ending, Move, Outcome
 from holdfast.drivers.one_by_one import one_by_one
 from holdfast.drivers.output import OUTPUT_BYTES_MAX, Capture
-from holdfast.drivers.process.failures import ended_badly, name_of
+from holdfast.drivers.process.failures import BROKEN_OFF, ended_badly, name_of
 from holdfast.drivers.process.leftovers import MARK
 from holdfast.drivers.process.programs import CHECK_TIMEOUT_S, Programs, text_of
 from holdfast.drivers.remote.guard import Guarding, run_of
@@ -80,8 +80,13 @@ class RemoteProcesses(Programs, Guarding):
             return await self._run_script(move, operation)
         return await self._run(move, operation.does)  # type: ignore[attr-defined]  # a Command
 
-    async def _interrupted(self, move: Move) -> None:
-        """What was sent is ended by who stops waiting for it."""
+    async def _interrupted(self, move: Move, operation: Running) -> Outcome:
+        """What was sent is ended by who stops waiting for it; here it is waited for."""
+        try:
+            await self._stop(move, operation)
+        except WorldError:
+            return Outcome(Ending.IN_DOUBT, replace(BROKEN_OFF, code="in_doubt"))
+        return Outcome(Ending.FAILED, BROKEN_OFF)
 
     async def _take_back(self, move: Move, operation: Running) -> Outcome:
         if move.id in self._host.undone:
