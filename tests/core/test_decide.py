@@ -402,6 +402,14 @@ def test_what_is_confirmed_in_time_stays() -> None:
     assert (trial.go().ending, trial.world.cells) == ("committed", {"a": "a"})
 
 
+def test_a_confirmation_after_the_time_keeps_nothing_though_nobody_saw_it_run_out() -> None:
+    trial = Trial(a_plan("a", confirm_within=60.0))
+    trial.ask_after(60.0, "confirm", by="a person")
+    run = trial.go()
+    assert (run.ending, trial.world.cells) == ("rolled_back", {})
+    assert run.error is not None and run.error["code"] == "unconfirmed"
+
+
 # -- another process goes on
 
 

@@ -58,18 +58,25 @@ class Desk(Reading):
 
         None when no process drives the run: then it is to be done here. A command the run cannot take is refused.
         """
-        from holdfast.app.looking.folding import read
-
-        row = self.run_row(run)
-        driven = row.ending is None and row.owner is not None and self.parts.owner.is_alive(row.owner)
-        if asking.is_orphan(row) and not driven:
-            asking.refuse_orphan(row, verb, data)
-            return None
-        asking.refuse(read(self.journal, row), verb, data)
-        if not driven:
+        row = self.askable(run, verb, **data)
+        if not self._is_driven(row):
             return None
         self.journal.ask(row.id, verb, data, at=self.parts.clock.now())
         return row
+
+    def askable(self, run: str, verb: str, **data: Any) -> RunRow:
+        """The run, where this can be asked of it as it stands; refused otherwise. Nothing is asked yet."""
+        from holdfast.app.looking.folding import read
+
+        row = self.run_row(run)
+        if asking.is_orphan(row) and not self._is_driven(row):
+            asking.refuse_orphan(row, verb, data)
+        else:
+            asking.refuse(read(self.journal, row), verb, data)
+        return row
+
+    def _is_driven(self, row: RunRow) -> bool:
+        return row.ending is None and row.owner is not None and self.parts.owner.is_alive(row.owner)
 
     def following(self, run: str, since: int) -> Following:
         from holdfast.app.looking.following import Following

@@ -168,8 +168,11 @@ def _interrupt(draft: Draft, tasks: set[int]) -> None:
 
 
 def _confirm(draft: Draft, data: Mapping[str, Any]) -> None:
+    run = draft.run
+    if run.confirm_until is not None and draft.now >= run.confirm_until:
+        return  # too late, though no process was there to see the time run out: it is taken back
     draft.emit("run.confirmed", **_said(data, "by"))
-    if draft.run.guarded:
+    if run.guarded:
         draft.disarm()  # what hosts would take back by themselves is not committed yet
     else:
         forward.conclude(draft, confirmed=True)

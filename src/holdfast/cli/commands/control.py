@@ -25,12 +25,14 @@ def rollback(invocation: Invocation, run: str, task: str | None, yes: bool) -> i
 
     RUN is an id, a unique beginning of one, or `last`. What somebody changed since then is left alone and reported.
     """
+    part = {"task": task} if task else {}
     with invocation.engine() as hf:
         found = hf.show(run)
+        hf.askable(found.run, "rollback", **part)
         steps = counted(len(found.executed), "step")
         invocation.screen.confirm(f"Undo {steps} of the run {found.run} ({found.plan}, {said(found.state)})?", yes=yes)
         with invocation.driven(hf) as stop:
-            result = hf.rollback(found.run, **({"task": task} if task else {}))
+            result = hf.rollback(found.run, **part)
     document = result.plain()
     if result.ending == "rolled_back" and not stop.heard:
         return invocation.answer(document, *ending(document), code=codes.FINE)
@@ -126,5 +128,6 @@ def _asked(invocation: Invocation, run: str, verb: str, consequence: str, **data
         result = hf.control(run, verb, **given)
     document = result.plain()
     asked = line(f"asked the run {result.run} to {verb}: {consequence}")
-    code = codes.of_ending(result.ending, interrupted=True) if stop.heard else codes.FINE
+    refused = verb == "confirm" and result.ending == "rolled_back"  # it came too late
+    code = codes.of_ending(result.ending, interrupted=stop.heard) if stop.heard or refused else codes.FINE
     return invocation.answer(document, *([asked] if result.ending is None else ending(document)), code=code)
