@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+os.umask(0o022)  # what tests say of permissions holds for this one, whoever runs them
 
 settings.register_profile("holdfast", deadline=None)  # how long an example takes says more of the machine than of the code
 settings.load_profile("holdfast")
