@@ -44,7 +44,7 @@ def _triggers(text: Text, path: str, base: str, home: str | None) -> Triggers:
     place = Place(spot=Spot(text), base=base, home=home, sections=given, actions={}, found=found)
     _check_names(place)
     actions.check_circles(given["actions"], place)
-    place = replace(place, actions=dict(_made("actions", actions.SECTION, place)))
+    place = place._replace(actions=dict(_made("actions", actions.SECTION, place)))
     triggers = {name: made for key, section in TRIGGERS.items() for name, made in _made(key, section, place)}
     if found:
         raise PlanError(sorted(map(_hinted, dict.fromkeys(found)), key=_where))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,8 +20,9 @@ from holdfast.triggers.definitions import Action
 L = TypeVar("L", bound=msgspec.Struct)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
+    """One is made for each key: a tuple, because to copy a frozen dataclass takes five times as long."""
+
     spot: Spot
     base: str  # the folder of the file
     home: str | None
@@ -31,7 +31,7 @@ class Place:
     found: list[Problem]
 
     def into(self, *parts: str | int) -> Place:
-        return replace(self, spot=self.spot.into(*parts))
+        return self._replace(spot=self.spot.into(*parts))
 
     @property
     def written(self) -> Any:
@@ -43,7 +43,7 @@ class Place:
 
     def beside(self, key: str) -> Any:
         """What is written at another key of the same entry."""
-        entry = replace(self, spot=self.spot._replace(path=self.spot.path[:-1]))
+        entry = self._replace(spot=self.spot._replace(path=self.spot.path[:-1]))
         return entry.written.get(key)
 
     def problem(self, message: str, hint: str = "", code: str = "invalid_value", *, key: bool = False) -> None:
