@@ -83,6 +83,12 @@ def test_4_for_a_command_in_the_wrong_state(shell: Shell) -> None:
         assert (ended.code, ended.document["error"]["code"]) == (4, "wrong_state")
 
 
+def test_1_when_the_state_directory_cannot_be_looked_into(shell: Shell) -> None:
+    shell.state.write_text("")
+    ended = shell.run("runs", "--json")
+    assert ended.code == 1 and str(shell.state) in ended.document["error"]["message"]
+
+
 def test_4_when_nobody_can_be_asked(shell: Shell) -> None:
     plan = shell.steps(FILE)
     ended = shell.run("apply", plan, "--json")

@@ -21,7 +21,8 @@ class Home:
         if named:
             return cls(os.path.abspath(named))
         user = environment.get("HOME") or os.path.expanduser("~")
-        base = environment.get("XDG_STATE_HOME") or os.path.join(user, ".local", "state")
+        named = environment.get("XDG_STATE_HOME", "")
+        base = named if os.path.isabs(named) else os.path.join(user, ".local", "state")  # the standard ignores a relative one
         return cls(os.path.join(os.path.abspath(base), "holdfast"))
 
     @property

@@ -49,7 +49,11 @@ def found(directory: str, key: bytes | None, ring: int, patience_s: float) -> No
 
 
 def _is_gone(database: str) -> bool:
-    return not os.path.exists(database) or not os.path.getsize(database)
+    """What cannot be looked at is not gone."""
+    try:
+        return not os.stat(database).st_size
+    except FileNotFoundError:
+        return True
 
 
 def fill(rows: SqliteRows, ring: int) -> None:
