@@ -18,6 +18,7 @@ from holdfast.app.serving.tokens import Caller
 from holdfast.core.errors import Bug, HoldfastError, Problem
 from holdfast.web import streams
 from holdfast.web.gate import Gate, check_role
+from holdfast.web.packing import PACKED, PACKED_MIN, VARIES, packed, reads_packed
 from holdfast.web.refusals import Denied, document_of, invalid, status_of
 from holdfast.web.routes import Route
 from holdfast.web.serving import Call, Serving
@@ -26,6 +27,7 @@ BODY_BYTES_MAX: Final = 16 * 1024 * 1024  # what a plan file may have, and no mo
 BODY_S: Final = 30.0
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
+PACKED_AT_ONCE_MAX: Final = 64 * 1024
 
 SAFETY: Final = (
     (
@@ -61,12 +63,21 @@ class Door:
                 with self._serving.feed.listening():
                     await self._stream(route.stream, call, request, receive, send)
                 return
-            document = await self._done(route, call)
-            await answer(send, route.status, document, media=route.media, head=request.method == "HEAD")
+            body = encoded(await self._done(route, call))
+            more = [VARIES]
+            if len(body) >= PACKED_MIN and reads_packed(request.headers):
+                body, more = await self._packed(body), [VARIES, PACKED]
+            await say(send, route.status, body, media=route.media, head=request.method == "HEAD", more=more)
         except ClientDisconnect:  # in the middle of what it sent: nobody is left to be told
             return
         except Exception as error:  # whatever it is, it is answered, and the server goes on
             await refuse(send, error)
+
+    async def _packed(self, body: bytes) -> bytes:
+        """What takes longer is no work for the event loop."""
+        if len(body) <= PACKED_AT_ONCE_MAX:
+            return packed(body)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, packed, body)
 
     async def _done(self, route: Route, call: Call) -> Any:
         if route.quick:
@@ -168,17 +179,18 @@ _TOO_LARGE: Final = Denied(413, "too_large", f"the body is larger than {BODY_BYT
 # -- what is said
 
 
-async def answer(
-    send: Any,
-    status: int,
-    document: Any,
-    *,
-    media: str = JSON,
-    headers: Mapping[str, str] | None = None,
-    head: bool = False,
-) -> None:
-    body = document if isinstance(document, bytes) else msgspec.json.encode(document)
+def encoded(document: Any) -> bytes:
+    return document if isinstance(document, bytes) else msgspec.json.encode(document)
+
+
+async def answer(send: Any, status: int, document: Any, *, headers: Mapping[str, str] | None = None) -> None:
     more = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    await say(send, status, encoded(document), more=more)
+
+
+async def say(
+    send: Any, status: int, body: bytes, *, more: Sequence[tuple[bytes, bytes]], media: str = JSON, head: bool = False
+) -> None:
     lines = [(b"content-type", media.encode()), (b"content-length", b"%d" % len(body)), FRESH, *SAFETY, *more]
     await send({"type": "http.response.start", "status": status, "headers": lines})
     await send({"type": "http.response.body", "body": b"" if head else body})

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
+from holdfast.web.packing import PACKED, VARIES, WELL, packed, reads_packed
+
 ASSETS: Final = os.path.join(os.path.dirname(__file__), "assets")
 INDEX: Final = "index.html"
 UNBUILT: Final = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Holdfast</title>
@@ -25,21 +27,24 @@ class Page:
     type: str
     tag: str
     lasting: bool  # its name changes with its content
+    packed: bytes  # for who can read it
 
     @classmethod
     def of(cls, name: str, content: bytes) -> Page:
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         text = "; charset=utf-8" if kind.startswith("text/") or kind == "text/javascript" else ""
         tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        return cls(content, kind + text, tag, name != INDEX and name.startswith("assets/"))
+        return cls(content, kind + text, tag, name != INDEX and name.startswith("assets/"), packed(content, WELL))
 
     async def send(self, request: Request, send: Any, safety: Any) -> None:
-        known = request.headers.get("if-none-match") == self.tag
+        pack = len(self.packed) < len(self.content) and reads_packed(request.headers)
+        content, tag = (self.packed, f'{self.tag[:-1]}-gzip"') if pack else (self.content, self.tag)
+        known = request.headers.get("if-none-match") == tag
         kept = b"public, max-age=31536000, immutable" if self.lasting else b"no-cache"
-        body = b"" if known or request.method == "HEAD" else self.content
-        lines = [(b"content-type", self.type.encode()), (b"etag", self.tag.encode()), (b"cache-control", kept), *safety]
+        body = b"" if known or request.method == "HEAD" else content
+        lines = [(b"content-type", self.type.encode()), (b"etag", tag.encode()), (b"cache-control", kept), VARIES, *safety]
         if not known:
-            lines.append((b"content-length", b"%d" % len(self.content)))
+            lines += [(b"content-length", b"%d" % len(content)), *([PACKED] if pack else [])]
         await send({"type": "http.response.start", "status": 304 if known else 200, "headers": lines})
         await send({"type": "http.response.body", "body": body})
 
