@@ -47,7 +47,7 @@ def mcp(invocation: Invocation, allow_local_commands: bool, **may: Any) -> int:
     undone needs `holdfast approve DIGEST` from a person first. When the input ends, what runs is finished or rests.
     """
     if find_spec("mcp") is None:
-        raise Refused("the library `mcp` is not installed", code="unsupported", hint="install holdfast[mcp]")
+        raise Refused("the library `mcp` is not installed", code="unsupported", hint="pip install 'holdfast[mcp]'")
     from holdfast.app.engine import Holdfast
     from holdfast.app.serving.workshop import Workshop
     from holdfast.mcp.agent import Agent, Mandate
