@@ -20,7 +20,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 __version__ = "0.1.0"
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from holdfast.app.engine import Engine, Holdfast, Options
+    from holdfast.app.opening import Injected
     from holdfast.core.errors import Bug, HoldfastError, PlanError, Problem, Refused, StorageFailed, WorldError
     from holdfast.core.plan import Plan
     from holdfast.core.result import Result
@@ -52,11 +53,11 @@ _WHERE = {
 }
 
 
-def open(state: str | PathLike[str] | None = None, **options: Any) -> Holdfast:
-    """Open a state directory (default: as for the command line) for synchronous use; `options` are those of `Engine.open`."""
+def open(state: str | PathLike[str] | None = None, **injected: Unpack[Injected]) -> Holdfast:
+    """Open a state directory (default: as for the command line) to work with it without an event loop; see `Engine.open`."""
     from holdfast.app.engine import Holdfast
 
-    return Holdfast.open(state, **options)
+    return Holdfast.open(state, **injected)
 
 
 def __getattr__(name: str) -> Any:

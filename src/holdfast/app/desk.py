@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from holdfast.app import asking
 from holdfast.app.apply import Session
 from holdfast.app.looking import runs
 from holdfast.app.looking.reading import Reading
-from holdfast.app.opening import looking_parts, open_parts
+from holdfast.app.opening import Injected, looking_parts, open_parts
 from holdfast.app.parts import Parts
 from holdfast.app.use import Work
 from holdfast.core.plan import Plan
@@ -34,18 +35,25 @@ class Desk(Reading):
         self.sessions: list[Session] = []  # those that work is done in now, the oldest first
 
     @classmethod
-    def open(cls, state: str | os.PathLike[str] | None = None, **options: Any) -> Self:
+    def open(cls, state: str | os.PathLike[str] | None = None, **injected: Unpack[Injected]) -> Self:
         """Over a state directory, by default that of the command line.
 
         Everything else can be handed in: `store` (a journal), `drivers` (makers by family), `clock`, `ids`, `logger`,
         `tracer`, `metrics`; `environment` and `roots` are what variables and local paths are confined to.
         """
-        return cls(open_parts(state, **options))
+        return cls(open_parts(state, **injected))
 
     @classmethod
-    def looking(cls, state: str | os.PathLike[str] | None = None, **options: Any) -> Self:
-        """Nothing is kept, and no state directory is made."""
-        return cls(looking_parts(state, **options))
+    def looking(
+        cls,
+        state: str | os.PathLike[str] | None = None,
+        *,
+        remembering: bool = False,
+        environment: Mapping[str, str] | None = None,
+        roots: Sequence[str] = (),
+    ) -> Self:
+        """Nothing is kept, and no state directory is made. `remembering`: it can be compared with what was recorded."""
+        return cls(looking_parts(state, remembering=remembering, environment=environment, roots=roots))
 
     def interrupt(self, by: str = "signal", *, verb: str = "cancel", **data: Any) -> bool:
         """Ask every run of this desk to stop and roll back, or to `pause`; false when nothing runs."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Self, TypedDict, TypeVar, Unpack, get_args
 
 from holdfast.app.apply import Session, Waiting, Wishes, with_policy
 from holdfast.app.desk import Desk
@@ -58,6 +58,18 @@ class Options:
 DEFAULTS = Options()
 
 
+class Changed(TypedDict, total=False):
+    """The fields of `Options` that a call gives by name."""
+
+    source: str | None
+    parallel: int | None
+    on_failure: OnFailure | None
+    confirm_within: float | None
+    expect: str | None
+    wait: bool
+    waiting: Waiting | None
+
+
 class Engine(Desk):
     """The engine on an event loop: `async with Engine.open() as engine`. Here every use case is told."""
 
@@ -79,7 +91,7 @@ class Engine(Desk):
         digest, prepared = await self.use((plan, Session.prepare))
         return Preview(plan, digest, prepared)
 
-    async def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS, **changes: Any) -> Result:
+    async def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS, **changes: Unpack[Changed]) -> Result:
         """Apply a plan; never raises for an ending. Options may be given by name: `apply(plan, parallel=2)`.
 
         What `plan` gave is applied exactly as it was shown, or refused as stale.
@@ -184,7 +196,7 @@ class Engine(Desk):
 
         return await self.plan(checkpoints.plan_back(self.parts, name))
 
-    async def checkpoint_restore(self, name: str, options: Options = DEFAULTS, **changes: Any) -> Result:
+    async def checkpoint_restore(self, name: str, options: Options = DEFAULTS, **changes: Unpack[Changed]) -> Result:
         """Go back to it, by a run of its own."""
         from holdfast.app.keeping import checkpoints
 
@@ -232,7 +244,7 @@ class Holdfast(Desk):
         """What it would do: `.changes`, `.problems`, `.irreversible`. Nothing is touched."""
         return run_to_end(self._engine.plan(plan))
 
-    def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS, **changes: Any) -> Result:
+    def apply(self, plan: Plan | SavedPlan | Preview, options: Options = DEFAULTS, **changes: Unpack[Changed]) -> Result:
         """Apply a plan; never raises for an ending. Options may be given by name: `apply(plan, parallel=2)`.
 
         What `plan` gave is applied exactly as it was shown, or refused as stale.
@@ -306,7 +318,7 @@ class Holdfast(Desk):
         """What going back to it would do."""
         return run_to_end(self._engine.checkpoint_diff(name))
 
-    def checkpoint_restore(self, name: str, options: Options = DEFAULTS, **changes: Any) -> Result:
+    def checkpoint_restore(self, name: str, options: Options = DEFAULTS, **changes: Unpack[Changed]) -> Result:
         """Go back to it, by a run of its own."""
         return run_to_end(self._engine.checkpoint_restore(name, options, **changes))
 

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from holdfast.app.home import Home
 from holdfast.app.looking.reading import home_of
@@ -23,6 +23,20 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
 SCOPE: Final = "holdfast"  # the logger, when none is given
+
+
+class Injected(TypedDict, total=False):
+    """What can be handed in by name, instead of the usual."""
+
+    store: Journal | None
+    drivers: Makers | None  # by family
+    clock: Clock | None
+    ids: Ulids | None
+    logger: Logger | None
+    tracer: Tracer | None
+    metrics: Meter | None
+    environment: Mapping[str, str] | None  # what variables of plans are confined to
+    roots: Sequence[str]  # what local paths are confined to
 
 
 def open_parts(
