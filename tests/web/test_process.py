@@ -280,6 +280,7 @@ def test_over_a_damaged_journal_everything_can_be_looked_at_and_nothing_is_done(
     served = shell.serve()
     found = served.client.get("/api/v1/runs").json()["runs"]
     assert [run["run"] for run in found] == runs[::-1]
+    assert "record 1" in served.client.get("/api/v1/session").json()["damage"]
     assert served.client.post("/api/v1/runs", json={"plan": two_stages(shell)}).status_code == 503
     assert served.stop() == 0
     assert served.process.stderr is not None and "record 1 is not what was written" in served.process.stderr.read()

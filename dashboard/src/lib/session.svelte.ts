@@ -8,6 +8,7 @@ export interface Said {
   csrf?: string | null;
   csrf_token?: string | null;
   version?: string;
+  damage?: string | null;
 }
 
 const RANK: Record<Role, number> = { viewer: 0, operator: 1, approver: 2, admin: 3 };
@@ -17,12 +18,14 @@ class Session {
   role = $state<Role>("viewer");
   name = $state("");
   version = $state("");
+  damage = $state<string | null>(null);
   csrf = "";
 
   opened(said: Said): void {
     this.role = said.role;
     this.name = said.name ?? "";
     this.version = said.version ?? "";
+    this.damage = said.damage ?? null;
     this.csrf = said.csrf ?? said.csrf_token ?? "";
     this.standing = "open";
   }

@@ -411,13 +411,14 @@ class Health(Answer):
 
 
 class SessionState(Answer):
-    """Who this is; a browser sends `csrf` along with whatever changes something."""
+    """Who this is; a browser sends `csrf` along with whatever changes something. `damage` is that of the journal."""
 
     name: str
     role: str
     tenants: list[str] | None
     csrf: str | None
     version: str
+    damage: str | None
 
 
 class Description(Answer):

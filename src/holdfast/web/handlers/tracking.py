@@ -25,7 +25,8 @@ def description(serving: Serving, call: Call) -> dict[str, Any]:
 def session(serving: Serving, call: Call) -> dict[str, Any]:
     caller = call.caller
     confined = None if caller.tenants is None else sorted(caller.tenants)
-    return {"name": caller.name, "role": caller.role, "tenants": confined, "csrf": call.csrf, "version": __version__}
+    said = {"name": caller.name, "role": caller.role, "tenants": confined, "csrf": call.csrf, "version": __version__}
+    return {**said, "damage": serving.reading.journal.damage}
 
 
 def stats(serving: Serving, call: Call) -> dict[str, Any]:
