@@ -14,7 +14,7 @@ hello() {
 		fi
 		;;
 	esac
-	ENTERED= TAKEN= STASHES= AT= MOUNTS= GNU= FLUSHES= BASE64=
+	ENTERED= TAKEN= STASHES= AT= MOUNTS= GNU= FLUSHES= BASE64= PATIENCE=3000
 	case $(mv --version 2>/dev/null) in *coreutils*) GNU=1 ;; esac
 	PLAIN='%f %u %g %t %T'
 	if [ -n "$GNU" ]; then when='%.9Y|%.9Z' WHICH='%s %d %i %.9Y'; else when='%y|%z' WHICH='%s %d %i %y'; fi
@@ -37,7 +37,7 @@ hello() {
 ready() {
 	MOUNTS= AT=
 	if ! enter; then refuse; HALTED=1; return 1; fi
-	for run; do take "$run"; done
+	for run; do take "$run" || { refuse; HALTED=1; return 1; }; done
 	printf ready
 	end
 }

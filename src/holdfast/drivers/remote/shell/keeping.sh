@@ -152,13 +152,19 @@ number_in() {
 	printf %s "$1"
 }
 
-# take SLOT: from here on nobody else works for this run; who still does is ended, with what he had begun
+# lives PID SINCE: is it still the one that began then? What only waits for its end to be heard of does nothing any more
+lives() { [ "$(number_in 20 "$1")" = "$2" ] && [ "$(number_in 1 "$1")" != Z ]; }
+
+# take SLOT: from here on nobody else works for this run; who still does is ended, with what he had begun. Waits for no
+# more than PATIENCE, in hundredths of a second
 take() {
 	case $NL$TAKEN in *"$NL$1$NL"*) return 0 ;; esac
 	lock=$H/.runs/$1.lock
 	who=
 	read -r who since group 2>/dev/null <"$lock"
-	while [ -n "$who" ] && [ "$who" != $$ ] && [ "$(number_in 20 "$who")" = "$since" ]; do
+	until=$(($(hundredths) + PATIENCE))
+	while [ -n "$who" ] && [ "$who" != $$ ] && lives "$who" "$since"; do
+		[ "$(hundredths)" -lt "$until" ] || { no io_error "$lock: the worker that holds it cannot be ended"; return; }
 		[ "$group" = "$GROUP" ] || [ "$group" = - ] || kill -KILL "-$group" 2>/dev/null
 		kill -KILL "$who" 2>/dev/null
 		pause
@@ -178,12 +184,12 @@ leave() {
 	rm -f -- "$H/.runs/$ME.here"
 	for here in "$H"/.runs/*.here "$H"/.runs/*.new; do
 		who=${here##*/} who=${who%.*}
-		[ "$(number_in 20 "${who%-*}")" = "${who#*-}" ] || rm -f -- "$here"
+		lives "${who%-*}" "${who#*-}" || rm -f -- "$here"
 	done
 	for lock in "$H"/.runs/*.lock; do
 		who='' since=''
 		read -r who since group <"$lock"
-		[ "$(number_in 20 "${who:-none}")" = "${since:-nothing}" ] || rm -f -- "$lock"
+		lives "${who:-none}" "${since:-nothing}" || rm -f -- "$lock"
 	done
 	[ -z "$(kept)" ] || return 0
 	rmdir -- "$H/.runs" 2>/dev/null || return 0
