@@ -197,15 +197,20 @@ host, port, user, key, known, how, line = sys.argv[1:]
 address = Address(host=host, port=int(port), user=user, identity=(key,), known_hosts=known, config="none")
 around = {"host": address, "stdin": "input" if "input" in how else None, "sudo": "sudo" in how}
 with open() as ssh:
+    while "shared" in how and "/fd/3" not in ssh.run_command(Command("cat /proc/$$/cmdline; :", host=address)).stdout:
+        pass  # until there is an attendant, whose door the command knows
     if "script" in how:
         ssh.run_script(Script(content=line, id="hfalone", **around), lambda *said: print("on", flush=True))
     else:
-        ssh.run_command(Command(line, env={"A": "b"} if "env" in how else {}, **around), lambda *said: print("on", flush=True))
+        env, brief = {"A": "b"} if "env" in how else {}, "brief" in how
+        ssh.run_command(Command(line, env=env, brief=brief, **around), lambda *said: print("on", flush=True))
 """
 
 
 @pytest.mark.parametrize("who", ["admin", "root"])
-@pytest.mark.parametrize("how", ["plain", "env", "input", "sudo", "sudo input", "script"])
+@pytest.mark.parametrize(
+    "how", ["plain", "env", "input", "sudo", "sudo input", "script", "shared", "shared env input", "shared brief"]
+)
 def test_a_client_that_is_killed_takes_its_command_along(hosts: Hosts, who: str, how: str) -> None:
     address = hosts.address(getattr(hosts, who, who))
     number = 4800 + os.getpid() % 97
@@ -237,7 +242,8 @@ def test_a_user_may_have_a_shell_of_another_kind(ssh: Front) -> None:
     with account(f"hff{os.getpid()}", shell="/usr/bin/fish") as user, Sshd(user=user) as server:
         words = Command(["printf", "%s|", "a b", "it's", "\\"], env={"A": "b"}, host=server.address())
         line = Command("set x 5; echo $x", host=server.address())
-        assert [ssh.run_command(asked).stdout for asked in (words, line)] == ["a b|it's|\\|", "5\n"]
+        for _ in range(3):  # also when there could be an attendant
+            assert [ssh.run_command(asked).stdout for asked in (words, line)] == ["a b|it's|\\|", "5\n"]
 
 
 @pytest.mark.parametrize("brief", [False, True])
@@ -245,6 +251,7 @@ def test_a_user_may_have_a_csh_and_an_environment(ssh: Front, brief: bool) -> No
     with account(f"hfc{os.getpid()}", shell="/bin/csh") as user, Sshd(user=user) as server:
         env = {"A": "two\nlines 'and' $HOME!"}
         asked = Command(["printenv", "A"], env=env, cwd="/tmp", host=server.address(), brief=brief)
-        assert ssh.run_command(asked).stdout == f"{env['A']}\n"
         line = Command("set x = 5; echo $x", env=env, host=server.address(), brief=brief)
-        assert ssh.run_command(line).stdout == "5\n"
+        for _ in range(3):
+            assert ssh.run_command(asked).stdout == f"{env['A']}\n"
+            assert ssh.run_command(line).stdout == "5\n"

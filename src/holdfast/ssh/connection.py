@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
 from secrets import token_hex
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
 from holdfast.core.errors import WorldError
 from holdfast.ssh.address import Address
+from holdfast.ssh.attending import SHARED_FROM, START, Attendant
 from holdfast.ssh.dialogue import Dialogue, Hear, Kept, Note, Process, Ran
 from holdfast.ssh.host_keys import Judge
+from holdfast.ssh.launch import Launch
 from holdfast.ssh.library import asyncssh
 from holdfast.ssh.quoting import Words, joined, line_of
-from holdfast.ssh.standing import START, Shell, Shells
+from holdfast.ssh.standing import Shell, Shells
 from holdfast.ssh.troubles import Crowded, in_doubt, translated
 
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
@@ -38,19 +39,6 @@ _SIGNALS_SINCE: Final = (7, 9)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """What is sent to start something, and how its process group is told to end."""
-
-    line: Words
-    mark: str = ""  # what our own lines on its error stream begin with; empty: it writes none
-    note: Note | None = field(default=None, repr=False)
-    feed: Callable[[Dialogue], Awaitable[None]] | None = field(default=None, repr=False)  # says more than an input
-    held: bool = False  # its input ends when the channel does
-    killer: Sequence[str] = ()  # words before `kill`
-    killer_input: bytes = field(default=b"", repr=False)
-
-
 class Connection:
     """Made by `connecting.connect`, shared out by `Pool`."""
 
@@ -59,6 +47,9 @@ class Connection:
         self.raw = raw  # asyncssh's own; only this package touches it
         self.output_bytes_max = output_bytes_max
         self.shells = Shells()
+        self._attendant: Attendant | None = None
+        self._attended = 0
+        self._sending: asyncio.Task[None] | None = None
         self._judge = judge
         self._signals = _passes_signals_on(raw)
         self._mark = "" if self._signals else f"hf-{token_hex(8)}"
@@ -83,8 +74,9 @@ class Connection:
         """
         listener = _Listener(output_bytes_max or self.output_bytes_max, watch)
         launch = command if isinstance(command, Launch) else Launch(line=command)
-        dialogue = await self.start(launch, listener.hear)
-        timed_out = await self.finish(dialogue, launch, input or b"", timeout, grace_s)
+        with launch.attended():
+            dialogue = await self.start(launch, listener.hear)
+            timed_out = await self.finish(dialogue, launch, input or b"", timeout, grace_s)
         return listener.ran(dialogue.exit_code, dialogue.signal, timed_out=timed_out, ended=dialogue.answered)
 
     async def run_brief(
@@ -100,8 +92,9 @@ class Connection:
         """The same for what `standing.brief` made, in a shell that stays open."""
         listener = _Listener(output_bytes_max or self.output_bytes_max, watch)
         shell = self.shells.take() or await self._open_shell()
-        work = shell.run(said, listener.hear, noted)
-        code, timed_out = await self._limited(work, shell.dialogue, shell.launch, timeout, grace_s)
+        with shell.launch.attended():
+            work = shell.run(said, listener.hear, noted)
+            code, timed_out = await self._limited(work, shell.dialogue, shell.launch, timeout, grace_s)
         self.shells.give_back(shell)
         if code is not None:
             return listener.ran(code)
@@ -111,9 +104,24 @@ class Connection:
         return listener.ran(dialogue.exit_code, dialogue.signal, timed_out=timed_out, ended=dialogue.answered)
 
     async def _open_shell(self) -> Shell:
-        shell = Shell(Launch(line=START), f"hf-{token_hex(12)}")
-        await self._start(shell.dialogue, shell.launch)
+        shell = Shell(self.attendant())
+        with shell.launch.attended():
+            await self._start(shell.dialogue, shell.launch)
         return shell
+
+    def attendant(self) -> Attendant | None:
+        """The one that the commands of this connection share: sent for when there are many, and nobody waits for it."""
+        self._attended += 1
+        if self._attended == SHARED_FROM:
+            self._sending = asyncio.create_task(self._send_attendant())
+        return self._attendant if self._attendant is not None and self._attendant.there else None
+
+    async def _send_attendant(self) -> None:
+        attendant = Attendant()
+        with suppress(WorldError), translated(self.address):  # without it every command has its own
+            await self.raw.create_session(lambda: attendant.dialogue, START, encoding=None, request_pty=False)
+            attendant.dialogue.write(attendant.text)
+            self._attendant = attendant
 
     async def open_process(self, command: Words) -> Process:
         """Start something that is talked to through its streams."""
@@ -177,16 +185,24 @@ class Connection:
                 return
             if not self.alive or dialogue.channel is not None:
                 break
-            self.shells.give_up()
+            self._make_room()
             await asyncio.sleep(pause_s)
         raise Crowded(f"{self.address}: it opens no further session", code="unreachable")
+
+    def _make_room(self) -> None:
+        """Give up the sessions that nobody needs just now."""
+        self.shells.give_up()
+        if self._attendant is not None and not self._attendant.charges:
+            self._attendant.dialogue.close()
+            self._attendant = None
 
     async def _stop(self, dialogue: Dialogue, launch: Launch, grace_s: float, *, young: bool = False) -> None:
         """Politely, then by force. Cancelled while it waits, it goes on with force at once.
 
         A shell that still reads its start-up files may swallow the first word: what is young is asked twice.
         """
-        self.shells.give_up()  # telling it may take a session
+        if launch.killer or not self._signals:
+            self._make_room()  # telling it may take a session
         first_s = min(AGAIN_S, grace_s) if young else 0.0
         for name, seconds in (("TERM", first_s), ("TERM", grace_s - first_s), ("KILL", KILL_S)):
             if seconds <= 0:
@@ -211,6 +227,9 @@ class Connection:
                 dialogue.channel.send_signal(name)
             return
         if not dialogue.group or not self.alive:
+            return
+        if not launch.killer and self._attendant is not None and self._attendant.there:
+            self._attendant.tell(dialogue.group, name)
             return
         line = [*launch.killer, "kill", "-s", name, "--", f"-{dialogue.group}"]
         teller = Dialogue(lambda error, data: None)

@@ -9,24 +9,23 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from secrets import token_hex
 from time import gmtime, monotonic, perf_counter, strftime
 from typing import Any
 
 from holdfast.core.errors import WorldError
 from holdfast.ssh.address import Address
+from holdfast.ssh.attending import Attendant
 from holdfast.ssh.breaker import Breaker
 from holdfast.ssh.configuration import ExecutorConfig
 from holdfast.ssh.connection import Connection
-from holdfast.ssh.downloads import Download
-from holdfast.ssh.far_side import FarSide
 from holdfast.ssh.pool import Pool, Statistics
 from holdfast.ssh.quoting import line_of
 from holdfast.ssh.running import Done, Prepare, carry_out, limit_s, prepared, prepared_script, result_of
 from holdfast.ssh.scripts import leftovers, text_of
 from holdfast.ssh.tracing import Tracing
 from holdfast.ssh.trying import Attempt, Trier
-from holdfast.ssh.uploads import Upload
 from holdfast.ssh.values import (
     CONFIGURED,
     Asked,
@@ -41,7 +40,7 @@ from holdfast.ssh.values import (
     Transfer,
     Transferred,
 )
-from holdfast.ssh.wrapping import wrapped
+from holdfast.ssh.wrapping import Wrapped, wrapped
 
 
 class Executor:
@@ -94,11 +93,15 @@ class Executor:
 
     async def run_command(self, command: Command, heard: Heard | None = None) -> Result:
         """Run it to its end. Never raises for what happens there: see `Result.error`."""
-        return await self._run("ssh.command", command, heard, lambda: prepared(command))
+        return await self._run("ssh.command", command, heard, partial(prepared, command))
 
     async def run_script(self, script: Script, heard: Heard | None = None) -> Result:
         id = script.id or token_hex(8)
-        return await self._run("ssh.script", script, heard, lambda: prepared_script(script, text_of(script), id))
+
+        def prepare(attendant: Attendant | None) -> Wrapped:
+            return prepared_script(script, text_of(script), id, attendant)
+
+        return await self._run("ssh.script", script, heard, prepare)
 
     async def run_all(
         self, asked: Sequence[Command | Script], *, parallel: int = 32, heard: Heard | None = None
@@ -123,6 +126,10 @@ class Executor:
 
     async def transfer(self, asked: Transfer, progress: Progress = lambda done, whole: None) -> Transferred:
         """Bring it there, or fetch it. `progress` hears bytes done and bytes in all."""
+        from holdfast.ssh.downloads import Download  # archives and their like: commands come without
+        from holdfast.ssh.far_side import FarSide
+        from holdfast.ssh.uploads import Upload
+
         began = perf_counter()
         try:
             address = asked.address
@@ -156,13 +163,13 @@ class Executor:
         began = perf_counter()
         try:
             address = asked.address
-            first = prepare()
+            first = prepare(None)
             line_of(first.line)  # what cannot be said is found before anybody is called
         except WorldError as error:
             return Result(host=str(asked.host), error=error.as_failure())
 
         async def work(connection: Connection) -> Done:
-            return await carry_out(connection, asked, prepare(), self.config, heard)
+            return await carry_out(connection, asked, prepare(connection.attendant()), self.config, heard)
 
         async with self._tracing.span(name, _tags(asked, address, self.config)) as span:
             if isinstance(asked, Script):

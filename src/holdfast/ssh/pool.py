@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from holdfast.ssh.connection import Connection
 
 HEALTHY_S: Final = 5.0  # how long a connection may take to show that it is alive
+MANY: Final = 4  # sessions of one connection: so many can spare one for the attendant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +103,7 @@ class Pool:
             raise WorldError("the pool is closed", code="wrong_state")
         line = self._lines.get(address)
         if line is None:
-            # One session of a connection is held back: something may have to be ended when all others are taken.
-            line = self._lines[address] = _Line(max(1, (address.sessions_max or self.config.sessions_max) - 1))
+            line = self._lines[address] = _Line(_to_lend(address.sessions_max or self.config.sessions_max))
         line.users += 1
         keep_room = False
         try:
@@ -259,3 +259,8 @@ class Pool:
                 self._drop(self._lines.pop(address))
         if len(self._lines) > 0:
             self._expiry = asyncio.get_running_loop().call_later(max(self.config.idle_s / 2, 0.01), self._expire)
+
+
+def _to_lend(sessions_max: int) -> int:
+    """One session is held back: something may have to be ended when all others are taken. Of many, one is the attendant's."""
+    return max(1, sessions_max - (2 if sessions_max >= MANY else 1))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from holdfast.core.errors import Failure, WorldError
+from holdfast.ssh.attending import Attendant
 from holdfast.ssh.configuration import ExecutorConfig
 from holdfast.ssh.connection import Connection
 from holdfast.ssh.dialogue import Hear, Ran
@@ -19,7 +20,7 @@ from holdfast.ssh.wrapping import Wrapped, wrapped, wrapped_brief
 
 REMOVE_S: Final = 10.0
 
-Prepare = Callable[[], Wrapped]  # for every attempt anew: marks are used once
+Prepare = Callable[[Attendant | None], Wrapped]  # for every attempt anew: marks are used once
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +31,17 @@ class Done:
     trouble: Failure | None
 
 
-def prepared(asked: Command) -> Wrapped:
+def prepared(asked: Command, attendant: Attendant | None) -> Wrapped:
     sudo = Sudo.of(asked.sudo)
     if asked.brief and sudo is None and asked.stdin is None:
         return wrapped_brief(asked.run, env=asked.env, cwd=asked.cwd)
-    return wrapped(asked.run, env=asked.env, cwd=asked.cwd, sudo=sudo, payload=asked.input, attended=True)
+    return wrapped(asked.run, env=asked.env, cwd=asked.cwd, sudo=sudo, payload=asked.input, attended=True, attendant=attendant)
 
 
-def prepared_script(asked: Script, text: bytes, id: str) -> Wrapped:
+def prepared_script(asked: Script, text: bytes, id: str, attendant: Attendant | None) -> Wrapped:
     words, mark = runner(asked, text, id)
     sudo, said = Sudo.of(asked.sudo), text + asked.input
-    return wrapped(words, env=asked.env, sudo=sudo, payload=said, noted=True, mark=mark, attended=True)
+    return wrapped(words, env=asked.env, sudo=sudo, payload=said, noted=True, mark=mark, attended=True, attendant=attendant)
 
 
 def limit_s(asked: Running, config: ExecutorConfig) -> float | None:

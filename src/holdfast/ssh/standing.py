@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from secrets import token_hex
+from typing import Final
 
-from holdfast.ssh.attending import watcher
+from holdfast.ssh.attending import Attendant, attendance
 from holdfast.ssh.dialogue import Dialogue, Hear, Note, Notes
+from holdfast.ssh.launch import Launch
 from holdfast.ssh.quoting import encoded, quote
-
-if TYPE_CHECKING:
-    from holdfast.ssh.connection import Launch
 
 START: Final = "exec /bin/sh"
 IDLE_MAX: Final = 4  # of one connection
@@ -26,7 +25,7 @@ _BRIEF: Final = (
 )
 _AGAIN: Final = '[ -z "$_hf_t" ]||exit 143'
 # Told to end, the shell ends after its command: so it is there to be told again when that withstands.
-_GREETING: Final = "_hf={mark} _hf_t=;trap _hf_t=1 TERM\n{alone}{watcher}\n"
+_GREETING: Final = "_hf={mark} _hf_t=;trap _hf_t=1 TERM\n{alone}{attendance}\n"
 _ENTER: Final = 'cd -- {cwd} 2>/dev/null||{{ echo "$_hf cwd" >&2;exit 126;}}\n'
 # Is nobody left who began after `_hf_p` and holds our output? Numbers of processes rise, and one is looked at only before
 # those it began: so whoever is gone when his turn comes has left nobody behind who is not looked at as well. Of another
@@ -55,11 +54,12 @@ def brief(words: str, said: bytes, cwd: str | None) -> bytes:
 class Shell:
     """One of them."""
 
-    def __init__(self, launch: Launch, mark: str) -> None:
-        self.launch = launch
+    def __init__(self, attendant: Attendant | None) -> None:
+        self.launch = Launch(line=START, attendant=attendant)
+        mark = f"hf-{token_hex(12)}"
         self.dialogue = Dialogue(self._hear)
         self.dialogue.on_eof = self._lost
-        greeting = _GREETING.format(mark=mark, alone=_ALONE, watcher=watcher(held=False, sudo=None))
+        greeting = _GREETING.format(mark=mark, alone=_ALONE, attendance=attendance(attendant, held=False, sudo=None))
         self._greeting = encoded(greeting, "the greeting")
         self._streams = {error: Notes(mark, partial(self._note, error)) for error in (False, True)}
         self._missing: set[bool] = set()  # streams on which the end of the command was not heard yet
@@ -68,6 +68,11 @@ class Shell:
         self.free = True  # nobody but the next command will say anything there
         self._watch: Hear = _nobody
         self._noted: Note | None = None
+
+    @property
+    def open(self) -> bool:
+        """It runs, and somebody sees to it that it ends with its client."""
+        return not self.dialogue.exited.is_set() and (self.launch.attendant is None or self.launch.attendant.there)
 
     async def run(self, said: bytes, watch: Hear, noted: Note) -> int | None:
         """The exit code of one command; None when the shell ended instead."""
@@ -114,12 +119,13 @@ class Shells:
     def take(self) -> Shell | None:
         while self._free:
             shell = self._free.pop()
-            if not shell.dialogue.exited.is_set():
+            if shell.open:
                 return shell
+            shell.dialogue.close()
         return None
 
     def give_back(self, shell: Shell) -> None:
-        if shell.free and len(self._free) < IDLE_MAX and not shell.dialogue.exited.is_set():
+        if shell.free and shell.open and len(self._free) < IDLE_MAX:
             self._free.append(shell)
         else:
             shell.dialogue.close()

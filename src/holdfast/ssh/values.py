@@ -12,7 +12,6 @@ from types import NoneType
 from typing import Any, Final, Literal, TypeVar
 
 from holdfast.core.errors import Failure, WorldError
-from holdfast.kinds.contract import parse_mode
 from holdfast.ssh.address import Address
 from holdfast.ssh.quoting import Words
 
@@ -153,7 +152,11 @@ def _variables(value: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _bits(value: Any) -> Any:
-    return parse_mode(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    from holdfast.kinds.contract import parse_mode  # with it comes what plans are made of, which commands never need
+
+    return parse_mode(value)
 
 
 _READ: Final[Mapping[str, Callable[[Any], Any]]] = {

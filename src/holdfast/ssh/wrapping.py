@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import Final
 
 from holdfast.core.errors import Failure
-from holdfast.ssh.attending import watcher
-from holdfast.ssh.connection import Launch
+from holdfast.ssh.attending import Attendant, attendance
 from holdfast.ssh.dialogue import Dialogue
+from holdfast.ssh.launch import Launch
 from holdfast.ssh.quoting import Words, assignments, joined, line_of, quote, quote_for_any
 from holdfast.ssh.standing import brief
 from holdfast.ssh.values import Sudo
@@ -57,6 +57,7 @@ class Wrapped:
     payload: bytes = field(default=b"", repr=False)
     brief: bytes = field(default=b"", repr=False)  # what a shell that stays open is told instead
     held: bool = False  # its input stays open as long as its client is there
+    attendant: Attendant | None = None
     pour: Callable[[Dialogue], Awaitable[None]] | None = field(default=None, repr=False)  # says what is not known before
     notes: dict[str, str] = field(default_factory=dict)
     _begun: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
@@ -65,10 +66,11 @@ class Wrapped:
 
     @property
     def launch(self) -> Launch:
+        common = Launch(line=self.line, held=self.held, attendant=self.attendant)
         if not self.mark:
-            return Launch(line=self.line, held=self.held)
+            return common
         killer, said = self._killer()
-        return Launch(line=self.line, mark=self.mark, note=self.note, feed=self._feed, killer=killer, killer_input=said)
+        return replace(common, mark=self.mark, note=self.note, feed=self._feed, killer=killer, killer_input=said)
 
     def _killer(self) -> tuple[Sequence[str], bytes]:
         """What another user runs only that user may end."""
@@ -140,15 +142,15 @@ def wrapped(
     noted: bool = False,
     mark: str = "",
     attended: bool = False,
+    attendant: Attendant | None = None,
 ) -> Wrapped:
     """`noted`: the command itself writes notes with `mark`. `attended`: it ends when its client is gone."""
     line_of(words)
     said = assignments(env or {})
     held = attended and not payload and not (sudo and sudo.password)
-    watch = watcher(held=held, sudo=sudo) if attended else ""
+    watch = attendance(attendant, held=held, sudo=sudo) if attended else ""
     if not said and cwd is None and sudo is None and not noted:
-        line = words if isinstance(words, str) else joined(words)
-        return Wrapped(_in_sh(f"{watch}{_its_own(words)}") if watch else line, payload=payload, held=held)
+        return Wrapped(_bare(words, watch, attendant), payload=payload, held=held, attendant=attendant)
     mark = mark or new_mark()
     parts = [f"echo {mark} group $$ >&2;"]  # no newlines: a csh takes none between quotes
     if said:
@@ -159,7 +161,8 @@ def wrapped(
     else:
         parts += [_ENTER.format(cwd=quote(cwd), mark=mark)] if cwd is not None else []
         parts.append(_its_own(words))
-    return Wrapped(_in_sh("".join(parts)), mark=mark, env=said, sudo=sudo, payload=payload, held=held)
+    line = _in_sh("".join(parts))
+    return Wrapped(line, mark=mark, env=said, sudo=sudo, payload=payload, held=held, attendant=attendant)
 
 
 def wrapped_brief(words: Words, *, env: Mapping[str, str], cwd: str | None) -> Wrapped:
@@ -184,6 +187,15 @@ def new_mark() -> str:
 def _in_sh(text: str) -> str:
     """Users may have a shell of another kind."""
     return f"exec {SHELL} -c {quote_for_any(text)}"
+
+
+def _bare(words: Words, before: str, attendant: Attendant | None) -> str:
+    """Nothing around it. Where there is an attendant, the user's own shell understands what comes before."""
+    if attendant is not None:
+        return before + (words if isinstance(words, str) else f"exec {joined(words)}")
+    if before:
+        return _in_sh(before + _its_own(words))
+    return words if isinstance(words, str) else joined(words)
 
 
 def _its_own(words: Words) -> str:
