@@ -42,8 +42,8 @@ class PlanName(Answer):
     digest: str
 
 
-class RunRow(Answer):
-    """One line of the list of runs."""
+class Heading(Answer):
+    """What the list of runs and the document of a run have in common."""
 
     run: str
     plan: PlanName
@@ -52,6 +52,11 @@ class RunRow(Answer):
     source: str
     started_at: Time | None
     duration_s: float | None
+
+
+class RunRow(Heading):
+    """One line of the list of runs."""
+
     steps: int
     error: str | None
     questions: list[str]
@@ -105,16 +110,9 @@ class Residue(Answer):
     kept: Any
 
 
-class Run(Answer):
+class Run(Heading):
     """Everything about one run."""
 
-    run: str
-    plan: PlanName
-    ending: Ending | None
-    state: str
-    source: str
-    started_at: Time | None
-    duration_s: float | None
     executed: list[str]
     unchanged: list[str]
     failed: list[str]
