@@ -18,7 +18,7 @@ import pytest
 from holdfast.ssh import Command, Executor, Result, Sudo
 from holdfast.ssh.front import Front
 from holdfast.testing.sshd import Sshd, account
-from tests.ssh.places import PASSWORD, QUICK, Hosts
+from tests.ssh.places import PASSWORD, QUICK, Hosts, heard_of
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_cancelling_ends_what_runs_there(hosts: Hosts) -> None:
     async def cancelled() -> int:
         async with Executor(QUICK) as ssh:
             task = asyncio.create_task(ssh.run_command(Command("echo on; sleep 4713", host=hosts.address()), heard(started)))
-            await started.wait()
+            await heard_of(started, task)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -190,17 +190,25 @@ def running(line: str, patience_s: float = 30) -> int:
     return int(found.stdout)
 
 
+def left_by(script: str, patience_s: float = 30) -> list[Path]:
+    """The directories of a script of this name; what is about to be removed gets the time it needs."""
+    deadline = time.monotonic() + patience_s
+    while (found := list(Path("/tmp").glob(f"holdfast-script-{script}.*"))) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
+
+
 ALONE = """
 import sys
 from holdfast.ssh import Address, Command, Script, open
-host, port, user, key, known, how, line = sys.argv[1:]
+host, port, user, key, known, how, line, id = sys.argv[1:]
 address = Address(host=host, port=int(port), user=user, identity=(key,), known_hosts=known, config="none")
 around = {"host": address, "stdin": "input" if "input" in how else None, "sudo": "sudo" in how}
 with open() as ssh:
     while "shared" in how and "/fd/3" not in ssh.run_command(Command("cat /proc/$$/cmdline; :", host=address)).stdout:
         pass  # until there is an attendant, whose door the command knows
     if "script" in how:
-        ssh.run_script(Script(content=line, id="hfalone", **around), lambda *said: print("on", flush=True))
+        ssh.run_script(Script(content=line, id=id, **around), lambda *said: print("on", flush=True))
     else:
         env, brief = {"A": "b"} if "env" in how else {}, "brief" in how
         ssh.run_command(Command(line, env=env, brief=brief, **around), lambda *said: print("on", flush=True))
@@ -215,14 +223,15 @@ def test_a_client_that_is_killed_takes_its_command_along(hosts: Hosts, who: str,
     address = hosts.address(getattr(hosts, who, who))
     number = 4800 + os.getpid() % 97
     line = f"trap '' TERM; echo on; (trap - TERM; exec sleep {number}.7); sleep {number}.8"
-    way = (address.host, str(address.port), address.user, *address.identity, address.known_hosts, how, line)
+    name = f"alone{os.getpid()}"  # of this process: others do the same at the same time
+    way = (address.host, str(address.port), address.user, *address.identity, address.known_hosts, how, line, name)
     with subprocess.Popen([sys.executable, "-c", ALONE, *way], stdout=subprocess.PIPE) as client:
         assert client.stdout is not None
         assert client.stdout.readline() == b"on\n"
         client.kill()
     assert running(f"sleep {number}.7") == 0
     assert running(f"sleep {number}.8") == 0
-    assert list(Path("/tmp").glob("holdfast-script-hfalone.*")) == []
+    assert left_by(name) == []
 
 
 def test_what_a_command_left_running_on_purpose_goes_on(ssh: Front, hosts: Hosts) -> None:
