@@ -62,8 +62,8 @@ class Field:
         return {key: {"value": label, "selected": int(key in chosen)} for key, label in listed.items()}
 
     def display(self, value: str, world: World) -> str:
-        options = self.options(world) or {}
-        return ",".join(options.get(entry) or entry for entry in self.entries(value))
+        options = self.options(world)
+        return value if options is None else ",".join(options.get(entry) or entry for entry in self.entries(value))
 
 
 @dataclass(frozen=True)
@@ -124,12 +124,15 @@ class Description(Field):
 
 @dataclass(frozen=True)
 class Choice(Field):
-    """One of the listed keys, or several in the order given."""
+    """One of the listed keys, or several in the order given; each is called as it is written."""
 
     keys: str = ""
 
     def options(self, world: World) -> Mapping[str, str]:
         return {key: key for key in self.listed}
+
+    def display(self, value: str, world: World) -> str:
+        return value
 
     @property
     def listed(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from holdfast.testing.opnsense.fields import AutoNumber, Field, Sequence
@@ -15,7 +16,7 @@ Complaint = tuple[str, str]
 Check = Callable[[Mapping[str, str], str, World], Iterator[Complaint]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a row of a table is only ever itself, so what is worked out of it can be kept
 class Resource:
     """`unique` holds groups of fields whose values together occur once; `actions` how the verbs are spelled."""
 
@@ -31,11 +32,11 @@ class Resource:
     since: str = ""
     toggles: str = "enabled"
 
-    def fields_of(self, profile: Profile) -> dict[str, Field]:
-        return {field.name: field for field in self.fields if profile.has(field.since, field.until)}
+    def fields_of(self, profile: Profile) -> Mapping[str, Field]:
+        return _fields_of(self, profile)
 
-    def stored_fields(self, profile: Profile) -> dict[str, Field]:
-        return {name: field for name, field in self.fields_of(profile).items() if not field.volatile}
+    def stored_fields(self, profile: Profile) -> Mapping[str, Field]:
+        return _stored_fields(self, profile)
 
     def defaults(self, profile: Profile) -> dict[str, str]:
         return {name: field.default for name, field in self.stored_fields(profile).items()}
@@ -83,6 +84,16 @@ class Resource:
             mine = [item.get(name, "") for name in group]
             if mine[0] and any([other.get(name, "") for name in group] == mine for other in others):
                 yield group[0], "is already in use"
+
+
+@cache
+def _fields_of(resource: Resource, profile: Profile) -> Mapping[str, Field]:
+    return {field.name: field for field in resource.fields if profile.has(field.since, field.until)}
+
+
+@cache
+def _stored_fields(resource: Resource, profile: Profile) -> Mapping[str, Field]:
+    return {name: field for name, field in _fields_of(resource, profile).items() if not field.volatile}
 
 
 def _smallest_free(taken: set[int]) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar, cast
 
 from holdfast.testing.opnsense import addresses, ways, words
 from holdfast.testing.opnsense.behaviours.rules import place, priority
@@ -13,6 +13,7 @@ from holdfast.testing.opnsense.profile import Profile
 from holdfast.testing.opnsense.store import NOTHING, Config, Item, Listing
 from holdfast.testing.opnsense.world import ALIAS, DEVICE, GATEWAY, GATEWAY_GROUP, GROUP, INTERFACE, VLAN, World
 
+Answer = TypeVar("Answer")
 BAD: Final = "__bad__"
 SERVICES: Final = ("unbound", "kea", "dnsmasq", "haproxy")
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -57,6 +58,7 @@ class Runtime:
         self.ports = {443}
         self._restarted: dict[str, float] = {}
         self.loaded: dict[str, Listing] = {}
+        self._answers: tuple[object, dict[object, object]] = (None, {})  # to what is asked again and again of what runs
         self.staged: dict[str, Listing] = {}  # what lies ready for HAProxy
         self.reboot(config)
 
@@ -132,7 +134,9 @@ class Runtime:
 
     @property
     def reaches_clients(self) -> bool:
-        return ways.leads_back(self.loaded, self.management, self.client_addresses, self.client_tag)
+        return self._once(
+            "way back", lambda: ways.leads_back(self.loaded, self.management, self.client_addresses, self.client_tag)
+        )
 
     # What the packet filter lets through.
 
@@ -142,13 +146,26 @@ class Runtime:
 
     def verdict(self, peer: str) -> str:
         """What happens to a new connection of a client to the management address: pass, block or reject."""
+        return self._once((peer, frozenset(self.ports)), lambda: self._verdict({peer, *self.client_addresses}))
+
+    def _once(self, question: object, answer: Callable[[], Answer]) -> Answer:
+        """Worked out once as long as the same runs: it is asked with every connection and every request."""
+        if self._answers[0] is not self.loaded:
+            self._answers = (self.loaded, {})
+        known = self._answers[1]
+        asked = (question, self.management, self.client_tag, frozenset(self.client_addresses))
+        if asked not in known:
+            known[asked] = answer()
+        return cast(Answer, known[asked])
+
+    def _verdict(self, clients: set[str]) -> str:
         world = World(self.loaded, self.profile)
         rules = [*self.loaded["firewall.rule"].values(), *self.loaded[LEGACY_RULES].values()]
         live = [rule for rule in rules if rule.get("enabled") == "1" and priority(rule, world) < 600_000]
         legacy = list(self.loaded[LEGACY_RULES].values())
         verdict = "block"
         for rule in sorted(live, key=lambda rule: (place(rule, world)[0], rule in legacy, place(rule, world)[1])):
-            if self._matches(rule, {peer, *self.client_addresses}):
+            if self._matches(rule, clients):
                 verdict = rule["action"]
                 if rule.get("quick", "1") == "1":
                     break

@@ -59,10 +59,12 @@ def dumps(value: object) -> str:
 
 
 def _php(value: object) -> object:
+    if isinstance(value, str):  # as nearly everything is
+        return value
     if isinstance(value, Mapping):
-        if [str(key) for key in value] == [str(index) for index in range(len(value))]:
+        if str(next(iter(value), "0")) == "0" and [str(key) for key in value] == [str(index) for index in range(len(value))]:
             return [_php(entry) for entry in value.values()]
-        return {str(key): _php(entry) for key, entry in value.items()}
+        return {str(key): entry if isinstance(entry, str) else _php(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_php(entry) for entry in value]
     return value
