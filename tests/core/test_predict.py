@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from holdfast.core.change import FACTS, Change, Claim, Depth, Facts, Guarantee, Resource
 from holdfast.core.plan import Plan, Stage, Step, Task
-from holdfast.core.predict import Prediction, Unfit, View, as_seen, looks_of, predict
+from holdfast.core.predict import Prediction, Unfit, View, looks_of, predict
 from holdfast.kinds.node import ABSENT, Node
 
 HERE = Node("file")
@@ -118,8 +118,3 @@ def test_the_same_world_gives_the_same_prediction():
     before = dict(world)
     assert predict(steps, world) == predict(steps, world)
     assert world == before
-
-
-def test_answers_that_were_not_asked_for_are_not_taken():
-    looks = looks_of(plan(Toggle("a")))["local"]
-    assert set(as_seen({"a": HERE, "b": HERE}, looks, "local")) == {Resource("local", "a")}

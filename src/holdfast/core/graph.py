@@ -17,17 +17,13 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
 
+from holdfast.core.change import Claim
 from holdfast.core.errors import PlanError, Problem
-
-if TYPE_CHECKING:
-    from holdfast.core.change import Claim
-    from holdfast.core.plan import Step, Task
-
+from holdfast.core.task import Step, Task
 
 Where = tuple[str, str]  # target, key
-Claims = Sequence[tuple[Where, "Claim"]]  # of one step
+Claims = Sequence[tuple[Where, Claim]]  # of one step
 
 
 @dataclass(frozen=True, slots=True)

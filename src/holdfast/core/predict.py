@@ -7,7 +7,6 @@ claims name most of what is needed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from holdfast.core.change import FACTS, Change, Claim, Depth, Facts, Guarantee, Look, Resource, State, weakest
@@ -213,8 +212,3 @@ class _Writers:
             for claim in step.operation.claims():
                 if claim.writes:
                     self._writers.setdefault((claim.target or step.target, claim.key), []).append(number)
-
-
-def as_seen(states: Mapping[str, State], looks: Sequence[Look], target: str) -> Seen:
-    depths = dict(looks)
-    return {Resource(target, key): (depths[key], state) for key, state in states.items() if key in depths}

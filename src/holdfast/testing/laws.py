@@ -11,9 +11,9 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from holdfast.core.change import Change, Look, State
+from holdfast.core.change import Change, Depth, Look, Resource, State
 from holdfast.core.plan import Operation, Plan, Stage, Step, Task
-from holdfast.core.predict import Prediction, as_seen, predict
+from holdfast.core.predict import Prediction, predict
 from holdfast.drivers.contract import Batch, Driver, Ending, Outcome
 from holdfast.testing.conformance import moves_of, undoing
 
@@ -118,7 +118,7 @@ class KindSuite:
         one, other = (Step(id=name, kind=operation.kind, operation=operation, target=TARGET) for name in ("one", "other"))
         stages = (Stage(name="first", steps=(one,)), Stage(name="then", steps=(other,)))
         plan = Plan(name="trial", tasks=(Task(name="main", stages=stages, target=TARGET),))
-        return predict(plan, as_seen(seen, [Look(key) for key in seen], TARGET))
+        return predict(plan, {Resource(TARGET, key): (Depth.NODE, state) for key, state in seen.items()})
 
     def test_it_fits_what_was_seen_and_does_something(self) -> None:
         found = self._predicted()
