@@ -91,7 +91,7 @@ def _observe(parts: Parts, environment: Mapping[str, str], tracer: Tracer | None
     found, own = from_environment(environment), configured()
     tracer, meter = tracer or found[0] or own[0], meter or found[1] or own[1]
     parts.watchers += watchers(parts.clock, tracer=tracer, meter=meter)
-    parts.wiring.hosts.watched = {"tracer": tracer, "meter": meter}
+    parts.wiring.hosts.connections.watched = {"tracer": tracer, "meter": meter}
 
 
 def _log(parts: Parts, given: Logger | None) -> None:

@@ -9,12 +9,12 @@ import tempfile
 from io import BufferedReader
 
 from holdfast.core.errors import WorldError
-from holdfast.ssh import placing
 from holdfast.ssh.archive import Tree, unpack
 from holdfast.ssh.carrying import Carrying
 from holdfast.ssh.dialogue import Dialogue
 from holdfast.ssh.far_side import SUMS_BYTES_MAX, Pour, Talk, far_path, repeatable, sums_of
 from holdfast.ssh.local_side import Inflow, Sink, said_plainly
+from holdfast.ssh.placing import own, parent_of, place_for, put
 from holdfast.ssh.values import Transferred
 
 
@@ -22,10 +22,10 @@ class Download(Carrying):
     async def carry(self) -> Transferred:
         base = os.path.basename(self._asked.source.rstrip("/"))
         with said_plainly():
-            to = placing.place_for(self._asked.to, base, self._asked.on_conflict)
+            to = place_for(self._asked.to, base, self._asked.on_conflict)
             if to is None:
                 return self._nothing
-            sink = Sink(placing.parent_of(to))
+            sink = Sink(parent_of(to))
         try:
             with repeatable():
                 talk = await self._side.run(
@@ -48,17 +48,17 @@ class Download(Carrying):
         checksum = sink.finish(self._mode(int(mode, 8)), asked.owner, asked.group, float(time) if asked.times else None)
         self._expect(checksum == talk.notes.get("sum") and sink.size == int(size))
         with said_plainly():
-            if not placing.put(sink.path, to, asked.on_conflict, self._stamp, tree=False):
+            if not put(sink.path, to, asked.on_conflict, self._stamp, tree=False):
                 return self._nothing
         return self._done(1, sink.size, checksum)
 
     async def _tree(self, talk: Talk) -> Transferred:
         asked = self._asked
         with said_plainly():
-            to = placing.place_for(asked.to.rstrip("/") or "/", "", asked.on_conflict)
+            to = place_for(asked.to.rstrip("/") or "/", "", asked.on_conflict)
             if to is None:
                 return self._nothing
-            new = tempfile.mkdtemp(prefix=".holdfast-", dir=placing.parent_of(to))
+            new = tempfile.mkdtemp(prefix=".holdfast-", dir=parent_of(to))
         try:
             with repeatable():
                 tree = await self._receive(new)
@@ -113,12 +113,12 @@ class Download(Carrying):
     def _keep_tree(self, new: str, to: str, attributes: list[str]) -> bool:
         asked = self._asked
         with said_plainly():
-            placing.own(new, asked.owner, asked.group)
+            own(new, asked.owner, asked.group)
             os.chmod(new, self._mode_of_tree(int(attributes[0], 8)))
             os.sync()
             if asked.times:
                 os.utime(new, (float(attributes[1]),) * 2)
-            return placing.put(new, to, asked.on_conflict, self._stamp, tree=True)
+            return put(new, to, asked.on_conflict, self._stamp, tree=True)
 
     def _expect(self, same: bool) -> None:
         if not same:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from holdfast.drivers.remote.files import RemoteFiles
-from holdfast.drivers.remote.host import Way
 from holdfast.drivers.remote.hosts import Hosts
+from holdfast.drivers.remote.way import Way
 from holdfast.drivers.secrets import Secrets
 from holdfast.testing.sshd import Sshd
 from tests.drivers.remote.shells import tools, without_python

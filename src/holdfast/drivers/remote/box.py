@@ -13,8 +13,9 @@ from holdfast.core.errors import WorldError
 from holdfast.drivers.contract import Move
 from holdfast.drivers.files.stash import slot_name
 from holdfast.drivers.remote.guard import Guards
-from holdfast.drivers.remote.host import Host, Lost
+from holdfast.drivers.remote.host import Host
 from holdfast.drivers.remote.hosts import Hosts
+from holdfast.drivers.remote.near import Lost
 from holdfast.drivers.secrets import Secrets
 
 COPY_S: Final = 30.0
@@ -82,7 +83,9 @@ class BoxSwitch(Guards):
 
         way = self._host.way
         sudo = Sudo(user="root", password=way.sudo_password) if way.sudo else False
-        result = await self._hosts.executor().run_command(Command(host=way.address, run=words, sudo=sudo, timeout=COPY_S))
+        result = await self._hosts.connections.executor().run_command(
+            Command(host=way.address, run=words, sudo=sudo, timeout=COPY_S)
+        )
         if result.error is not None:
             raise WorldError(f"{self._host.name}: {result.error.message}", code=result.error.code, hint=result.error.hint)
         if result.exit_code != 0:

@@ -19,8 +19,9 @@ from holdfast.drivers.files.local import SECRET, as_facts, as_outcome
 from holdfast.drivers.files.stash import slot_name
 from holdfast.drivers.files.values import Report
 from holdfast.drivers.remote.guard import Guards, run_of
-from holdfast.drivers.remote.host import Host, Line, Lost
+from holdfast.drivers.remote.host import Host
 from holdfast.drivers.remote.hosts import Hosts
+from holdfast.drivers.remote.near import Line, Lost
 from holdfast.drivers.remote.sending import Sending
 from holdfast.drivers.remote.wire import state_from, taken
 from holdfast.drivers.secrets import Secrets

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from holdfast.core.errors import WorldError
 from holdfast.drivers.contract import Move
-from holdfast.drivers.remote.host import Host, Lost
+from holdfast.drivers.remote.host import Host
+from holdfast.drivers.remote.near import Lost
 from holdfast.drivers.remote.sending import undoing
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.running import Running

@@ -8,21 +8,19 @@ worker is given up then.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from json import loads
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast.core.errors import WorldError
+from holdfast.drivers.remote.connections import Connections
+from holdfast.drivers.remote.near import Answer, Lost, PythonWorker, Serve
 from holdfast.drivers.remote.parcel import NO_PYTHON, START, command, parcel, shell
-from holdfast.drivers.remote.wire import HEAD, pack, sizes
+from holdfast.drivers.remote.way import Way
 
 if TYPE_CHECKING:
-    from holdfast.drivers.remote.hosts import Hosts
-    from holdfast.drivers.remote.shell.worker import Shell
-    from holdfast.ssh.address import Address
+    from holdfast.drivers.remote.shell.worker import ShellWorker
     from holdfast.ssh.connection import Connection
     from holdfast.ssh.dialogue import Process
     from holdfast.ssh.pool import Pool
@@ -34,86 +32,30 @@ SHARED_MIN: Final = 3  # sessions of one connection from which a worker, which s
 ERROR_BYTES_MAX: Final = 4096
 NOT_FOUND: Final = 127
 
-Answer = tuple[Any, bytes]
-
-
-class Line(Protocol):
-    """What can be told to who asks for something before it answers."""
-
-    async def send(self, document: Any) -> None: ...
-
-
-Serve = Callable[[Line, dict[str, Any]], Awaitable[None]]
+Retrying = Callable[["Host", str, int, float], None]  # what failed there, for the how many-th time, and when it is tried again
 
 
 class NoPython(Exception):
     """There is none, or none that is young enough."""
 
 
-class Lost(Exception):
-    """The worker is gone, and with it the answer."""
-
-    def __init__(self, error: WorldError) -> None:
-        super().__init__(error.message)
-        self.error = error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """What a plan says about a host, with its secrets resolved."""
-
-    address: Address
-    sudo: bool = False
-    sudo_password: str = field(default="", repr=False)
-    shell: str = ""
-    python: str = ""  # one to be used; else the first that is young enough
-
-
-class Worker:
-    """The near end of a worker's line."""
-
-    def __init__(self, process: Process, host: str) -> None:
-        self.process = process
-        self._host = host
-
-    async def ask(self, what: str, serve: Serve | None, values: Mapping[str, Any]) -> Answer:
-        await self.send({"ask": what, **values})
-        said, beside = await self.receive()
-        while "answer" not in said and "error" not in said:
-            assert serve is not None
-            await serve(self, said | {"beside": beside})
-            said, beside = await self.receive()
-        return said, beside
-
-    async def send(self, document: Any) -> None:
-        try:
-            self.process.stdin.write(pack(document))
-            await self.process.stdin.drain()
-        except WorldError as error:
-            raise Lost(error) from error
-
-    async def receive(self) -> Answer:
-        try:
-            text, beside = sizes(await self.process.stdout.readexactly(HEAD.size))
-            return loads(await self.process.stdout.readexactly(text)), await self.process.stdout.readexactly(beside)
-        except asyncio.IncompleteReadError as error:
-            raise Lost(WorldError(f"{self._host}: the connection was lost", code="unreachable")) from error
-
-
 class Host:
     """One way in and at most one worker; shared by the drivers of a target."""
 
-    def __init__(self, name: str, way: Callable[[], Way], hosts: Hosts, pool: Pool | None = None) -> None:
+    def __init__(
+        self, name: str, way: Callable[[], Way], connections: Connections, tell: Retrying, pool: Pool | None = None
+    ) -> None:
         self.name = name
         self.took_over: set[str] = set()  # runs that this process works for here
         self.armed: dict[str, float] = {}  # runs with a switch, and how long it waits for a word
         self.undone: set[str] = set()  # commands that a switch has taken back by itself
         self.known = False  # it was reached once
         self._way = way
-        self._hosts = hosts
+        self._connections = connections
+        self._tell = tell
         self._pool = pool  # None: the one that all hosts share
         self._found: Way | None = None
-        self._worker: Worker | Shell | None = None
+        self._worker: PythonWorker | ShellWorker | None = None
         self._without_python = False
         self._stack = AsyncExitStack()
         self._alone = asyncio.Lock()
@@ -134,7 +76,7 @@ class Host:
         """What failed is tried again. While it is known that nobody is there, nothing was tried."""
         if self._refused is None or error is not self._told_of:
             self._told_of = error
-            self._hosts.retrying(self, error.code, attempt, delay_s)
+            self._tell(self, error.code, attempt, delay_s)
 
     def label(self, run: str) -> str:
         """What a run is called there: two targets of one plan may be the same machine."""
@@ -146,7 +88,7 @@ class Host:
         if self._refused is not None and monotonic() < self._refused[0]:
             raise self._refused[1]
         address = self.way.address
-        pool = self._pool or self._hosts.pool(apart=0 < address.sessions_max < SHARED_MIN)
+        pool = self._pool or self._connections.pool(apart=0 < address.sessions_max < SHARED_MIN)
         lent = pool.session(address, stays=True)
         try:
             connection = await lent.__aenter__()
@@ -176,8 +118,8 @@ class Host:
         """The same over a connection that is made for it: who answers proves that the host still lets people in."""
         from holdfast.ssh.pool import Pool
 
-        async with Pool(self._hosts.config) as pool:
-            fresh = Host(self.name, self._way, self._hosts, pool)
+        async with Pool(self._connections.config) as pool:
+            fresh = Host(self.name, self._way, self._connections, self._tell, pool)
             try:
                 answer, _ = await fresh.ask(what, **values)
             except Lost as lost:
@@ -198,7 +140,7 @@ class Host:
 
     # -- the worker
 
-    async def _start(self) -> Worker | Shell:
+    async def _start(self) -> PythonWorker | ShellWorker:
         """Send it there. What a broken connection left of it is ended before anything is asked."""
         try:
             connection = await self._stack.enter_async_context(self.connection())
@@ -214,10 +156,10 @@ class Host:
             raise
         return worker
 
-    async def _begin(self, connection: Connection) -> Worker | Shell:
+    async def _begin(self, connection: Connection) -> PythonWorker | ShellWorker:
         """A worker in the Python that is there; where there is none, in a shell."""
         if not self._without_python:
-            worker = Worker(await connection.open_process(self._as_user(command(self.way.python))), self.name)
+            worker = PythonWorker(await connection.open_process(self._as_user(command(self.way.python))), self.name)
             try:
                 await self._greet(worker)
                 return worker
@@ -226,7 +168,7 @@ class Host:
                 self._without_python = True
         return await self._begin_shell(await connection.open_process(self._as_user(shell())))
 
-    async def _begin_shell(self, process: Process) -> Shell:
+    async def _begin_shell(self, process: Process) -> ShellWorker:
         from holdfast.drivers.remote.shell.worker import greet
 
         try:
@@ -253,7 +195,7 @@ class Host:
     def _lost(self) -> Lost:
         return Lost(WorldError(f"{self.name}: the connection was lost", code="unreachable"))
 
-    async def _greet(self, worker: Worker) -> None:
+    async def _greet(self, worker: PythonWorker) -> None:
         try:
             worker.process.stdin.write(self._password() + parcel())
             async with asyncio.timeout(START_S):

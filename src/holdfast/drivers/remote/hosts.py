@@ -1,4 +1,4 @@
-"""The hosts of a wiring, and the connections they share: opened with the first, closed with the last who needs them."""
+"""The hosts of a wiring: each once for all its drivers. With the last who needs one their connections are closed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from holdfast.core.events import Event
-from holdfast.drivers.remote.host import Host, Way
+from holdfast.drivers.remote.connections import Connections
+from holdfast.drivers.remote.host import Host
+from holdfast.drivers.remote.way import Way
 
 if TYPE_CHECKING:
     from holdfast.ssh.configuration import ExecutorConfig
-    from holdfast.ssh.executor import Executor
-    from holdfast.ssh.pool import Pool, Statistics
     from holdfast.ssh.trying import Attempt
 
 Tell = Callable[[Event], None]
@@ -22,17 +22,14 @@ class Hosts:
     """One event loop at a time: every driver of a host enters, and leaves when it is closed."""
 
     def __init__(self, config: ExecutorConfig | None = None) -> None:
-        self.config = config
-        self.watched: dict[str, Any] = {}  # a tracer and a meter, for whoever watches
-        self._pools: dict[bool, Pool] = {}
-        self._executor: Executor | None = None
+        self.connections = Connections(config, self._attempted)
         self._users: dict[str, list[Host]] = {}  # by what was declared: the host, once for every driver
         self._leaving = 0  # hosts that are being closed, over connections that are still there
         self._told: list[tuple[str, Tell]] = []  # by what was declared: who keeps a journal of what is tried there
 
     def enter(self, name: str, declared: Mapping[str, Any], way: Callable[[], Way]) -> Host:
         users = self._users.setdefault(_key(name, declared), [])
-        users.append(users[0] if users else Host(name, way, self))
+        users.append(users[0] if users else Host(name, way, self.connections, self.retrying))
         return users[0]
 
     async def leave(self, host: Host) -> None:
@@ -47,26 +44,7 @@ class Hosts:
         finally:
             self._leaving -= 1
         if not self._users and not self._leaving:
-            pools, self._pools, self._executor = self._pools, {}, None
-            for pool in pools.values():
-                await pool.close()
-
-    def pool(self, *, apart: bool = False) -> Pool:
-        """Loaded with the first connection: who plans for local files only never pays for it. One is set apart for workers
-        whose hosts give so few sessions to a connection that they need one for themselves.
-        """
-        if apart not in self._pools:
-            from holdfast.ssh.pool import Pool
-
-            self._pools[apart] = Pool(self.config, **self.watched)
-        return self._pools[apart]
-
-    def executor(self) -> Executor:
-        if self._executor is None:
-            from holdfast.ssh.executor import Executor
-
-            self._executor = Executor(self.config, pool=self.pool(), attempted=self._attempted, **self.watched)
-        return self._executor
+            await self.connections.close()
 
     # -- what was tried in vain, and is tried again
 
@@ -96,14 +74,8 @@ class Hosts:
 
     def circuits(self) -> dict[str, str]:
         """By host: the state of its circuit breaker, for every host in use."""
-        executor = self._executor
         users = [found[0] for found in list(self._users.values()) if found]
-        return {host.name: "closed" if executor is None else executor.breaker(host.way.address).state.value for host in users}
-
-    def statistics(self) -> Statistics | None:
-        """Of the connections that are shared; None while there are none."""
-        pool = self._pools.get(False)
-        return None if pool is None else pool.statistics()
+        return {host.name: self.connections.breaker_of(host.way.address) for host in users}
 
 
 def _key(name: str, declared: Mapping[str, Any]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from holdfast.core.errors import WorldError
 from holdfast.drivers.probe.answers import HEALTHY, WELL, Answer
 from holdfast.drivers.probe.local import ATTEMPT_TIMEOUT_S, Probes, Unanswered
-from holdfast.drivers.remote.host import Host, Lost
+from holdfast.drivers.remote.host import Host
 from holdfast.drivers.remote.hosts import Hosts
+from holdfast.drivers.remote.near import Lost
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.health import Expect, is_address
 from holdfast.kinds.running import Words, argv_of
@@ -41,7 +42,7 @@ class RemoteProbes(Probes):
         from holdfast.ssh.values import Command
 
         asked = Command(argv, host=self._host.way.address, timeout=ATTEMPT_TIMEOUT_S)
-        result = await self._hosts.executor().run_command(asked)
+        result = await self._hosts.connections.executor().run_command(asked)
         if result.exit_code is None:
             raise Unanswered(result.error.message if result.error else "it did not end")
         return Answer(result.exit_code, self._secrets.scrub(result.stdout), WELL)

@@ -62,7 +62,9 @@ class RemoteProcesses(Programs, Guarding):
     async def settle(self, moves: Sequence[Move]) -> None:
         """Only what a crash left of scripts is still there."""
         for run in sorted({run_of(move.id) for move in moves if move.change.key.startswith("script/")}):
-            await self._hosts.executor().remove_leftovers(self._host.way.address, _word(run), self._sudo(False) or False)
+            await self._hosts.connections.executor().remove_leftovers(
+                self._host.way.address, _word(run), self._sudo(False) or False
+            )
 
     async def close(self) -> None:
         await self._hosts.leave(self._host)
@@ -159,7 +161,7 @@ class RemoteProcesses(Programs, Guarding):
             "timeout": timeout,
             "output_bytes_max": OUTPUT_BYTES_MAX + self._secrets.margin,
         }
-        executor = self._hosts.executor()
+        executor = self._hosts.connections.executor()
         if not text:
             return await executor.run_command(Asked(self._words(invocation.argv), brief=True, **around))
         script = AskedScript(content=text, interpreter=invocation.argv, args=tuple(args), id=_word(id), **around)

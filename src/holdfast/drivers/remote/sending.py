@@ -14,7 +14,7 @@ from typing import Any, Final
 from holdfast.core.errors import WorldError
 from holdfast.drivers.contract import Move
 from holdfast.drivers.files.values import Order, trouble_of
-from holdfast.drivers.remote.host import Line
+from holdfast.drivers.remote.near import Line
 from holdfast.drivers.remote.wire import CHUNK_BYTES
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.content import Content

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
-from holdfast.drivers.remote.host import Way
 from holdfast.drivers.secrets import Secrets
 from holdfast.kinds.contract import Secret
 
+if TYPE_CHECKING:
+    from holdfast.ssh.address import Address
+
 _PATHS: Final = ("known_hosts", "config")
 _TEXTS: Final = ("host_key", "jump")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What a plan says about a host, with its secrets resolved."""
+
+    address: Address
+    sudo: bool = False
+    sudo_password: str = field(default="", repr=False)
+    shell: str = ""
+    python: str = ""  # one to be used; else the first that is young enough
 
 
 def way_of(declared: Mapping[str, Any], secrets: Secrets) -> Way:

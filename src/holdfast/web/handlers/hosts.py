@@ -14,6 +14,6 @@ def of_plans(serving: Serving, call: Call) -> dict[str, Any]:
     working = serving.workshop.hosts()  # after what takes long, so that all that is told of now is of one moment
     circuits = {host: state for hosts in working.values() for host, state in hosts.circuits().items()}
     found = [{**one.plain(), "circuit": circuits.get(one.target)} for one in known]
-    statistics = [(run, hosts.statistics()) for run, hosts in working.items()]
+    statistics = [(run, hosts.connections.statistics()) for run, hosts in working.items()]
     pools = [{"run": run, **asdict(pool)} for run, pool in statistics if pool is not None]
     return {**page_of(call.query, "hosts", found), "pools": pools}

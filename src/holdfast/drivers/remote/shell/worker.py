@@ -16,6 +16,7 @@ from holdfast.core.errors import WorldError
 from holdfast.drivers.files.forms import difference
 from holdfast.drivers.files.stash import slot_name
 from holdfast.drivers.files.values import Order, Report
+from holdfast.drivers.remote.near import Answer, Serve
 from holdfast.drivers.remote.shell.answers import CONTENT_BYTES_MAX, Flux, Reader, Sections
 from holdfast.drivers.remote.shell.guard import watcher, whole
 from holdfast.drivers.remote.shell.orders import Question, Script
@@ -24,7 +25,6 @@ from holdfast.drivers.remote.wire import CHUNK_BYTES, HEAD, QUESTIONS, pack, siz
 from holdfast.kinds.node import Account
 
 if TYPE_CHECKING:
-    from holdfast.drivers.remote.host import Answer, Serve
     from holdfast.ssh.dialogue import Process
 
 LOOKS_MAX: Final = 5  # at something that changes all the time
@@ -37,7 +37,7 @@ class Gone(Exception):
     """The shell is not there any more."""
 
 
-class Shell:
+class ShellWorker:
     """One shell, once it has told what it is like."""
 
     def __init__(self, process: Process, dialect: Dialect, home: str, lost: Callable[[], Exception]) -> None:
@@ -261,10 +261,10 @@ class _Taker:
             await self._write(document[0])
 
 
-_ANSWERS: Final = {name: getattr(Shell, name) for name in QUESTIONS}
+_ANSWERS: Final = {name: getattr(ShellWorker, name) for name in QUESTIONS}
 
 
-async def greet(process: Process, lost: Callable[[], Exception]) -> Shell:
+async def greet(process: Process, lost: Callable[[], Exception]) -> ShellWorker:
     """Send the shell what it is made of, and hear what the host is like. Raises WorldError where that is not enough."""
     mark = secrets.token_hex(16).encode()
     process.stdin.write(b"{\n" + library() + b"K=" + mark + b"\nhello\n}\n")
@@ -276,7 +276,7 @@ async def greet(process: Process, lost: Callable[[], Exception]) -> Shell:
     if missing:
         raise WorldError(f"it has neither python3 nor {', '.join(missing.split())}", code="unsupported")
     dialect = Dialect(gnu=bool(gnu), base64=bool(base64), uid=int(uid), gid=int(gid), mark=mark)
-    return Shell(process, dialect, home, lost)
+    return ShellWorker(process, dialect, home, lost)
 
 
 def _fact(key: str) -> bytes:
