@@ -64,7 +64,7 @@ class State(Protocol):
     @property
     def exists(self) -> bool: ...
 
-    def same(self, other: Any, /) -> bool: ...
+    def same(self, other: object, /) -> bool: ...
 
     def plain(self) -> Any:
         """JSON-able, for the journal and for people; None when absent. Never a secret, never bulk content."""
@@ -80,7 +80,7 @@ class Observed:
     def exists(self) -> bool:
         return True
 
-    def same(self, other: Any, /) -> bool:
+    def same(self, other: object, /) -> bool:
         return bool(self == other)
 
 
@@ -121,7 +121,7 @@ class Change(NamedTuple):
     after: State
     guarantee: Guarantee = Guarantee.ATOMIC
     origin: str | None = None  # a move's other end: there before, here after
-    means: Any = None  # what a driver needs beyond the two states to get there; never journaled
+    means: object = None  # what a driver needs beyond the two states to get there; never journaled
     runs: bool = False  # an effect with no state we can read: a command, a probe, a pause
 
     @property
@@ -175,7 +175,7 @@ class Effect:
     def exists(self) -> bool:
         return True
 
-    def same(self, other: Any, /) -> bool:
+    def same(self, other: object, /) -> bool:
         return isinstance(other, Effect) and self.done is not None and self.done is other.done
 
     def plain(self) -> Any:

@@ -40,7 +40,7 @@ def refusal(run: Run, verb: str, data: Mapping[str, Any]) -> str | None:
     return special(run, data) if special is not None else None
 
 
-def task_number(run: Run, name: Any) -> int | None:
+def task_number(run: Run, name: object) -> int | None:
     """The task of this name, or of this tenant."""
     return next((number for number, task in enumerate(run.outline.tasks) if name in (task.name, task.key)), None)
 
@@ -95,7 +95,7 @@ _REFUSALS: Final[Mapping[str, Callable[[Run, Mapping[str, Any]], str | None]]] =
 }
 
 
-def failed_tasks(run: Run, name: Any = None) -> list[int]:
+def failed_tasks(run: Run, name: object = None) -> list[int]:
     """The tasks that a retry is about."""
     only = None if name is None else task_number(run, name)
     return [

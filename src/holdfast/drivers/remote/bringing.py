@@ -66,8 +66,8 @@ class Bringing:
         finally:
             rmtree(folder, ignore_errors=True)  # it is private, and lies where such things are swept up
 
-    async def _brought(self, content: Content, node: State, folder: str) -> Any:
-        assert isinstance(node, Node)
+    async def _brought(self, content: object, node: State, folder: str) -> Any:
+        assert isinstance(node, Node) and isinstance(content, Content)
         if node.type != "dir":
             return await self._bring(content, f"{folder}/content")
         files = [path for path, entry in (node.entries or {}).items() if entry.type == "file"]
