@@ -49,6 +49,23 @@ def test_a_plan_is_looked_at_first_and_then_applied(screen: Screen, house: House
     screen.see("-old")
 
 
+def test_a_plan_that_was_changed_since_it_was_looked_at_is_not_applied(screen: Screen, house: House) -> None:
+    """Neither one whose text is another now, nor one before another that is no plan."""
+    text, apply = screen.page.get_by_label("Text of the plan"), screen.page.get_by_role("button", name="Apply")
+    plan = house.plan({"file": str(house.root / "changed"), "content": "new\n"}, name="changed")
+    screen.expected = {422}
+    screen.go("plan")
+    text.fill(json.dumps(plan))
+    screen.page.get_by_label("Format").select_option("json")
+    screen.press("Preview")
+    expect(apply).to_be_enabled()
+    text.fill(json.dumps({**plan, "nmae": "changed"}))
+    expect(apply).to_be_disabled()
+    screen.press("Preview")
+    screen.see("did you mean")
+    expect(apply).to_have_count(0)
+
+
 def test_a_plan_file_can_be_uploaded_and_its_problems_are_listed_with_their_places(screen: Screen, tmp_path: Path) -> None:
     file = tmp_path / "plan.yaml"
     file.write_text("holdfast: 1\nname: web\nsteps:\n  - file: /tmp/x\n    contnt: hello\n")

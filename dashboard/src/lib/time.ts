@@ -6,10 +6,10 @@ export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 0.0005) return "0 ms";
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 10) return `${seconds.toFixed(1).replace(".0", "")} s`;
   if (seconds < 60) return `${Math.floor(seconds)} s`;
-  if (seconds < 3600) return both(seconds, 60, "m", 1, "s");
-  if (seconds < DAY_S) return both(seconds, 3600, "h", 60, "m");
+  if (seconds < 3600) return both(seconds, 60, "min", 1, "s");
+  if (seconds < DAY_S) return both(seconds, 3600, "h", 60, "min");
   return both(seconds, DAY_S, "d", 3600, "h");
 }
 
@@ -41,8 +41,15 @@ export function clock(iso: string | null): string {
 export function moment(iso: string | null): string {
   if (iso === null) return "–";
   const at = new Date(iso);
-  const day = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
-  return `${day} ${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
+  return `${day(at)} ${minute(at)}:${pad(at.getSeconds())}`;
+}
+
+export function day(at: Date): string {
+  return `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
+}
+
+export function minute(at: Date): string {
+  return `${pad(at.getHours())}:${pad(at.getMinutes())}`;
 }
 
 function pad(value: number, digits = 2): string {

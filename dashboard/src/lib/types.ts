@@ -197,6 +197,7 @@ export interface Trigger {
   schedule: string | null; // of cron, with its timezone
   timezone: string | null;
   interval_s: number | null; // of watchers and scanners
+  skipped: number; // times that it could not look, or was not to fire
 }
 
 export interface Action {
