@@ -10,7 +10,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from holdfast.app.serving.tokens import Caller
-from tests.browser.conftest import OpenScreen, Screen
+from tests.browser.conftest import PATIENCE_MS, OpenScreen, Screen
 from tests.web.conftest import House, gate
 
 Json = dict[str, Any]
@@ -312,3 +312,17 @@ def test_a_person_lets_an_agent_apply_what_cannot_be_undone(screen: Screen, hous
     screen.press("Approve for an agent")
     assert "Nothing is applied now" in screen.answer("Approve")
     screen.see("An agent may apply it once.")
+
+
+def test_more_tabs_than_a_browser_opens_connections_are_all_live_and_stay_so(screen: Screen, house: House) -> None:
+    """A browser opens six to one server: one tab reads for all, and when it is closed another one does."""
+    screen.go("runs")
+    tabs = [screen.page, *(screen.page.context.new_page() for _ in range(7))]
+    for tab in tabs[1:]:
+        tab.set_default_timeout(PATIENCE_MS)
+        tab.goto(f"{house.server.url}/#/runs")
+    for name in ("for-all", "for-the-rest"):
+        begin(house, house.plan(house.file(f"{name}.txt"), name=name))
+        for tab in tabs:
+            tab.get_by_role("link", name=name).first.wait_for()
+        tabs.pop(0).close()  # the one that came first is the one that reads
