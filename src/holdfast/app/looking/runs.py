@@ -99,11 +99,11 @@ class Names:
 
 def documents_of(record: Record, names: Names | None) -> Iterator[dict[str, Any]]:
     """The single public events of one record."""
-    seq, plan_seq = record.seq, record.plan_seq
+    seq, plan_seq, at = record.seq, record.plan_seq, iso(record.at)
     task_seqs = dict(record.task_seqs)
     for event in record.events:
         for step, values in singles(event):
-            document: dict[str, Any] = {"seq": seq, "at": iso(record.at), "type": event.type, "run": record.run}
+            document: dict[str, Any] = {"seq": seq, "at": at, "type": event.type, "run": record.run}
             if record.run is not None:
                 document["plan_seq"] = plan_seq
                 plan_seq += 1
