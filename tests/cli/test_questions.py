@@ -51,3 +51,36 @@ def test_a_run_that_nobody_says_yes_to_in_time_is_taken_back(shell: Shell) -> No
     plan = shell.write("plan.yaml", f"holdfast: 1\nname: demo\npolicy: {{timeout: 10ms}}\n{STEP}\n")
     over = shell.run("apply", plan, "--yes", "--json")
     assert (over.code, over.document["ending"], over.document["errors"][0]["code"]) == (1, "rolled_back", "timeout")
+
+
+def test_a_question_has_the_time_of_its_step(shell: Shell) -> None:
+    step = STEP.replace("needs: [a]", "needs: [a], timeout: 10ms, retry: {attempts: 2, delay: 10ms}")
+    plan = shell.write("plan.yaml", f"holdfast: 1\nname: demo\n{step}\n")
+    over = shell.process("apply", plan, "--yes", "--json")
+    assert (over.code, over.document["ending"], over.document["failed"]) == (1, "rolled_back", ["ask"])
+    assert over.document["errors"][0]["code"] == "timeout"
+    events = [(each["type"], each.get("step"), each.get("attempt")) for each in shell.json("events", "last")["events"]]
+    assert ("step.applying", "ask", 1) in events and ("step.applying", "ask", 2) in events
+
+
+BESIDE = """
+policy: {{scope: task{policy}}}
+tasks:
+  - {{name: asks, steps: [{{approve: Really?, id: ask}}{step}]}}
+  - {{name: other, steps: [{{file: a, content: x}}]}}
+"""
+
+
+@pytest.mark.parametrize("policy", ["", ", on_failure: stop"])
+def test_nobody_is_asked_for_a_task_that_failed_meanwhile(shell: Shell, policy: str) -> None:
+    text = BESIDE.format(policy=policy, step=", {command: 'false', undo: 'true'}")
+    over = shell.process("apply", shell.write("plan.yaml", f"holdfast: 1\nname: demo\n{text}"), "--yes", "--json")
+    assert (over.code, over.document["ending"], over.document.get("questions")) == (3, "partial", None)
+
+
+def test_nobody_is_asked_for_a_task_that_somebody_cancelled(shell: Shell) -> None:
+    run, words = asking(shell, BESIDE.format(policy="", step=""))
+    shell.until(lambda: (shell.home / "a").exists())
+    assert shell.run("cancel", "last", "--task", "asks").code == 0
+    assert ended(run).code == 3
+    assert shell.run(*words).code == 4

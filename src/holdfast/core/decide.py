@@ -43,6 +43,7 @@ def _go_on(draft: Draft) -> None:
     run = draft.run
     if run.state in forward.GOING:
         _check_deadline(draft)
+        _check_questions(draft)
         forward.go_on(draft)
     elif run.state == "paused":
         failing.call_off(draft)
@@ -63,9 +64,9 @@ def _wake_at(draft: Draft) -> float | None:
     times = [at for at in forward.retries(run) if at > draft.now]  # what is due by now waits for something in flight
     if run.state == "confirming" and run.confirm_until is not None:
         times.append(run.confirm_until)
-    deadline = _deadline(run)
-    if run.state in forward.GOING and deadline is not None and draft.now < deadline:
-        times.append(deadline)
+    if run.state in forward.GOING:
+        deadlines = [_deadline(run), *run.questions.values()]
+        times += [deadline for deadline in deadlines if deadline is not None and draft.now < deadline]
     return min(times, default=None)
 
 
@@ -86,6 +87,15 @@ def _check_deadline(draft: Draft) -> None:
             failing.fail_task(draft, number, error)
     for number in draft.flights.by_number:
         draft.halt(number)
+
+
+def _check_questions(draft: Draft) -> None:
+    """A question that nobody answered in the time of its step has failed."""
+    run = draft.run
+    late = [step for step, until in run.questions.items() if until is not None and draft.now >= until]
+    if late:
+        failure = Failure(code="timeout", message="nobody said yes in time")
+        _failed(draft, [StepResult(step, "failed", failure) for step in late])
 
 
 # -- what was heard

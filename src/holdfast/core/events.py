@@ -62,7 +62,7 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "stage.rolling_back": (),
     "stage.rolled_back": (),
     "stage.rollback_failed": (),
-    "step.applying": ("attempt", "question"),
+    "step.applying": ("attempt", "question", "until"),
     "step.applied": ("duration_s[]", "output[]"),
     "step.unchanged": (),
     "step.failed": ("error[]", "duration_s[]", "output[]"),

@@ -231,6 +231,7 @@ def _forget_retry(run: Run, event: Event) -> None:
 
 
 def _on_failed(run: Run, event: Event) -> None:
+    _no_longer_asked(run, event)
     steps = event.steps or ()
     run.failures.update(zip(steps, event.column("error"), strict=True))
     _remember(run, event)
@@ -243,6 +244,7 @@ def _on_skipped(run: Run, event: Event) -> None:
 
 
 def _on_retrying(run: Run, event: Event) -> None:
+    _no_longer_asked(run, event)
     for step in event.steps or ():
         run.retry_at[step] = event.data["until"]
         run.attempts[step] = event.data["attempt"]
@@ -250,8 +252,8 @@ def _on_retrying(run: Run, event: Event) -> None:
 
 def _on_resolved(run: Run, event: Event) -> None:
     """Back to the start: it was never begun, or it is to be tried again."""
+    _no_longer_asked(run, event)
     for step in event.steps or ():
-        run.questions.pop(step, None)
         run.failures.pop(step, None)
         run.residue.pop(step, None)
         if not run.waits[step] and run.is_open(step):
@@ -261,10 +263,11 @@ def _on_resolved(run: Run, event: Event) -> None:
 def _on_applying(run: Run, event: Event) -> None:
     _forget_retry(run, event)
     if run.asks:
-        run.questions.update((step, None) for step in event.steps or () if run.kinds[step] == "approve")
+        until = event.data.get("until")
+        run.questions.update((step, until) for step in event.steps or () if run.kinds[step] == "approve")
 
 
-def _on_approved(run: Run, event: Event) -> None:
+def _no_longer_asked(run: Run, event: Event) -> None:
     for step in event.steps or ():
         run.questions.pop(step, None)
 
@@ -286,7 +289,7 @@ _STEP_EFFECTS: Final[Mapping[str, Callable[[Run, Event], None]]] = {
     "step.applied": _on_applied,
     "step.unchanged": _on_unchanged,
     "step.applying": _on_applying,
-    "step.approved": _on_approved,
+    "step.approved": _no_longer_asked,
     "step.failed": _on_failed,
     "step.skipped": _on_skipped,
     "step.retrying": _on_retrying,

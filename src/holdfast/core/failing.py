@@ -52,6 +52,7 @@ def fail_task(draft: Draft, number: int, error: Mapping[str, Any]) -> None:
     if 0 <= task.stage < len(task.stages) and task.stages[task.stage] == "committing":
         draft.emit("stage.failed", task=number, stage=task.stage)
     draft.emit("task.failed", task=number, error=error)
+    withdraw(draft, number)
     if task.retries:
         draft.emit("task.retry_completed", task=number, success=False)
     if run.policy.on_failure == "continue":
@@ -63,6 +64,12 @@ def fail_task(draft: Draft, number: int, error: Mapping[str, Any]) -> None:
         if run.tasks[follower].state in ALIVE:
             name = run.outline.tasks[number].name
             fail_task(draft, follower, {**error_of("cancelled", f"the task `{name}` that it needs failed"), "skipped": True})
+
+
+def withdraw(draft: Draft, number: int) -> None:
+    """The questions of a task that goes no further: nobody waits for an answer."""
+    asked = [step for step in draft.run.questions if draft.run.graph.task_of[step] == number]
+    draft.emit_steps("step.resolved", asked, {"verdict": "not_applied"})
 
 
 def dependents(run: Run, number: int) -> list[int]:
@@ -110,6 +117,7 @@ def call_off(draft: Draft) -> None:
         task = run.tasks[number]
         if task.state != "cancelling" or number in flying:
             continue
+        withdraw(draft, number)
         if task.begun:
             unwind.begin_task(draft, number)
         else:

@@ -199,7 +199,7 @@ def _hand_out(draft: Draft) -> None:
             continue
         lane = run.lanes[step]
         if lane.family == "approval":  # nothing flies: it is in place when somebody says so
-            draft.emit_steps("step.applying", [step], {"attempt": 1, "question": run.ids[step]})
+            _ask(draft, step)
         elif lane in groups and lane.batched and len(groups[lane]) < BATCH_STEPS_MAX:
             groups[lane].append(step)
         elif free > 0 and lane not in flights.busy and lane not in groups:
@@ -212,6 +212,14 @@ def _hand_out(draft: Draft) -> None:
             held.append(step)
     run.ready = held
     _launch(draft, groups)
+
+
+def _ask(draft: Draft, step: int) -> None:
+    run = draft.run
+    asked: dict[str, Any] = {"attempt": run.attempts.get(step, 1), "question": run.ids[step]}
+    if step in run.patience:
+        asked["until"] = draft.now + run.patience[step]
+    draft.emit_steps("step.applying", [step], asked)
 
 
 def _launch(draft: Draft, groups: Mapping[Lane, list[int]]) -> None:

@@ -77,6 +77,7 @@ class Run:
     asks: bool = field(init=False)  # for approvals
     lanes: Sequence[Lane] = ()
     retries: Mapping[int, Retry] = field(default_factory=dict)
+    patience: Mapping[int, float] = field(default_factory=dict)  # by step: how long its question waits for an answer
     shares: Mapping[int, Sequence[Share]] = field(default_factory=dict)  # by task: of capacities, while it is under way
     last_back: frozenset[int] = frozenset()  # steps that are undone after the rest of their task
 
@@ -114,7 +115,7 @@ class Run:
     outputs: dict[int, str] = field(default_factory=dict)
     executed: dict[int, None] = field(default_factory=dict)  # their change was made, in that order; also when undone later
     durations: dict[int, float] = field(default_factory=dict)
-    questions: dict[int, None] = field(default_factory=dict)  # those that wait for somebody's approval
+    questions: dict[int, float | None] = field(default_factory=dict)  # those that wait for somebody's approval; until when
 
     # What makes deciding quick.
     waits: list[int] = field(init=False)  # by step: how many predecessors are not in place
@@ -161,6 +162,8 @@ class Run:
         made = (Lane(step.target, step.operation.family, step.operation.batched) for step in plan.steps)
         run.lanes = [lanes.setdefault(lane, lane) for lane in made]
         run.retries = {number: step.retry for number, step in enumerate(plan.steps) if step.retry.attempts > 1}
+        asking = [number for number, kind in enumerate(run.kinds) if kind == "approve"] if run.asks else []
+        run.patience = {number: limit for number in asking if (limit := plan.steps[number].timeout) is not None}
         run.shares = {number: task.shares for number, task in enumerate(plan.tasks) if task.shares}
         run.last_back = frozenset(n for n, step in enumerate(plan.steps) if getattr(step.operation, "last_back", False))
         return run

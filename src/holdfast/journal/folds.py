@@ -410,6 +410,8 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "step.applying": _step_applying,
     "step.approved": _step_answered,
     "step.resolved": _step_answered,
+    "step.failed": _step_answered,
+    "step.retrying": _step_answered,
     "action.started": _action_started,
     "action.completed": _action_completed,
     "cleanup.executed": _cleanup_executed,
