@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from holdfast.core.errors import WorldError
 from holdfast.core.events import Event
+from holdfast.journal.snapshot import SNAPSHOT
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.runtime.owner import is_alive
 from holdfast.testing.journal_suite.builders import begin, end
@@ -101,3 +104,50 @@ def test_j52_a_compaction_right_after_another_one_counts_right(state: Path) -> N
     again = compacted(state, 0)
     assert (first["runs"], again["runs"], again["removed"]) == (2, 0, 0)
     assert again["kept"] == first["kept"]
+
+
+def test_j30_however_often_a_damaged_journal_is_opened_it_stays_as_it_was_found(state: Path) -> None:
+    """Nothing is rotated away, so no copies need be kept: beside it lies one sentence, of what was found first."""
+    runs(state, 2)
+    (state / "journal.db").write_bytes(garbage := bytes(range(256)) * 64)
+    for suffix in ("-wal", "-shm"):
+        (state / f"journal.db{suffix}").unlink(missing_ok=True)
+    found = []
+    for _ in range(4):
+        journal = SqliteJournal.open(state)
+        found.append(journal.damage)
+        with pytest.raises(WorldError, match="damaged"):
+            journal.append(None, [FACT], at=1.0)
+        journal.close()
+    assert (state / "journal.db").read_bytes() == garbage
+    assert None not in found and len(set(found)) == 1
+    left = {path.name for path in state.iterdir()}
+    assert left <= {"journal.db", "journal.key", "journal.anchor", "journal.damage"}
+
+
+def test_j41_the_rows_are_a_snapshot_that_is_never_behind(state: Path) -> None:
+    """No interval: each append brings them up to date, in its own transaction, so that opening replays nothing."""
+    for number in range(3):
+        runs(state, 1, first=number)
+        database = sqlite3.connect(state / "journal.db")
+        database.execute("UPDATE records SET body = CAST('gone' AS BLOB) WHERE seq < (SELECT max(seq) FROM records)")
+        database.commit()
+        database.close()
+        journal = SqliteJournal.open(state)
+        assert [row.id for row in journal.runs()] == [f"R{before}" for before in range(number, -1, -1)]
+        assert journal.endings() == {"committed": number + 1}
+        journal.close()
+
+
+def test_j45_there_is_one_snapshot_however_often_it_is_compacted(state: Path) -> None:
+    """Each holds all that the one before it held, and replaces it in the transaction that drops the records."""
+    for number in range(3):
+        runs(state, 2, first=2 * number)
+        assert compacted(state, keep_runs=0)["removed"]
+        journal = SqliteJournal.open(state)
+        assert list(journal.names(SNAPSHOT[0])) == [SNAPSHOT[1]]
+        assert journal.verify().ok
+        before = journal.runs()
+        journal.replay()
+        assert journal.runs() == before and len(before) == 2 * number + 2
+        journal.close()
