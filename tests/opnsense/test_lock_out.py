@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from holdfast import Holdfast
-from holdfast.testing.crash_opnsense import Bench
+from holdfast.testing.crash_opnsense import IMPATIENT, Bench, restless
 from holdfast.testing.opnsense import Simulator
 from tests.opnsense.conftest import PlanOf, ports, rule
 
@@ -13,6 +16,13 @@ SHUT = {
     "opnsense.firewall.rule": "Block everybody",
     "values": {"interface": "lan", "action": "block", "protocol": "any", "sequence": 1},
 }
+
+
+@pytest.fixture
+def hf(tmp_path: Path) -> Iterator[Holdfast]:
+    """Nobody is let in any more: how long that is waited for is not the matter here."""
+    with restless(str(tmp_path / "state"), limits=IMPATIENT) as engine:
+        yield engine
 
 
 def test_a_rule_that_blocks_new_connections_is_taken_back(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
