@@ -10,17 +10,16 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from holdfast.app import hosts
+from holdfast.app.hosts import Host, Inventory
 from holdfast.core.errors import PlanError, Problem
-from holdfast.core.events import Event
-from holdfast.drivers.secrets import Secrets
-from holdfast.journal.contract import Journal
-from holdfast.kinds.contract import Secret
 from holdfast.ssh import Address, Command, ExecutorConfig, Result, Script, Sudo, Transfer, Transferred
 from holdfast.ssh import open as open_executor
 from holdfast.ssh.values import CONFIGURED, Heard, Progress
+
+if TYPE_CHECKING:
+    from holdfast.journal.contract import Journal
 
 A = TypeVar("A", Command, Script)
 
@@ -39,9 +38,7 @@ class Reach:
 
     def __init__(self, said: Mapping[str, Any]) -> None:
         self._said = said
-        self._secrets = Secrets()
-        inventory = said.get("inventory")
-        self._inventory = hosts.read(inventory, self._secrets) if inventory else hosts.Inventory()
+        self._inventory = _inventory(said.get("inventory"))
 
     # -- what is asked
 
@@ -77,13 +74,13 @@ class Reach:
 
     # -- where
 
-    def meant(self, names: Sequence[str]) -> list[hosts.Host]:
+    def meant(self, names: Sequence[str]) -> list[Host]:
         given = {name: self._said[name] for name in ("known_hosts", "accept_new") if self._said.get(name)}
         if self._said.get("key"):
             given["identity"] = (self._said["key"],)
         if self._said.get("password"):
-            given["password"] = self._secrets.value(_reference(self._said["password"]))
-        found: dict[Address, hosts.Host] = {}
+            given["password"] = _secret(self._said["password"])
+        found: dict[Address, Host] = {}
         for name in names:
             for host in self._inventory.meant([name]):
                 address = replace(host.address, **given, **self._login(name))
@@ -95,16 +92,16 @@ class Reach:
         said = {each: self._said[each] for each in ("user", "port") if self._said.get(each)}
         return {each: value for each, value in said.items() if not _WRITTEN[each].fullmatch(name)}
 
-    def _sudo(self, host: hosts.Host) -> Sudo | None:
+    def _sudo(self, host: Host) -> Sudo | None:
         user, password = self._said.get("sudo"), self._said.get("sudo_password")
         found = Sudo(user=user) if user else host.sudo
         if found is None or not password:
             return found
-        return replace(found, password=self._secrets.value(_reference(password)))
+        return replace(found, password=_secret(password))
 
     # -- doing it
 
-    def everywhere(self, asked: A, meant: Sequence[hosts.Host], parallel: int, heard: Heard | None, tell: Tell) -> list[Result]:
+    def everywhere(self, asked: A, meant: Sequence[Host], parallel: int, heard: Heard | None, tell: Tell) -> list[Result]:
         """On every host, so many at once; the results in the order of the hosts."""
         each = [replace(asked, host=host.address, sudo=self._sudo(host) or False) for host in meant]
         # Each host is used once: a connection is closed as soon as nobody uses it.
@@ -134,6 +131,8 @@ def _watched() -> dict[str, Any]:
 
 def record_accepted(journal: Journal, said: Sequence[str], *, by: str, at: float) -> None:
     """That a host's key was believed because somebody asked for that is worth remembering for good."""
+    from holdfast.core.events import Event
+
     journal.append(None, [Event("host.accepted", {"said": each, "by": by}) for each in said], at=at)
 
 
@@ -158,10 +157,21 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _reference(text: str) -> Secret:
+def _inventory(path: str | None) -> Inventory:
+    if not path:
+        return Inventory()
+    from holdfast.app.inventory import read  # with it comes what plans are made of
+
+    return read(path)
+
+
+def _secret(text: str) -> str:
     if not text.startswith(("env:", "file:")):
         raise _wrong("a password is never written down: say `env:NAME` or `file:PATH`", code="literal_secret")
-    return Secret(secret=text)
+    from holdfast.drivers.secrets import Secrets
+    from holdfast.kinds.contract import Secret
+
+    return Secrets().value(Secret(secret=text))
 
 
 def _mode(text: str | None) -> int | None:
