@@ -324,8 +324,8 @@ class Rollouts:
                 self._check_previous(row, tenant)
             result = self._hf.control(row.id, verb, **data)
         except Refused as refusal:
-            return self._operated(row, tenant, None, refusal)
-        return self._operated(row, tenant, result, None)
+            return self._operated(row, tenant, verb, None, refusal)
+        return self._operated(row, tenant, verb, result, None)
 
     def _check_previous(self, row: RunRow, tenant: str | None) -> None:
         """Nobody pretends to go back where there is nothing to go back to."""
@@ -335,7 +335,9 @@ class Rollouts:
             if tenant in (None, key) and run.kinds[step] == "config" and run.guarantees.get(step) is Guarantee.IRREVERSIBLE:
                 raise Refused(f"the tenant `{key}` had no configuration before", code="no_previous")
 
-    def _operated(self, row: RunRow, tenant: str | None, result: Result | None, refusal: Refused | None) -> TaskOperationResult:
+    def _operated(
+        self, row: RunRow, tenant: str | None, verb: str, result: Result | None, refusal: Refused | None
+    ) -> TaskOperationResult:
         run = read(self._hf.journal, row)
         states = {task.key: run.tasks[number].state for number, task in enumerate(run.outline.tasks)}
         status = run.state if tenant is None else states[tenant]
@@ -343,7 +345,7 @@ class Rollouts:
         return TaskOperationResult(
             target_type="PLAN" if tenant is None else "TASK",
             target_id=plan_id if tenant is None else _task_id(plan_id, tenant),
-            success=result is not None and "failed" not in status and status != "stuck",
+            success=result is not None and status not in _MISSED[verb],
             final_status=status,
             message=refusal.message if refusal is not None else f"it is {status}",
             failure_info=refusal.plain() if refusal is not None else next(iter(result.errors if result else ()), None),
@@ -366,6 +368,17 @@ class Rollouts:
             if not tenant or any(task.key == tenant for task in outline.tasks):
                 return row, tenant or None
         raise Refused(f"there is no roll-out of the {way} `{name}`", code="not_found")
+
+
+_BROKEN: Final = frozenset({"failed", "rollback_failed", "stuck"})
+_NOT_IN: Final = _BROKEN | {"partial", "rolled_back", "cancelled"}
+_MISSED: Final = {  # where what was asked for did not come about
+    "pause": _BROKEN,
+    "cancel": _BROKEN,
+    "rollback": _BROKEN,
+    "resume": _NOT_IN,
+    "retry": _NOT_IN,
+}
 
 
 def _said(name: Name | None, of: Mapping[str, Name]) -> Mapping[str, Name]:

@@ -143,6 +143,8 @@ def test_k05_one_failing_tenant_is_rolled_back_and_the_others_stay(serve: Serve,
     assert facade.create([tenant("well", at(well)), tenant("ill", at(ill))]).status == "partial"
     assert [status.status for status in facade.query(plan="p1")] == ["completed", "rolled_back"]
     assert (well.read_version, ill.read_version) == ("5", "4")
+    again = facade.retry(tenant="ill")
+    assert (again.success, again.final_status) == (False, "rolled_back")  # it came back, but it is not in
 
 
 def test_r05_without_a_previous_configuration_a_rollback_is_refused(serve: Serve, hf: Holdfast) -> None:
