@@ -13,12 +13,13 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from holdfast.core.errors import HoldfastError, StorageFailed, WorldError
 from holdfast.core.events import EVENTS, Event
-from holdfast.journal import database
+from holdfast.journal import database, opening
 from holdfast.journal.database import LOG_BYTES_MAX, Log
 from holdfast.journal.sqlite import SqliteJournal
 from holdfast.testing.journal_suite.builders import begin, created, end, executed, fill, state_of
@@ -378,6 +379,41 @@ for number in range(1000):
         assert done["runs"] == 95 and done["bytes_reclaimed"] > 300_000
         assert (state / "journal.db").stat().st_size < 400_000
         assert journal.verify().ok
+        journal.close()
+
+
+class TestBirth:
+    def test_who_looks_while_a_journal_is_made_waits_until_it_is(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Half of one looks like damage, and who looks at it would stop who makes it."""
+        seen: list[SqliteJournal] = []
+        looking = threading.Thread(target=lambda: seen.append(SqliteJournal.open(state, read_only=True)))
+        make = opening.make
+
+        def looked_at(*given: Any) -> None:
+            looking.start()
+            looking.join(0.1)
+            assert looking.is_alive()
+            make(*given)
+
+        monkeypatch.setattr(opening, "make", looked_at)
+        SqliteJournal.open(state).close()
+        looking.join()
+        assert (seen[0].damage, seen[0].last_seq(), os.listdir(state).count("journal.damage")) == (None, 0, 0)
+        seen[0].close()
+
+    @pytest.mark.parametrize("there", [("key",), ("key", "anchor"), ("key", "anchor", "db")])
+    def test_one_whose_maker_died_is_empty_for_who_looks(self, state: Path, there: tuple[str, ...]) -> None:
+        SqliteJournal.open(state).close()
+        for file in state.iterdir():
+            if file.suffix[1:] not in there:
+                file.unlink()
+        if "db" in there:
+            (state / "journal.db").write_bytes(b"")
+        journal = SqliteJournal.open(state, read_only=True)
+        assert (journal.damage, journal.runs()) == (None, [])
+        journal.close()
+        journal = SqliteJournal.open(state)
+        assert (begin(journal, "A"), journal.verify().ok) == ("A", True)
         journal.close()
 
 

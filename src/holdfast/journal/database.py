@@ -69,6 +69,8 @@ def is_made(path: str) -> bool:
             return file.read(64)[60:] not in (b"", bytes(4))
     except FileNotFoundError:
         return False
+    except PermissionError:
+        return True  # whoever opens it says so
 
 
 @contextmanager

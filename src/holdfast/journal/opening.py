@@ -26,6 +26,20 @@ def is_empty(directory: str) -> bool:
     return _is_gone(path_in(directory, place.DATABASE)) and not os.path.exists(path_in(directory, place.ANCHOR))
 
 
+def is_blank(directory: str, key: bytes | None) -> bool:
+    """The same, for who only reads. One that is just being made is waited for: half of it looks like damage, and who makes it
+    must be alone with it. One that was begun by a process that died holds nothing.
+    """
+    if is_empty(directory):
+        return True
+    database = path_in(directory, place.DATABASE)
+    if is_made(database):
+        return False
+    with place.alone(directory):
+        anchor = place.Anchor(path_in(directory, place.ANCHOR), chain_of(directory, key))
+        return not is_made(database) and not anchor.read().writes
+
+
 def found(directory: str, key: bytes | None, ring: int, patience_s: float) -> None:
     """Make a journal where there is none: key, anchor, database, in this order, so that a crash leaves no riddle."""
     database = path_in(directory, place.DATABASE)

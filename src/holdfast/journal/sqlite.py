@@ -72,7 +72,7 @@ class SqliteJournal(Ledger):
         return journal
 
     def _enter(self, key: bytes | None, ring: int) -> None:
-        if self._read_only and opening.is_empty(self._directory):
+        if self._read_only and opening.is_blank(self._directory, key):
             self._reader = opening.nothing(self._chain, ring)
             return
         if not self._read_only:
