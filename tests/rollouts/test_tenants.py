@@ -95,7 +95,9 @@ def test_who_asks_again_and_again_is_told_what_one_who_reads_anew_is_told(serve:
     assert agrees() == [("t0", "4", "4"), ("t1", "2", "2")]
 
 
-def test_the_command_shows_what_each_tenant_runs(serve: Serve, hf: Holdfast, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_shows_what_each_tenant_runs(
+    serve: Serve, hf: Holdfast, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     service = serve({"version": "1"})
     hf.apply(deploy(service, version="2"))
     state = str(tmp_path / "state")
