@@ -52,7 +52,9 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
     door = house.root / "door"
     begun = [_begin(house, plan) for plan in _plans(house)]
     rollout = _begin(house, _rollout(services))
-    watched = house.plan(house.file("zone"), name="dns-cutover-of-every-resolver-in-the-second-data-centre", policy={"confirm_within": "1h"})
+    watched = house.plan(
+        house.file("zone"), name="dns-cutover-of-every-resolver-in-the-second-data-centre", policy={"confirm_within": "1h"}
+    )
     house.in_state(_begin(house, watched, wait=False), "confirming")
     with house.client() as client:
         client.post("/api/v1/checkpoints", json={"name": "before-audit"})
