@@ -163,3 +163,34 @@ def test_a_key_that_may_not_look_everywhere_can_still_delete(
     plan_of = plans_for(sim, monkeypatch)
     assert hf.apply(plan_of(alias("servers", "10.0.0.1"))).ending == "committed"
     assert hf.apply(plan_of(absent("firewall.alias", "servers"))).ending == "committed"
+
+
+NESTED = [
+    {"opnsense.firewall.alias": name, "values": {"type": kind, "content": [content]}}
+    for name, kind, content in (
+        ("zone", "host", "10.0.0.1"),
+        ("all_zones", "networkgroup", "zone"),
+        ("most", "networkgroup", "all_zones"),
+    )
+]
+
+
+@pytest.mark.parametrize("how", ["restored", "restored away", "pruned"])
+def test_aliases_within_aliases_come_back_from_the_inside_and_go_from_the_outside(
+    how: str, hf: Holdfast, sim: Simulator, plan_of: PlanOf
+) -> None:
+    first = alias("first", "10.0.0.9")
+    hf.apply(plan_of(first))
+    before = dict(sim.objects("firewall.alias"))
+    hf.checkpoint_create("before")
+    hf.apply(plan_of(first, *NESTED))
+    there = dict(sim.objects("firewall.alias"))
+    if how == "restored":
+        hf.checkpoint_create("there")
+        hf.apply(plan_of(first, *(end_of(step) for step in reversed(NESTED))))
+        assert hf.checkpoint_restore("there").ending == "committed"
+    elif how == "restored away":
+        assert hf.checkpoint_restore("before").ending == "committed"
+    else:
+        assert hf.apply(plan_of(first, policy={"prune": True})).ending == "committed"
+    assert dict(sim.objects("firewall.alias")) == (there if how == "restored" else before)

@@ -81,9 +81,11 @@ class Checkpoint:
         xattrs = {digest: {name: b64decode(value) for name, value in values.items()} for digest, values in attributes}
         return cls(states=states, xattrs=xattrs, **found)
 
-    def plan_back(self, kept: str) -> Plan:
-        """The plan that goes back to it."""
-        document = restoring.document_of(restoring.PREFIX + self.name, self.states, targets=self.targets, xattrs=self.xattrs)
+    def plan_back(self, kept: str, newer: Mapping[Resource, State] = restoring.NOTHING) -> Plan:
+        """The plan that goes back to it; what is `newer` goes."""
+        states = {**self.states, **{resource: Item("") for resource in newer}}
+        name = restoring.PREFIX + self.name
+        document = restoring.document_of(name, states, now=newer, targets=self.targets, xattrs=self.xattrs)
         return restoring.plan_from(document, kept)
 
 
@@ -92,7 +94,7 @@ def plan_back(parts: Parts, name: str) -> Plan:
     found = find(parts.journal, name)
     newer = _objects_since(parts, found)
     targets = {**found.targets, **recorded.targets_of(parts, newer)}
-    return replace(found, states={**found.states, **newer}, targets=targets).plan_back(parts.home.objects)
+    return replace(found, targets=targets).plan_back(parts.home.objects, newer)
 
 
 def _objects_since(parts: Parts, checkpoint: Checkpoint) -> dict[Resource, State]:
@@ -101,7 +103,7 @@ def _objects_since(parts: Parts, checkpoint: Checkpoint) -> dict[Resource, State
         return {}
     managed = recorded.managed(parts.journal, plan)
     return {
-        resource: Item("")
+        resource: state
         for resource, state in managed.items()
         if is_object(resource.key) and state.exists and resource not in checkpoint.states
     }

@@ -18,7 +18,6 @@ from holdfast.core.plan import Plan, Stage, Step, Task
 from holdfast.journal.contract import Journal
 from holdfast.kinds.ground import under
 from holdfast.kinds.node import Node
-from holdfast.kinds.opnsense.item import Item
 from holdfast.kinds.opnsense.resources import name_in
 from holdfast.kinds.opnsense.restored import in_order, is_prunable
 from holdfast.kinds.registry import kind_of
@@ -28,7 +27,7 @@ MAKING: Final = frozenset({"file", "link", "dir", "copy", "tree", "upload", "dow
 
 
 class _LeftOut(NamedTuple):
-    objects: Sequence[Resource]
+    objects: Mapping[Resource, State]  # as they were left
     paths: Sequence[Resource]
 
 
@@ -55,7 +54,11 @@ def _left_out(journal: Journal, plan: Plan) -> _LeftOut:
     others = recorded.managed_by_others(journal, plan.name)
     there = {resource: state for resource, state in states.items() if state.exists and resource not in others}
     written = {resource for resource, writes, _ in _claimed(plan.steps) if writes}
-    objects = [each for each in there if is_prunable(each.key) and each.target in plan.targets and each not in written]
+    objects = {
+        each: state
+        for each, state in there.items()
+        if is_prunable(each.key) and each.target in plan.targets and each not in written
+    }
     return _LeftOut(objects, list(_paths({each: state for each, state in there.items() if each in made}, plan)))
 
 
@@ -111,10 +114,10 @@ def _depth(resource: Resource) -> int:
     return resource.key.count("/")
 
 
-def _objects(task: str, left: Sequence[Resource]) -> Stage:
+def _objects(task: str, left: Mapping[Resource, State]) -> Stage:
     """The dependent before the needed, one by one."""
     steps: list[Step] = []
-    for number, resource in enumerate(in_order({resource: Item("") for resource in left}), 1):
+    for number, resource in enumerate(in_order({}, left), 1):
         kind = f"opnsense.{resource.key.partition('/')[0]}"
         made = kind_of(kind)
         assert made is not None

@@ -27,13 +27,22 @@ _BEGIN: Final = b'{"holdfast_restore":1,'
 _NONE: Final[Mapping[str, Any]] = {}
 
 States = Mapping[Resource, State]
+NOTHING: Final[States] = {}
 
 
 def document_of(
-    name: str, states: States, *, targets: Mapping[str, Any] = _NONE, xattrs: Mapping[str, Mapping[str, bytes]] = _NONE
+    name: str,
+    states: States,
+    *,
+    now: States = NOTHING,
+    targets: Mapping[str, Any] = _NONE,
+    xattrs: Mapping[str, Mapping[str, bytes]] = _NONE,
 ) -> bytes:
-    """Removals come first and from the inside out, then everything else from the outside in."""
-    rows = [[resource.target, resource.key, states[resource].plain()] for resource in _ordered(states)]
+    """Removals come first and from the inside out, then everything else from the outside in.
+
+    `now` tells what objects of an appliance are before they go: who refers to whom decides which of them goes first.
+    """
+    rows = [[resource.target, resource.key, states[resource].plain()] for resource in _ordered(states, now)]
     attributes = {digest: {key: b64encode(value).decode() for key, value in found.items()} for digest, found in xattrs.items()}
     return msgspec.json.encode({_KEY: 1, "name": name, "states": rows, "targets": dict(targets), "xattrs": attributes})
 
@@ -92,11 +101,13 @@ def _needs(ordered: list[Resource]) -> dict[Resource, list[str]]:
     return needs
 
 
-def _ordered(states: States) -> list[Resource]:
+def _ordered(states: States, now: States) -> list[Resource]:
     paths = {resource: state for resource, state in states.items() if not objects.is_object(resource.key)}
     gone = sorted((resource for resource, node in paths.items() if not node.exists), reverse=True)
     there = sorted(resource for resource, node in paths.items() if node.exists)
-    return [*gone, *there, *objects.in_order({key: state for key, state in states.items() if key not in paths})]
+    kept = {key: state for key, state in states.items() if key not in paths and state.exists}
+    going = {key: now.get(key, state) for key, state in states.items() if key not in paths and not state.exists}
+    return [*gone, *there, *objects.in_order(kept, going)]
 
 
 def _attributes(values: Mapping[str, str]) -> Xattrs:

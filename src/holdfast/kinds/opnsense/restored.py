@@ -61,11 +61,30 @@ def _type(key: str) -> Type:
     return found
 
 
-def in_order(states: Mapping[Resource, State]) -> list[Resource]:
-    """What is to be there first, what refers to others behind them; then what is to go, the other way round."""
-    there = sorted((resource for resource, state in states.items() if state.exists), key=_rank)
-    gone = sorted((resource for resource, state in states.items() if not state.exists), key=_rank, reverse=True)
-    return [*there, *gone]
+def in_order(there: Mapping[Resource, State], gone: Mapping[Resource, State]) -> list[Resource]:
+    """What is to be there first, what refers to others behind them; then what is to go, as it is now, the other way round."""
+    return [*_used_first(there), *reversed(_used_first(gone))]
+
+
+def _used_first(states: Mapping[Resource, State]) -> list[Resource]:
+    """By type; and within a type what an object names, as an alias names others, before that object."""
+    named = {
+        (resource.target, name): resource for resource, state in states.items() for name in uses.named(resource.key, state)
+    }
+    placed: dict[Resource, None] = {}
+
+    def place(resource: Resource, above: tuple[Resource, ...]) -> None:
+        if resource in placed:
+            return
+        for name in uses.naming(resource.key, states[resource]):
+            used = named.get((resource.target, name))
+            if used is not None and used not in above:
+                place(used, (*above, used))
+        placed[resource] = None
+
+    for resource in sorted(states, key=_rank):
+        place(resource, (resource,))
+    return list(placed)
 
 
 def _rank(resource: Resource) -> tuple[str, int, str]:

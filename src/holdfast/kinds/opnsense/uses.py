@@ -107,8 +107,30 @@ def _users(view: View, type_: Type, found: Item) -> Iterator[tuple[str, str]]:
 
 
 def _holds(by: str, values: Values, field: str, wanted: str) -> bool:
+    return wanted in _entries(by, values, field)
+
+
+def _entries(by: str, values: Values, field: str) -> list[str]:
     separator = "\n" if (by, field) == ("firewall.alias", "content") else ","
-    return wanted in values.get(field, "").removeprefix("!").replace(f"{separator}!", separator).split(separator)
+    return values.get(field, "").removeprefix("!").replace(f"{separator}!", separator).split(separator)
+
+
+def named(key: str, state: object) -> Iterator[tuple[str, str]]:
+    """What others of its own type would name this object by."""
+    for use, values in _among_themselves(key, state):
+        yield use.by, values.get(use.name, "")
+
+
+def naming(key: str, state: object) -> Iterator[tuple[str, str]]:
+    """The names by which this object may refer to others of its own type."""
+    for use, values in _among_themselves(key, state):
+        yield from ((use.by, entry) for field in use.fields for entry in _entries(use.by, values, field))
+
+
+def _among_themselves(key: str, state: object) -> Iterator[tuple[Use, Values]]:
+    found = type_of(key)
+    if found is not None and isinstance(state, Item) and state.values is not None:
+        yield from ((use, state.values) for use in USES.get(found.name, ()) if use.by == found.name)
 
 
 def _going(view: View, use: Use, uuid: str) -> Iterator[tuple[str, Item]]:

@@ -11,9 +11,9 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
 
 from holdfast.testing.opnsense.clock import Clock
 
@@ -101,10 +101,10 @@ def as_xml(revision: Revision) -> str:
     """A text of the tree in the manner of the appliance's file: complete, one line per value, good for comparing."""
     lines = ['<?xml version="1.0"?>', "<opnsense>"]
     for path, listing in sorted(revision.config.items()):
-        lines.append(f"  <model path={quoteattr(path)}>")
+        lines.append(f'  <model path="{escape(path)}">')
         for uuid, item in listing.items():
-            lines.append(f"    <item uuid={quoteattr(uuid)}>")
-            lines += (f"      <value name={quoteattr(name)}>{escape(value)}</value>" for name, value in item.items())
+            lines.append(f'    <item uuid="{escape(uuid)}">')
+            lines += (f'      <value name="{escape(name)}">{escape(value)}</value>' for name, value in item.items())
             lines.append("    </item>")
         lines.append("  </model>")
     return "\n".join([*lines, *_signature(revision), "</opnsense>", ""])
