@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -134,6 +135,17 @@ def test_a_terminal_shows_what_is_under_way(shell: Shell) -> None:
     terminal.until("slow-one")
     (shell.home / "go").touch()
     assert terminal.end() == 0
+
+
+def test_ctrl_c_on_a_terminal_says_what_a_second_one_does_and_that_one_leaves_the_terminal_as_it_was(shell: Shell) -> None:
+    terminal = Terminal(shell, "apply", shell.steps("command: [sleep, '60']\nundo: 'true'"), "--yes")
+    terminal.until("0/1")
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.until("stops at once")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end() == 130
+    assert terminal.screen.endswith("\r\n\x1b[?25hstopped at once; what it left is finished by: holdfast recover\r\n")
+    assert shell.json("recover")["recovered"][0]["ending"] == "rolled_back"
 
 
 def test_colours_are_left_out_where_they_are_not_wanted(shell: Shell) -> None:

@@ -77,7 +77,7 @@ class Invocation:
         from holdfast.cli.signals import driving
         from holdfast.cli.views.progress import progress
 
-        with progress(self.screen) as watch, driving(hf, quiet=self.screen.quiet) as stop:
+        with progress(self.screen) as watch, driving(hf, self.screen) as stop:
             hf.parts.watchers.append(watch)
             self.drove = True
             yield stop

@@ -44,6 +44,7 @@ class Screen:
         self.quiet = False
         self.verbose = False
         self.streams = False  # is the answer one document after the other?
+        self.notice = ""  # stands at the foot of a lively terminal
         self.plain = bool(environment.get("NO_COLOR")) or environment.get("TERM") == "dumb"
         for stream in (out, err):
             if isinstance(stream, io.TextIOWrapper):

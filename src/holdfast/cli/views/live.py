@@ -32,7 +32,8 @@ MOVING: Final = ("applying", "undoing")
 class Foot:
     """Drawn anew several times a second, from what the events said."""
 
-    def __init__(self) -> None:
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
         self.run: Run | None = None
         self.since: dict[int, float] = {}
         self.started = monotonic()
@@ -57,6 +58,8 @@ class Foot:
         rows += [self._step(run.ids[step], now - since) for step, since in under_way[:RUNNING_MAX]]
         if len(under_way) > RUNNING_MAX:
             rows.append(Text(f"  and {len(under_way) - RUNNING_MAX:,} more", style="dim"))
+        if self.screen.notice:
+            rows.append(Text(self.screen.notice, style="yellow"))
         return Group(*rows)
 
     def _bar(self, run: Run, now: float) -> RenderableType:
@@ -78,7 +81,7 @@ class Foot:
 @contextmanager
 def live(screen: Screen) -> Iterator[Watch]:
     console = Console(file=screen.err, highlight=False, markup=False)
-    foot = Foot()
+    foot = Foot(screen)
     drawn = Live(foot, console=console, refresh_per_second=10, transient=True, redirect_stdout=False, redirect_stderr=False)
     with drawn as shown:
 
