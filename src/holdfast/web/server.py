@@ -8,6 +8,7 @@ import os
 import resource
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, closing, contextmanager, suppress
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
 POLL_S: Final = 0.03  # how often the journal is looked at, once for all clients
+LOOKS: Final = 30  # before the event loop hears that there was nothing
 START_POLL_S: Final = 0.005
 PING_S: Final = 15.0
 THREADS: Final = 16  # requests that are worked on at once, beside runs
@@ -285,23 +287,35 @@ class Uvicorn(uvicorn.Server):
 
 async def follow(tail: Tail, feed: Feed) -> None:
     """Look at the journal for everybody, in a thread of its own, and tell who listens."""
-    loop = asyncio.get_running_loop()
+    loop, stop = asyncio.get_running_loop(), threading.Event()
     with ThreadPoolExecutor(1, "tail") as thread:
         pinged = loop.time()
-        while True:
-            try:
-                for batch in await loop.run_in_executor(thread, lambda: list(tail.news())):
-                    if feed.listeners:
-                        feed.tell(await loop.run_in_executor(thread, told, batch))
-                    else:
-                        feed.pass_over(batch[-1].seq)
-            except WorldError:  # a damaged or busy journal is no reason to refuse what can still be answered
-                logging.getLogger("holdfast").exception("journal_unreadable")
-                await asyncio.sleep(PING_S)
-            if loop.time() >= pinged + PING_S:
-                feed.ping()
-                pinged = loop.time()
-            await asyncio.sleep(POLL_S)
+        try:
+            while True:
+                try:
+                    for batch in await loop.run_in_executor(thread, look, tail, stop):
+                        if feed.listeners:
+                            feed.tell(await loop.run_in_executor(thread, told, batch))
+                        else:
+                            feed.pass_over(batch[-1].seq)
+                except WorldError:  # a damaged or busy journal is no reason to refuse what can still be answered
+                    logging.getLogger("holdfast").exception("journal_unreadable")
+                    await asyncio.sleep(PING_S)
+                if loop.time() >= pinged + PING_S:
+                    feed.ping()
+                    pinged = loop.time()
+        finally:
+            stop.set()
+
+
+def look(tail: Tail, stop: threading.Event) -> list[list[Heard]]:
+    """Again and again, until there is something to tell or some time has passed: the event loop is not woken for less."""
+    for _ in range(LOOKS):
+        if stop.wait(POLL_S):
+            break
+        if found := list(tail.news()):
+            return found
+    return []
 
 
 def told(batch: Sequence[Heard]) -> list[Told]:
