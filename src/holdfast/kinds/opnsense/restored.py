@@ -15,8 +15,8 @@ from holdfast.kinds.opnsense import privileges, uses
 from holdfast.kinds.opnsense.item import HIDDEN, OTHER, Appliance, Item
 from holdfast.kinds.opnsense.resources import SECRETS, TYPES, Type, type_of
 
-# What others refer to comes first; HAProxy's servers are referred to by backends, and these by frontends.
-_ORDER: tuple[str, ...] = ("firewall.category", "haproxy.server", "haproxy.backend", *TYPES)
+# What others refer to comes first: gateways are by routes and rules, HAProxy's servers by backends, and these by frontends.
+_ORDER: tuple[str, ...] = ("firewall.category", "routing.gateway", "haproxy.server", "haproxy.backend", *TYPES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
