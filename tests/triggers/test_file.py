@@ -107,7 +107,7 @@ def test_what_is_wrong_at_one_key_does_not_hide_what_is_wrong_at_another(text: s
 
 
 @pytest.mark.parametrize(
-    "text", ["cron: {c: {schedule: 5, action: a}}", "actions: 7", "watchers: {w: {source: {}, condition: 5}}"]
+    "text", ["cron: {c: {schedule: [], action: a}}", "actions: 7", "watchers: {w: {source: {}, condition: 5}}"]
 )
 def test_no_hint_sends_people_to_the_layout_of_plans(text: str) -> None:
     assert not any("schema" in problem.hint for problem in problems(text))

@@ -298,7 +298,7 @@ def test_over_a_damaged_journal_everything_can_be_looked_at_and_nothing_is_done(
 def test_it_refuses_to_listen_where_others_could_read(shell: Shell, words: tuple[str, ...], code: str) -> None:
     (shell.home / "cert.pem").write_text("")
     answer = shell.run("serve", "--port", "0", *words)
-    assert (answer[0], answer[1]["error"]["code"]) == (4, code)
+    assert (answer[0], answer[1]["error"]["code"]) == (2, code)
 
 
 def test_a_port_that_is_taken_is_said_so(shell: Shell) -> None:
