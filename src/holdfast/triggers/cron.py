@@ -16,6 +16,15 @@ from holdfast.core.errors import WorldError
 
 MISSED_MAX: Final = 1000  # times that are looked at one by one after a downtime
 LATE_S: Final = 60.0  # who comes that late was not away: the machine was busy
+NICKNAMES: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
 EXTRA: Final = "install it with: pip install 'holdfast[triggers]'"
 
 
@@ -25,7 +34,7 @@ def times(schedule: str, timezone: str, after: float) -> Iterator[float]:
         from cronsim import CronSim
     except ImportError:
         raise WorldError("schedules need the extra `triggers`", code="unsupported", hint=EXTRA) from None
-    for found in CronSim(schedule, datetime.fromtimestamp(after, ZoneInfo(timezone))):
+    for found in CronSim(NICKNAMES.get(schedule, schedule), datetime.fromtimestamp(after, ZoneInfo(timezone))):
         yield found.astimezone(UTC).timestamp()
 
 
