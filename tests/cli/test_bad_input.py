@@ -100,6 +100,13 @@ def test_the_error_is_a_document_wherever_json_was_asked_for(shell: Shell) -> No
         assert (ended.code, ended.document["error"]["code"], ended.err) == (2, "invalid_value", "")
 
 
+def test_a_name_that_is_no_text_names_nothing(shell: Shell) -> None:
+    shell.run("apply", shell.steps("file: a\ncontent: x"), "--yes")
+    for words in (["show", "\udcff"], ["runs", "--plan", "\udcff"], ["checkpoint", "show", "\udcff"]):
+        ended = shell.run(*words, "--json")
+        assert (ended.code, ended.document["error"]["code"]) == (4, "not_found")
+
+
 def test_a_directory_is_no_plan_file(shell: Shell) -> None:
     ended = shell.run("plan", ".")
     assert ended.code == 2 and "Is a directory" in ended.err and "name a file in it" in ended.err

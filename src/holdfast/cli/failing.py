@@ -13,7 +13,7 @@ from holdfast.app.extras import absent
 from holdfast.cli import codes
 from holdfast.cli.invocation import Invocation
 from holdfast.cli.lines import line
-from holdfast.core.errors import CODES, Bug, HoldfastError
+from holdfast.core.errors import CODES, Bug, HoldfastError, Refused
 
 _OS_CODES: Final[Mapping[int, str]] = {
     errno.EACCES: "permission_denied",
@@ -42,7 +42,7 @@ def failed(invocation: Invocation, error: BaseException, words: Sequence[str]) -
             invocation.screen.complain(*(line(text) for text in error.format_message().splitlines()))
             return code
     else:
-        known = error if isinstance(error, HoldfastError) else _known(error)
+        known = error if isinstance(error, HoldfastError) else _known(error, words)
         document, code = known.plain(), codes.of_error(known)
         if invocation.drove and code == codes.FAILED:  # then nobody may believe that nothing was changed
             code = codes.PERSON
@@ -54,8 +54,10 @@ def failed(invocation: Invocation, error: BaseException, words: Sequence[str]) -
     return code
 
 
-def _known(error: BaseException) -> HoldfastError:
+def _known(error: BaseException, words: Sequence[str]) -> HoldfastError:
     """What an unforeseen exception is to a person: the world's fault when the operating system said so, else ours."""
+    if isinstance(error, UnicodeEncodeError) and not all(map(_is_text, words)):
+        return Refused("only files have names that are not UTF-8", code="not_found")
     if isinstance(error, ImportError) and (refusal := absent(error)):
         return refusal
     if isinstance(error, OSError):
@@ -63,6 +65,10 @@ def _known(error: BaseException) -> HoldfastError:
         place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
         return HoldfastError(f"{place}{error.strerror or error}", code=code, hint=_HINTS.get(code) or CODES[code].hint)
     return Bug(f"{type(error).__name__}: {error}")
+
+
+def _is_text(word: str) -> bool:
+    return word.encode(errors="replace").decode() == word
 
 
 def _usage(error: click.ClickException) -> Mapping[str, Any]:

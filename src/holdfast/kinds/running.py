@@ -72,7 +72,7 @@ class Running(Kind, frozen=True, kw_only=True):
         if isinstance(self.sudo, str) and _USER.fullmatch(self.sudo) is None:
             yield Flaw("sudo", f"`{self.sudo}` is not a user name", hint="write `true` for root, or the name of a user")
         if self.cwd is not None and (not self.cwd or not fit(self.cwd)):
-            yield Flaw("cwd", "a working directory is a path without NUL bytes")
+            yield Flaw("cwd", "the path of a working directory is UTF-8 without NUL bytes")
         if not self.ok_codes or not all(0 <= code <= 255 for code in self.ok_codes):
             yield Flaw("ok_codes", "exit codes lie between 0 and 255, and at least one of them must be fine")
 
