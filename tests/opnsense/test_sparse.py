@@ -84,6 +84,12 @@ def test_a_web_server_that_an_activation_restarts_is_waited_for(
     assert (made.ending, made.errors, sim.pending) == ("committed", [], [])
 
 
+def test_a_question_that_only_the_web_server_answered_is_asked_again(hf: Holdfast, sim: Simulator, plan_of: PlanOf) -> None:
+    for path in ("revert_backup", "search_rule", "get_rule", "rule_stats"):
+        sim.arm("html_502", path=path, method="")
+    assert hf.apply(plan_of(rule("ssh", 22))).ending == "committed"
+
+
 @pytest.mark.parametrize("said", ["No errors found", "0 errors, 0 warnings", "Configuration file is valid", ""])
 def test_a_proxy_that_finds_no_errors_says_so_in_its_own_words(
     said: str, hf: Holdfast, sim: Simulator, plan_of: PlanOf, monkeypatch: pytest.MonkeyPatch
@@ -93,7 +99,7 @@ def test_a_proxy_that_finds_no_errors_says_so_in_its_own_words(
     assert hf.apply(plan_of(front)).ending == "committed"
 
 
-@pytest.mark.parametrize("profile", ["24.7", "25.7", "26.1", "26.7"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_a_version_that_the_key_may_not_ask_for_is_known_by_its_calls(
     profile: str, hf: Holdfast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from holdfast.kinds.opnsense.resources import Type
 
 PAGE_ROWS: Final = 1000
 READ_TRIES: Final = 3
+UNSERVED: Final = (502, 503, 504)  # the web server alone answered; what only reads is asked again
 RETURNING_S: Final = (0.2, 0.4, 0.8, 1.6, 2.0)  # pauses in which a web server that an activation restarted comes back
 PROFILES: Final = ("24.7", "25.1", "25.7", "26.1", "26.7")
 
@@ -161,7 +162,9 @@ class Client:
         for attempt in range(1, READ_TRIES + 1):
             try:
                 limit_s = self.limits.new_connection_s if self._cut_off else self.limits.read_s
-                return await self._ask(method, path, body, limit_s, fresh=attempt > 1)
+                answer = await self._ask(method, path, body, limit_s, fresh=attempt > 1)
+                if answer.status not in UNSERVED or attempt == READ_TRIES:
+                    return answer
             except Unsent as error:
                 if attempt == READ_TRIES or error.untrusted:
                     raise self._unreachable(error) from None

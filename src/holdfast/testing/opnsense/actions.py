@@ -22,6 +22,7 @@ TIMEOUT_S: Final = 120.0
 ROLLBACK_S: Final = 60.0
 SAVEPOINT: Final = ("firewall.rule", "firewall.source_nat", "firewall.one_to_one", "firewall.npt")
 Table = dict[tuple[str, str, str], tuple[Handler, int]]
+EMPTY: Final = {"rows": [], "rowCount": 0, "total": 0, "current": 1}
 _STATUS_FAILED: Final = {"status": "failed"}
 
 
@@ -67,6 +68,7 @@ class Actions:
             "interfaces/overview": {"interfaces_info": (self.interfaces, 0), "export": (self.interfaces, 0)},
             "core/system": {"status": (self.system_status, 0), "dismiss_status": (self.dismiss, 0)},
             "core/firmware": {"info": (self.firmware, 0)},
+            "core/snapshots": {"search": (lambda call: EMPTY, 0)} if self.runtime.profile.since("25.1") else {},
             "diagnostics/system": {"system_information": (self.information, 0)},
             "core/backup": {
                 "providers": (self.providers, 0),
