@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from holdfast.core.errors import Problem
 from holdfast.core.plan import ONCE, Step
 from holdfast.kinds.contract import Kind
-from holdfast.kinds.registry import kind_of, names
+from holdfast.kinds.registry import KINDS, kind_of, names
 from holdfast.planfile.arguments import Rewrite, Shape, Texts, Walk, fill, rewrite, rewrite_secrets, shape_of
 from holdfast.planfile.layout import StepLayout, listed
 from holdfast.planfile.paths import Anchor, away
@@ -98,9 +98,10 @@ class StepReader:
 
     def _kind(self, own: Mapping[str, Any], spot: Spot) -> str | None:
         """The one key that names a kind. A key may be a kind and also an argument of another kind: then it is the argument."""
-        kinds = [key for key in own if shape_of_kind(key) is not None]
-        if len(kinds) > 1:
-            kinds = [kind for kind in kinds if not any(_takes(other, kind) for other in kinds)] or kinds
+        kinds = _no_arguments([key for key in own if key in KINDS])
+        if len(kinds) != 1 or not all(key == kinds[0] or _takes(kinds[0], key) for key in own):
+            # Only now those of other packages: to look for them takes as long as to read a short plan.
+            kinds = _no_arguments([key for key in own if shape_of_kind(key) is not None])
         if len(kinds) == 1:
             return kinds[0]
         if kinds:
@@ -166,6 +167,11 @@ def _salvaged(given: Mapping[str, Any]) -> StepLayout:
     named, needs = given.get("id"), given.get("needs")
     needs = [needs] if isinstance(needs, str) else needs if isinstance(needs, list) else []
     return StepLayout(id=named if isinstance(named, str) else None, needs=[name for name in needs if isinstance(name, str)])
+
+
+def _no_arguments(kinds: list[str]) -> list[str]:
+    """Without those that are arguments of another, unless none would be left."""
+    return [kind for kind in kinds if not any(_takes(other, kind) for other in kinds)] or kinds
 
 
 def _takes(kind: str, argument: str) -> bool:
