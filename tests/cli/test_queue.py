@@ -84,3 +84,19 @@ def test_a_run_that_waits_can_be_cancelled_from_elsewhere(shell: Shell) -> None:
     assert [row["plan"] for row in waiting(shell)] == ["two"]
     let_go(shell, first)
     assert ended(two).code == 0
+
+
+def test_what_the_dead_holder_left_is_finished_before_the_next_one_begins(shell: Shell) -> None:
+    """Else it would build on what is half-done, and the dead run could never be taken back."""
+    (shell.home / "a").write_text("old")
+    first = holding(shell, "--json")
+    holder = shell.json("locks")["locks"][0]["run"]
+    process, run = queued(shell, "next")
+    first.kill()
+    first.wait()
+    assert ended(process).document["ending"] == "committed"
+    left = shell.json("show", holder)
+    assert (left["ending"], left["residue"]) == ("rolled_back", [])
+    taken_back = max(event["seq"] for event in shell.json("events", holder)["events"] if event["type"] == "run.rolled_back")
+    begun = min(event["seq"] for event in shell.json("events", run)["events"] if event["type"] == "run.started")
+    assert taken_back < begun

@@ -43,6 +43,7 @@ LETTING_GO_POLL_S = 0.01
 LETTING_GO_S = 3.0  # so long a run that is over may take to give its locks back
 Holder = LockRow | Waiter
 Waiting = Callable[[Holder], None]  # told whom a run waits for
+Recover = Callable[[], Awaitable[object]]  # finishes what dead processes left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +60,10 @@ class Wishes:
 class Session:
     """One plan, one fleet, for as long as something is done with them."""
 
-    def __init__(self, parts: Parts, plan: Plan, *, on_loop: bool) -> None:
+    def __init__(self, parts: Parts, plan: Plan, recover: Recover, *, on_loop: bool) -> None:
         self.parts = parts
         self.plan = plan
+        self._recover = recover
         self.on_loop = on_loop
         self.fleet: Fleet = parts.wiring.fleet(plan, on_loop=on_loop)
         self.asked: list[tuple[str, dict[str, Any]]] = []  # from this process: signals
@@ -170,6 +172,8 @@ class Session:
             if told != holder.run and waiting is not None:
                 waiting(holder)
                 told = holder.run
+            if self._is_dead(holder):
+                await self._recover()  # nobody builds on what it left half-done
             resting = True
             while resting:
                 for verb, data in asks():
@@ -204,6 +208,11 @@ class Session:
         while (holder := held()) is not None and self._is_over(holder.run) and clock.monotonic() < until:
             await self._rest(LETTING_GO_POLL_S)
         return holder
+
+    def _is_dead(self, holder: Holder) -> bool:
+        row = self.parts.journal.run(holder.run)
+        left = row is not None and (row.ending is not None or is_orphan(row))
+        return left and not self.parts.owner.is_alive(holder.owner)
 
     def _is_over(self, run: str) -> bool:
         row = self.parts.journal.run(run)
@@ -304,12 +313,12 @@ class Session:
         return parts.journal.lock(run, parts.owner.name, keys, at=parts.clock.now(), dead=self._dead_owners(run))
 
     def _dead_owners(self, run: str) -> set[str]:
-        """Whose locks are free to be taken. A paused run keeps its locks, whether or not its process lives."""
+        """Whose locks are free to be taken. A run that has not ended keeps its own: it rests, or has to be finished first."""
         parts = self.parts
         dead = {lock.owner for lock in parts.journal.locks() if not parts.owner.is_alive(lock.owner)}
         if dead:
-            resting = parts.journal.runs(open_only=True, limit=10_000)
-            dead -= {row.owner for row in resting if row.state == "paused" and row.id != run and row.owner}
+            unfinished = parts.journal.runs(open_only=True, limit=10_000)
+            dead -= {row.owner for row in unfinished if row.id != run and row.owner}
         return dead
 
     # -- common

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from holdfast.app import asking
 from holdfast.app.apply import Session
@@ -12,7 +12,6 @@ from holdfast.app.looking import runs
 from holdfast.app.looking.reading import Reading
 from holdfast.app.opening import Injected, looking_parts, open_parts
 from holdfast.app.parts import Parts
-from holdfast.app.use import Work
 from holdfast.core.plan import Plan
 from holdfast.journal import queue
 from holdfast.journal.contract import RunRow
@@ -20,11 +19,9 @@ from holdfast.journal.contract import RunRow
 if TYPE_CHECKING:
     from holdfast.app.looking.following import Following
 
-T = TypeVar("T")
-
 
 class Desk(Reading):
-    """What needs no event loop, and what both fronts share: reading, and beginning sessions."""
+    """What needs no event loop, and what both fronts share: reading, and asking."""
 
     def __init__(self, parts: Parts) -> None:
         if not isinstance(parts, Parts):
@@ -117,17 +114,6 @@ class Desk(Reading):
         from holdfast.app.keeping import retention
 
         return list(retention.all_due(self.parts))
-
-    async def work(self, plan: Plan, do: Work[T], *, on_loop: bool) -> T:
-        """Do something in a session of its own, and close it whatever happens."""
-        session = Session(self.parts, plan, on_loop=on_loop)
-        self.sessions.append(session)
-        try:
-            with self.parts.wiring.telling(plan, session.hear):
-                return await do(session)
-        finally:
-            self.sessions.remove(session)
-            await session.fleet.close(session.together)
 
     def whole(self, plan: Plan) -> Plan:
         """The plan with what its policy adds: the removal of what it left out."""

@@ -82,8 +82,19 @@ class Engine(Desk):
         self.close()
 
     async def use(self, use: Use[T]) -> T:
+        return await self._work(use, on_loop=True)
+
+    async def _work(self, use: Use[T], *, on_loop: bool) -> T:
+        """Do something in a session of its own, and close it whatever happens."""
         plan, do = use
-        return await self.work(plan, do, on_loop=True)
+        session = Session(self.parts, plan, self.recover, on_loop=on_loop)
+        self.sessions.append(session)
+        try:
+            with self.parts.wiring.telling(plan, session.hear):
+                return await do(session)
+        finally:
+            self.sessions.remove(session)
+            await session.fleet.close(session.together)
 
     async def plan(self, plan: Plan) -> Preview:
         """What it would do: `.changes`, `.problems`, `.irreversible`. Nothing is touched."""
@@ -224,12 +235,12 @@ class Unlooped(Engine):
     """
 
     async def use(self, use: Use[T]) -> T:
-        plan, do = use
-        if not needs_loop(plan):
-            return await self.work(plan, do, on_loop=False)
+        if not needs_loop(use[0]):
+            return await self._work(use, on_loop=False)
         import asyncio
 
-        return asyncio.run(self.work(plan, do, on_loop=True))
+        work = self._work(use, on_loop=True)
+        return await work if _in_a_loop() else asyncio.run(work)
 
 
 class Holdfast(Desk):
@@ -330,6 +341,17 @@ class Holdfast(Desk):
             if following.over:
                 return
             self.clock.pause(EVENT_POLL_S)
+
+
+def _in_a_loop() -> bool:
+    """A run on a loop of its own may come to finish another one, that a dead process left."""
+    from asyncio import get_running_loop
+
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _wishes(plan: Plan, options: Options, saved: SavedPlan | None) -> Wishes:
