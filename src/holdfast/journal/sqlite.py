@@ -33,6 +33,7 @@ class SqliteJournal(Ledger):
     def __init__(self, directory: str, *, read_only: bool, patience_s: float) -> None:
         self.damage: str | None = None
         self._remembered: str | None = None  # damage that an earlier opening came upon
+        self._entered = False
         self._directory = directory
         self._database = opening.path_in(directory, place.DATABASE)
         self._read_only = read_only
@@ -89,6 +90,7 @@ class SqliteJournal(Ledger):
             opening.check_end(rows, anchored)
             behind = opening.is_behind(rows)
         self.damage = self._remembered = place.remembered_damage(self._directory)
+        self._entered = True
         if behind and not self._read_only and self.damage is None:
             self.replay()
 
@@ -118,10 +120,11 @@ class SqliteJournal(Ledger):
             raise
 
     def _note(self, damage: str) -> None:
-        """For this opening, and for every later one."""
+        """For this opening, and for every later one; but what an opening finds, the next one finds by itself."""
         if self.damage is None:
             self.damage = damage
-            place.remember_damage(self._directory, damage)
+            if self._entered:
+                place.remember_damage(self._directory, damage)
 
     def _readable(self) -> sqlite3.Connection:
         if self._closed:
