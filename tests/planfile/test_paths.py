@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.planfile.paths import Anchor, clean
-from tests.planfile.plans import codes_of, plan_of, problem_of, step_of
+from tests.planfile.plans import codes_of, plan_of, problem_of, problems_of, step_of
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,14 @@ def test_a_nul_byte_is_refused():
 
 def test_an_empty_path_is_refused():
     assert codes_of("steps: [{dir: ''}]") == ["invalid_value"]
+
+
+def test_what_is_no_text_cannot_become_part_of_a_plan():
+    for options in ({"base": "/plans/\udcff"}, {"env": {"HOME": "/home/\udcff", "X": "\udcff"}}):
+        text = "steps: [{dir: /a}, {dir: b}]" if "base" in options else "steps: [{dir: ~/a}, {file: /b, content: '${env.X}'}]"
+        problems = problems_of(text, **options)
+        assert {problem.code for problem in problems} == {"invalid_value"}
+        assert all("not UTF-8" in problem.message for problem in problems)
 
 
 def test_sources_are_relative_to_the_plan_file_on_every_target():

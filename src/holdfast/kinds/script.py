@@ -32,7 +32,7 @@ class Script(Running, frozen=True, kw_only=True):
         if self.source is None and (not self.text or not fit(str(self.text))):
             yield Flaw("text", "a script is a text without NUL bytes")
         if self.source is not None and (not self.source or not fit(self.source)):
-            yield Flaw("text", "`source` is the path of a script")
+            yield Flaw("text", "the path of a script is UTF-8 without NUL bytes")
         if self.interpreter is not None:
             yield from flaws_of_words("interpreter", self.interpreter)
         if not all(map(fit, self.args)):

@@ -9,6 +9,8 @@ import posixpath
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from holdfast.planfile.marks import is_unicode
+
 
 class Misplaced(NamedTuple):
     """Why a path cannot be used."""
@@ -53,6 +55,10 @@ class Anchor(NamedTuple):
         if start is None:
             return Misplaced(
                 f"`{path}` is relative, and this plan has no file to be relative to", hint="write an absolute path"
+            )
+        if not is_unicode(start):
+            return Misplaced(
+                f"`{path}` is beneath a directory whose name is not UTF-8", hint="write an absolute path, or move the plan file"
             )
         return clean(f"{start}/{path}")
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from holdfast.core.errors import PlanError, Problem
+from holdfast.planfile.marks import is_unicode
 from holdfast.planfile.source import Spot, meant
 
 EXPANSION_MAX: Final = 64 * 1024 * 1024  # characters of texts, and for each value:
@@ -161,6 +162,8 @@ class Scope:
             value = value[part]
         if value is BROKEN:
             raise _Known
+        if isinstance(value, str) and not is_unicode(value):
+            raise _Unknown(f"`{name}` is not UTF-8", "a plan holds nothing that is no text", "invalid_value")
         self.allowance.take(value)
         return value
 
