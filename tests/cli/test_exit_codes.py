@@ -40,6 +40,16 @@ def test_3_stuck_with_what_is_left_and_what_to_do(shell: Shell) -> None:
     assert "left behind" in ended.out and "why" in ended.out and "do " in ended.out
 
 
+def test_0_when_one_task_is_taken_back_though_the_run_is_partial_then(shell: Shell) -> None:
+    tasks = "tasks: [{name: t, each: [{i: 1}, {i: 2}], steps: [{dir: 'd${each.i}'}]}]"
+    shell.run("apply", shell.write("plan.yaml", f"holdfast: 1\nname: demo\n{tasks}\n"), "--yes")
+    ended = shell.run("rollback", "last", "--task", "t@1", "--yes", "--json")
+    assert (ended.code, ended.document["ending"]) == (0, "partial")
+    (shell.home / "d2" / "own").mkdir()
+    stuck = shell.run("rollback", "last", "--task", "t@2", "--yes", "--json")
+    assert (stuck.code, stuck.document["residue"][0]["what_to_do"]) == (3, "move away what is in it, then try again")
+
+
 @pytest.mark.parametrize(
     ("steps", "code"),
     [

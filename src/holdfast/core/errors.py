@@ -30,7 +30,7 @@ CODES: Final[Mapping[str, Code]] = {
     "parent_not_found": Code(False, "add a `dir` step for the parent, or set `parents: true` on it"),
     "permission_denied": Code(False, "run as a user who may do this, or change the permissions first"),
     "conflict": Code(False, "something else is at the path; remove it or set `on_conflict`"),
-    "not_empty": Code(False, "set `recursive: true` to remove a directory with its contents"),
+    "not_empty": Code(False, "move away what is in it, then try again"),
     "cycle": Code(False, "remove one of the `needs` on the way round"),
     "unknown_key": Code(False, "remove the key or correct its spelling"),
     "unknown_kind": Code(False, "`holdfast schema` lists the kinds"),

@@ -48,7 +48,8 @@ class Remove(Files, frozen=True, kw_only=True):
         if found.type == "dir" and not self.recursive and not ground.is_empty(self.path):
             if self.full_ok:
                 return unchanged(self.path, found)
-            raise Unfit("not_empty", f"`{self.path}` is a directory with something in it")
+            hint = "set `recursive: true` to remove a directory with its contents"
+            raise Unfit("not_empty", f"`{self.path}` is a directory with something in it", hint)
         room = ground.room(self.path)
         check_removable(ground.facts(), room, self.path, found)
         empty = None if self.recursive or found.type != "dir" else True  # what comes into it meanwhile is not lost

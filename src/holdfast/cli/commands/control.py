@@ -29,12 +29,12 @@ def rollback(invocation: Invocation, run: str, task: str | None, yes: bool) -> i
     with invocation.engine() as hf:
         found = hf.show(run)
         hf.askable(found.run, "rollback", **part)
-        steps = counted(len(found.executed), "step")
-        invocation.screen.confirm(f"Undo {steps} of the run {found.run} ({found.plan}, {said(found.state)})?", yes=yes)
+        what = f"the task {task}" if task else counted(len(found.executed), "step")
+        invocation.screen.confirm(f"Undo {what} of the run {found.run} ({found.plan}, {said(found.state)})?", yes=yes)
         with invocation.driven(hf) as stop:
             result = hf.rollback(found.run, **part)
     document = result.plain()
-    if result.ending == "rolled_back" and not stop.heard:
+    if not stop.heard and (result.ending == "rolled_back" or (task and result.ending == "partial")):
         return invocation.answer(document, *ending(document), code=codes.FINE)
     return concluded(invocation, result, interrupted=stop.heard)
 
@@ -45,9 +45,10 @@ def recover(invocation: Invocation, resume: bool) -> int:
     """Bring the runs of dead processes to an end. A run whose process lives is never touched.
 
     Every `apply` does this first. A run that cannot go on, because the world changed meanwhile, is rolled back.
+    A run that ended `stuck` because nobody answered is rolled back as well, by this command only.
     """
     with invocation.engine() as hf:
-        results = recovered(invocation, hf, resume=resume)
+        results = recovered(invocation, hf, resume=resume, unanswered=True)
     document = {"recovered": [{"run": result.run, "ending": result.ending} for result in results]}
     lines = [line(result.run, "  ", result.plan, "  ", marks.state(result.ending or result.state)) for result in results]
     code = codes.PERSON if any(result.ending in ("stuck", "partial") for result in results) else codes.FINE
