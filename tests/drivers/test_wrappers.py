@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import getattr_static
+
 import pytest
 
 from holdfast.core.change import Change, Effect, Look
-from holdfast.drivers.contract import Batch, Ending, Move, Outcome
+from holdfast.drivers.contract import Batch, Ending, Guard, Keeper, Move, Outcome
+from holdfast.drivers.files.memory import Memory
 from holdfast.runtime.crew import run_to_end
 from holdfast.testing.builders import Cells, Value
 from holdfast.testing.faulty import Call, Died, DryRun, Faulty, Moment, ReadOnly, Traced
@@ -22,6 +25,18 @@ def apply(driver: Faulty | DryRun | ReadOnly | Traced, *moves: Move, keep_going:
 
 def endings(outcomes: list[Outcome]) -> list[str]:
     return [outcome.ending.value for outcome in outcomes]
+
+
+def test_what_the_driver_inside_can_do_beside_stands_in_its_wrapper() -> None:
+    """Since Python 3.12 isinstance does not ask a wrapper for what it only passes on."""
+    inner = Memory()
+    wrapped = ReadOnly(inner)
+    assert (getattr_static(wrapped, "fetch", None), getattr_static(wrapped, "arm", None)) == (inner.fetch, None)
+    assert (isinstance(wrapped, Keeper), isinstance(wrapped, Guard), isinstance(ReadOnly(Cells()), Keeper)) == (
+        True,
+        False,
+        False,
+    )
 
 
 # -- Faulty

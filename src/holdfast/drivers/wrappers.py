@@ -12,10 +12,26 @@ from typing import Any, Final
 
 from holdfast.core.change import Look, State, Verdict, classify
 from holdfast.core.errors import Failure
-from holdfast.drivers.contract import DONE, SKIPPED, UNCHANGED, Batch, Driver, Ending, Move, Outcome
+from holdfast.drivers.contract import (
+    DONE,
+    SKIPPED,
+    UNCHANGED,
+    Activating,
+    Batch,
+    Carrier,
+    Driver,
+    Ending,
+    Guard,
+    Keeper,
+    Move,
+    Outcome,
+)
 from holdfast.drivers.one_by_one import one_by_one
 from holdfast.kinds.states import depth_of
 
+_BESIDE: Final = tuple(
+    verb for ability in (Activating, Carrier, Guard, Keeper) for verb in vars(ability) if not verb.startswith("_")
+)
 _LANDED: Final = (Ending.DONE, Ending.UNCHANGED)
 _REFUSED: Final = Outcome(
     Ending.FAILED, Failure(code="permission_denied", message="this driver may only look", hint="use another one")
@@ -27,6 +43,10 @@ class Wrapper:
 
     def __init__(self, inner: Driver) -> None:
         self.inner = inner
+        # Found by isinstance only where they really stand: since Python 3.12 it does not ask `__getattr__`.
+        vars(self).update(
+            (verb, getattr(inner, verb)) for verb in _BESIDE if hasattr(inner, verb) and not hasattr(type(self), verb)
+        )
 
     async def inspect(self, looks: Sequence[Look]) -> Mapping[str, State]:
         return await self.inner.inspect(looks)
