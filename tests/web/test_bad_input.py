@@ -149,12 +149,14 @@ def test_what_is_no_http_ends_only_its_own_connection(shared: House) -> None:
         assert client.get("/healthz").status_code == 200
 
 
-def test_what_is_no_http_is_told_so_like_every_other_error(shared: House) -> None:
+def test_what_is_no_http_is_told_so_like_every_other_error(shared: House, caplog: pytest.LogCaptureFixture) -> None:
     with socket.create_connection(("127.0.0.1", shared.server.port), timeout=10) as connection:
         connection.sendall(b"GET\r\n\r\n")
         head, _, body = b"".join(iter(lambda: connection.recv(1000), b"")).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert json.loads(body)["error"]["code"] == "syntax"
+    said = [record for record in caplog.records if record.name.startswith("uvicorn")]
+    assert said == []  # a log of ours is lines of JSON, and strangers do not fill it
 
 
 @pytest.mark.parametrize("what", HOSTILE)

@@ -262,6 +262,7 @@ class Server:
         return uvicorn.Config(
             app,
             log_config=None,
+            log_level="error",  # what strangers send is answered; lines about it would be nobody's, and no JSON
             access_log=False,
             lifespan="off",
             server_header=False,
