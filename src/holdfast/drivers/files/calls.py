@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import stat
 from functools import lru_cache
 from typing import Any
@@ -234,7 +233,7 @@ def _as_bytes(name: str) -> bytes:
 
 def _renameat2(dir_fd: int, name: bytes, new_fd: int, new: bytes, flags: int) -> None:
     libc = _libc()
-    number = _RENAMEAT2.get(platform.machine())
+    number = _RENAMEAT2.get(os.uname().machine)
     if hasattr(libc, "renameat2"):
         failed = libc.renameat2(dir_fd, name, new_fd, new, flags)
     elif libc is not None and number is not None:

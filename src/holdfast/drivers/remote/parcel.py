@@ -117,7 +117,7 @@ def parcel() -> bytes:
     parts = (
         zlib.compress(_LOADER.format(packages=_PACKAGES).encode()),
         MAGIC_NUMBER,
-        zlib.compress(marshal.dumps(sources, 2)),
-        zlib.compress(marshal.dumps(codes)),
+        zlib.compress(marshal.dumps(sources, 2), 1),  # to pack it tighter takes longer than to send it
+        zlib.compress(marshal.dumps(codes), 1),
     )
     return START + b"".join(b"%010d" % len(part) + part for part in parts)
