@@ -54,6 +54,8 @@ def test_a_route_that_cuts_every_connection_ends_stuck_and_is_finished_when_some
         with bench.engine() as engine:
             result = engine.apply(bench.plan([swallow]))
             assert (result.ending, result.residue[0]["resource"]) == ("stuck", "edge:routes.route/192.168.1.8/29")
+            assert [again.ending for again in engine.recover()] == ["stuck"]
             bench.simulator.running.take("route", bench.simulator.revisions[-1].config)  # by the console, until it reboots
-            assert engine.rollback(result.run).ending == "rolled_back"
+            assert [again.ending for again in engine.recover()] == ["rolled_back"]
+            assert engine.recover() == []
         assert (bench.world(), bench.simulator.pending) == (bench.found, [])

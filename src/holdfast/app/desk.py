@@ -99,6 +99,13 @@ class Desk(Reading):
         alive = self.parts.owner.is_alive
         return [row for row in rows if row.state not in runs.RESTING and (row.owner is None or not alive(row.owner))]
 
+    def unanswered_runs(self) -> list[RunRow]:
+        """Runs that ended `stuck` because nobody answered: they can be finished once somebody does."""
+        from holdfast.app.looking.folding import read
+
+        stuck = self.journal.runs(ending="stuck")
+        return [row for row in stuck if any(map(_is_unanswered, read(self.journal, row).residue.values()))]
+
     def free_locks(self) -> None:
         """A process that died between the end of its run and its last word left the locks of that run behind."""
         for lock in self.journal.locks():
@@ -132,3 +139,7 @@ class Desk(Reading):
 
     def close(self) -> None:
         self.parts.close()
+
+
+def _is_unanswered(residue: Mapping[str, Any]) -> bool:
+    return str(residue["reason"]).partition(":")[0] in ("unreachable", "timeout")

@@ -155,13 +155,17 @@ class Engine(Desk):
         """Say yes to what waits for it: a step of the kind `approve`, or `gate`."""
         return await self.control(run, "approve", step=step)
 
-    async def recover(self, *, resume: bool = False) -> list[Result]:
-        """Finish every run whose process died."""
+    async def recover(self, *, resume: bool = False, unanswered: bool = True) -> list[Result]:
+        """Finish every run whose process died; and `unanswered` ones, which could not reach what they were to take back."""
         self.free_locks()
+        left = self.unanswered_runs() if unanswered else []
         results = []
         for row in self.dead_runs():
             with someone_else_may_be_faster():
                 results.append(await self.finish(row, resume=resume))
+        for row in left:
+            with someone_else_may_be_faster():
+                results.append(await self.rollback(row.id))
         return results
 
     async def finish(self, row: RunRow, *, resume: bool) -> Result:
@@ -298,9 +302,9 @@ class Holdfast(Desk):
         """Say yes to what waits for it: a step of the kind `approve`, or `gate`."""
         return run_to_end(self._engine.approve(run, step))
 
-    def recover(self, *, resume: bool = False) -> list[Result]:
-        """Finish every run whose process died."""
-        return run_to_end(self._engine.recover(resume=resume))
+    def recover(self, *, resume: bool = False, unanswered: bool = True) -> list[Result]:
+        """Finish every run whose process died; and `unanswered` ones, which could not reach what they were to take back."""
+        return run_to_end(self._engine.recover(resume=resume, unanswered=unanswered))
 
     def finish(self, row: RunRow, *, resume: bool) -> Result:
         return run_to_end(self._engine.finish(row, resume=resume))

@@ -73,12 +73,12 @@ def _options(invocation: Invocation, *, no_wait: bool, **given: Any) -> Options:
     return Options(wait=not no_wait, waiting=waiting, **given)
 
 
-def recovered(invocation: Invocation, hf: Holdfast, *, resume: bool = False) -> list[Result]:
-    """Finish what dead processes left, and say so."""
-    if not hf.dead_runs():
+def recovered(invocation: Invocation, hf: Holdfast, *, resume: bool = False, unanswered: bool = False) -> list[Result]:
+    """Finish what dead processes left, and say so; `unanswered` runs only where that is asked for, as it may take long."""
+    if not hf.dead_runs() and not (unanswered and hf.unanswered_runs()):
         return []
     with invocation.driven(hf) as stop:
-        results = hf.recover(resume=resume)
+        results = hf.recover(resume=resume, unanswered=unanswered)
     for result in results:
         words = f"{result.run}  {result.plan}: {said(result.ending or result.state)}"
         invocation.screen.note(line(Span(f"{'recovered':<{COLUMN}}", "yellow"), words))

@@ -45,9 +45,10 @@ def recover(invocation: Invocation, resume: bool) -> int:
     """Bring the runs of dead processes to an end. A run whose process lives is never touched.
 
     Every `apply` does this first. A run that cannot go on, because the world changed meanwhile, is rolled back.
+    A run that ended `stuck` because nobody answered is rolled back as well, by this command only.
     """
     with invocation.engine() as hf:
-        results = recovered(invocation, hf, resume=resume)
+        results = recovered(invocation, hf, resume=resume, unanswered=True)
     document = {"recovered": [{"run": result.run, "ending": result.ending} for result in results]}
     lines = [line(result.run, "  ", result.plan, "  ", marks.state(result.ending or result.state)) for result in results]
     code = codes.PERSON if any(result.ending in ("stuck", "partial") for result in results) else codes.FINE
