@@ -1,4 +1,7 @@
-"""`approve`: nothing goes on until a person says yes, with `holdfast approve RUN STEP`. No driver takes part."""
+"""`approve`: nothing goes on until a person says yes, with `holdfast approve RUN STEP`. No driver takes part.
+
+With `timeout` the step fails when nobody has said so by then.
+"""
 
 from __future__ import annotations
 
