@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from holdfast.core.errors import WorldError
 from holdfast.journal.contract import Record
@@ -53,7 +53,7 @@ class Chain:
         digest.update(body)
         return digest.digest()
 
-    def seal(self, sheet: str, key: Any, body: bytes) -> bytes:
+    def seal(self, sheet: str, key: object, body: bytes) -> bytes:
         digest = self._seals.copy()
         digest.update(f"{sheet}\0{key!r}\0".encode("utf-8", "surrogatepass"))
         digest.update(body)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from holdfast.core.errors import Refused
 from holdfast.core.events import Event, Outline
@@ -22,6 +22,7 @@ from holdfast.journal.sheets import Key, Sheets
 from holdfast.journal.stats import answers
 
 EXECUTIONS_MAX: Final = 100_000  # rows kept of executions, and of cleanups
+T = TypeVar("T")
 END_OF_PREFIX: Final = "\U0010ffff"
 
 
@@ -43,14 +44,14 @@ class Ledger(ABC):
         """Number of the last event."""
 
     @abstractmethod
-    def _keep(self, sheets: Sheets, record: Record, encoded: Any) -> None: ...
+    def _keep(self, sheets: Sheets, record: Record, encoded: bytes) -> None: ...
 
     @abstractmethod
     def records(self, run: str | None = None, *, after: int = 0, limit: int | None = None) -> Iterator[Record]: ...
 
-    def _encoded(self, events: Sequence[Event]) -> Any:
+    def _encoded(self, events: Sequence[Event]) -> bytes:
         """What can be prepared of a record before its number is known."""
-        return None
+        return b""
 
     # -- records
 
@@ -71,7 +72,7 @@ class Ledger(ABC):
         run: str | None,
         events: tuple[Event, ...],
         at: float,
-        encoded: Any = None,
+        encoded: bytes = b"",
         fence: int | None = None,
     ) -> Persisted:
         head = NO_HEAD if run is None else head_of(sheets, run)
@@ -324,8 +325,8 @@ def _without_owner(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in row.items() if name != "owner"}
 
 
-def _first(rows: Iterator[Any], limit: int) -> list[Any]:
-    found: list[Any] = []
+def _first(rows: Iterator[T], limit: int) -> list[T]:
+    found: list[T] = []
     while len(found) < limit:
         row = next(rows, None)
         if row is None:

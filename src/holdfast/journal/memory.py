@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from operator import attrgetter
 from threading import RLock
-from typing import Any
 
 from holdfast.core.errors import WorldError
 from holdfast.core.events import Event
@@ -74,7 +73,7 @@ class MemoryJournal(Ledger):
     def _last(self, sheets: Sheets) -> int:
         return self._next - 1
 
-    def _keep(self, sheets: Sheets, record: Record, encoded: Any) -> None:
+    def _keep(self, sheets: Sheets, record: Record, encoded: bytes) -> None:
         self._records.append(record)
         if record.run is not None:
             self._by_run.setdefault(record.run, []).append(record)

@@ -19,7 +19,7 @@ from holdfast.core.errors import Bug
 from holdfast.core.events import EVENTS, NOTHING, PUBLISHED_ONLY, Event, Outline, StageOutline, TaskOutline
 from holdfast.journal.contract import Record
 
-Encode = Callable[[Any], bytes]
+Encode = Callable[[object], bytes]
 _parse_slowly: Final = json.JSONDecoder().decode
 _compact: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -54,12 +54,12 @@ def encode(record: Record, events: bytes) -> bytes:
     return b'%s,"events":%s}' % (_compact(head)[:-1].encode(), events)
 
 
-def encode_small(value: Any) -> bytes:
+def encode_small(value: object) -> bytes:
     """For rows and commands: small values, not worth loading a faster encoder for."""
     return _encode(value) if "msgspec" in sys.modules else _compact(value).encode()
 
 
-def _encode(value: Any) -> bytes:
+def _encode(value: object) -> bytes:
     try:
         return _fast()(value)
     except UnicodeEncodeError:  # a path that is not UTF-8 travels as lone surrogates, which only escapes can carry
@@ -73,7 +73,7 @@ def _fast() -> Encode:
     return msgspec.json.Encoder(enc_hook=_plain).encode
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, range):

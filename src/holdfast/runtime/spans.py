@@ -13,6 +13,7 @@ from holdfast.core.run import Run
 from holdfast.runtime.clock import Clock
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
 BEGINNINGS: Final = frozenset({"run.created", "run.interrupted", "run.rolling_back", "run.queued", "run.resumed"})
@@ -25,10 +26,10 @@ class _Trace:
     __slots__ = ("context", "execute", "failed", "prepare", "rollback", "to_undo", "undo_failed", "undone")
 
     def __init__(self) -> None:
-        self.execute: Any = None
-        self.context: Any = None
-        self.prepare: Any = None
-        self.rollback: Any = None
+        self.execute: Span | None = None
+        self.context: Context | None = None
+        self.prepare: Span | None = None
+        self.rollback: Span | None = None
         self.failed = 0
         self.undone = 0
         self.undo_failed = 0
@@ -73,7 +74,7 @@ class Spans:
             made.prepare = self._child(made, "executor.Prepare", {"operations": len(run.ids)})
         return made
 
-    def _child(self, made: _Trace, name: str, attributes: Mapping[str, Any]) -> Span:
+    def _child(self, made: _Trace, name: str, attributes: Mapping[str, str | int]) -> Span:
         return self._tracer.start_span(name, made.context, attributes=attributes, start_time=self._now())
 
     def _end(self, made: _Trace, run: Run) -> None:
