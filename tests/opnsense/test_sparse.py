@@ -111,3 +111,12 @@ def test_a_version_that_the_key_may_not_ask_for_is_known_by_its_calls(
         assert (made.ending, made.errors, hf.apply(plan).ending) == ("committed", [], "unchanged")
         refused = hf.apply(plans_for(sim, monkeypatch)(rule("ssh", 22)))
         assert (refused.ending, refused.errors[0]["code"]) == ("refused", "permission_denied")
+
+
+def test_privileges_of_an_older_version_are_found_by_their_own_spelling(hf: Holdfast, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = ("api/firewall/filter/*", "api/firewall/filter_util/rule_stats*", "api/diagnostics/system/system_information*")
+    with Simulator("25.1", users=(User("few", "few-key", "few-secret", calls),)) as sim:
+        sim.key, sim.secret = "few-key", "few-secret"
+        assert hf.apply(plans_for(sim, monkeypatch)(rule("ssh", 22))).ending == "committed"
+        answered = {call.action for call in sim.requests if call.status == 200}
+        assert {"ruleStats", "systemInformation"} <= answered

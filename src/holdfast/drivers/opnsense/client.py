@@ -16,7 +16,7 @@ from holdfast.drivers.opnsense.rows import is_managed, is_uuid, of_get, of_row, 
 from holdfast.drivers.opnsense.veil import Veil
 from holdfast.kinds.opnsense.field import NEWEST, OLDEST, number
 from holdfast.kinds.opnsense.item import Appliance
-from holdfast.kinds.opnsense.resources import Type
+from holdfast.kinds.opnsense.resources import Type, camel
 
 PAGE_ROWS: Final = 1000
 READ_TRIES: Final = 3
@@ -88,7 +88,7 @@ class Client:
 
     async def check_writable(self) -> None:
         """Raise where the key may only read: found out by a call that changes nothing."""
-        answer = await self._repeated("GET", "core/backup/revert_backup/none", None)
+        answer = await self._spelled("GET", "core/backup/revert_backup/none", None)
         if answer.status == 500 and "errorTitle" in (answer.document or {}):
             hint = "use the key of a user who may change the configuration"
             raise WorldError(f"the key may only read from {self._url}", code="permission_denied", hint=hint)
@@ -138,7 +138,7 @@ class Client:
 
     async def read(self, path: str, *, body: Any = None, missing_ok: bool = False) -> Any:
         """A document; reading is repeated where the connection broke. None where the call is missing and may be."""
-        answer = await self._repeated("GET" if body is None else "POST", path, body)
+        answer = await self._spelled("GET" if body is None else "POST", path, body)
         if answer.status == 200:
             document = answer.document
             if document is None:
@@ -157,6 +157,14 @@ class Client:
             if error.code in ("permission_denied", "unsupported", "api_rejected"):
                 return None
             raise
+
+    async def _spelled(self, method: str, path: str, body: Any) -> Answer:
+        """What is forbidden may only be spelled otherwise: up to 25.1 privileges have their actions in camel case."""
+        answer = await self._repeated(method, path, body)
+        at, action, rest = _parts(path)
+        if answer.status != 403 or action == camel(action):
+            return answer
+        return await self._repeated(method, "/".join((at, camel(action), *rest)), body)
 
     async def _repeated(self, method: str, path: str, body: Any) -> Answer:
         for attempt in range(1, READ_TRIES + 1):
@@ -332,6 +340,12 @@ def _inner(document: Any, *names: str) -> Mapping[str, Any] | None:
             return {}
         document = document.get(name) if isinstance(document, dict) else None
     return {} if document == [] else document if isinstance(document, dict) else None
+
+
+def _parts(path: str) -> tuple[str, str, list[str]]:
+    """Module and controller, the action, and what follows it."""
+    module, controller, action, *rest = path.split("/")
+    return f"{module}/{controller}", action, rest
 
 
 def profile_of(version: str) -> str:
