@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 import holdfast
 from holdfast.app.engine import Holdfast, Options
+from holdfast.core.events import Event
+from holdfast.core.run import Run
 
 TENANT = "tenant:acme"
 
@@ -38,6 +41,30 @@ def test_k03_or_waits_and_says_for_whom(hf: Holdfast, tmp_path: Path) -> None:
 
     result = hf.apply(plan(tmp_path / "a"), Options(waiting=told))
     assert (result.ending, waited) == ("committed", ["HOLDER"])
+
+
+def test_k03_or_rests_while_it_waits_and_takes_its_place_again(hf: Holdfast, tmp_path: Path) -> None:
+    """Each command counts once, however often it was given."""
+    hf.journal.lock("HOLDER", hf.parts.owner.name, [TENANT], at=1.0)
+    places: list[bool] = []
+
+    def watch(run: Run, events: Sequence[Event]) -> None:
+        if events[-1].type in ("run.paused", "run.queued"):
+            places.append(run.id in hf.journal.names("waiting"))
+        if events[-1].type == "run.queued":
+            hf.journal.unlock("HOLDER", at=2.0)
+
+    def told(held: Any) -> None:
+        hf.sessions[0].asked += [(verb, {"by": "test"}) for verb in ("pause", "pause", "resume", "resume")]
+
+    hf.parts.watchers.append(watch)
+    result = hf.apply(plan(tmp_path / "a"), Options(waiting=told))
+    types = [event["type"] for event in hf.event_documents(result.run)]
+    assert result.ending == "committed"
+    assert [type_ for type_ in types if type_ in ("run.pausing", "run.paused", "run.queued", "run.started")] == [
+        "run.pausing", "run.paused", "run.queued", "run.started",
+    ]  # fmt: skip
+    assert places[-1]
 
 
 @pytest.mark.parametrize(

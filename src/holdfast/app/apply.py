@@ -185,14 +185,14 @@ class Session:
 
     async def _asked_in_line(self, run: Run, keys: Sequence[str], wishes: Wishes, verb: str, data: Mapping[str, Any]) -> None:
         """A server that stops has what waits give up its place; mostly it is the next one that takes it again."""
-        if verb == "pause":
+        if verb == "pause" and run.state == "created":
             exact = {"exact": wishes.saved.rows} if wishes.saved else {}
             self._tell(run, Event("run.pausing", data), Event("run.paused", exact))
             queue.leave(self.parts.journal, run.id)
-        elif verb == "resume":
+        elif verb == "resume" and run.state == "paused":
             self._stand_in_line(run, keys)
             self._tell(run, Event("run.queued", {"by": data.get("by"), "owner": self.parts.owner.name}))
-        else:
+        elif verb == "cancel":
             await self._drive(run, Book(run.id, ()), Asked(self.parts.clock.now(), "cancel", data))
 
     def _in_the_way(self, run: str, keys: Sequence[str]) -> Holder | None:
