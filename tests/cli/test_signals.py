@@ -60,11 +60,14 @@ def test_a_killed_run_is_finished_by_the_next_apply(shell: Shell) -> None:
 def test_a_run_whose_process_was_killed_is_shown_as_interrupted_by_whoever_looks(shell: Shell) -> None:
     process = holding(shell)
     assert shell.json("show", "last")["state"] == "running"
+    assert shell.json("history")["executions"][0]["interrupted"] is False
     process.kill()
     process.communicate()
     assert shell.json("show", "last")["state"] == "interrupted"
     listed = shell.json("runs")["runs"][0]
     assert (listed["state"], listed["ending"]) == ("interrupted", None)
+    assert shell.json("history")["executions"][0]["interrupted"] is True
+    assert shell.json("stats")["actions"][0]["interrupted"] == 1
 
 
 def test_a_run_that_waits_for_a_lock_can_be_interrupted(shell: Shell) -> None:

@@ -76,8 +76,14 @@ class Reading:
 
     def abandoned(self) -> list[Mapping[str, Any]]:
         """Executions that will never end, because their process died, though nobody was left to write it down."""
-        flights = self.journal.in_flight()
-        return [row for row in flights if row.get("owner") and not is_alive(self._executors, row["owner"])]
+        return [row for row in self.journal.in_flight() if self._is_abandoned(row)]
+
+    def _is_abandoned(self, execution: Mapping[str, Any]) -> bool:
+        """Of an action, when its executor is dead; of a plan, when nobody drives its run any more."""
+        if execution.get("owner"):
+            return not is_alive(self._executors, execution["owner"])
+        row = None if execution["run"] is None else self.journal.run(execution["run"])
+        return row is not None and self.as_it_is(row).state == "interrupted"
 
     def history(self, *, limit: int = 100, cleanups: bool = False, before: int | None = None) -> dict[str, Any]:
         over = {row["id"] for row in self.abandoned()}
