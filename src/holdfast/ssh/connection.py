@@ -42,7 +42,9 @@ T = TypeVar("T")
 class Connection:
     """Made by `connecting.connect`, shared out by `Pool`."""
 
-    def __init__(self, address: Address, raw: Any, judge: Judge, *, output_bytes_max: int = OUTPUT_BYTES_MAX) -> None:
+    def __init__(
+        self, address: Address, raw: asyncssh.SSHClientConnection, judge: Judge, *, output_bytes_max: int = OUTPUT_BYTES_MAX
+    ) -> None:
         self.address = address
         self.raw = raw  # asyncssh's own; only this package touches it
         self.output_bytes_max = output_bytes_max
@@ -181,7 +183,8 @@ class Connection:
         """A server gives a session free a moment after it told that it is over: that is worth a short wait."""
         for pause_s in CROWDED_S:
             with suppress(Crowded), translated(self.address):
-                await self.raw.create_session(lambda: dialogue, line, encoding=None, request_pty=False)
+                # Bytes pass as they are: what is named there need not be UTF-8.
+                await self.raw.create_session(lambda: dialogue, line, encoding=None, request_pty=False)  # type: ignore[arg-type]
                 return
             if not self.alive or dialogue.channel is not None:
                 break
@@ -300,7 +303,7 @@ def _announced(mark: str, line: bytes, *, exec_it: bool) -> bytes:
     return b"echo %s group $$ >&2\n%s%s" % (mark.encode(), b"exec " if exec_it else b"", line)
 
 
-def _passes_signals_on(raw: Any) -> bool:
+def _passes_signals_on(raw: asyncssh.SSHClientConnection) -> bool:
     """OpenSSH does since 7.9, except in sessions of root: those have no process beside them that could."""
     found = _OPENSSH.match(raw.get_extra_info("server_version", ""))
     newer = found is not None and (int(found[1]), int(found[2])) >= _SIGNALS_SINCE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -120,7 +120,7 @@ class Dialogue(asyncssh.SSHClientSession[bytes]):
 
         self.notes = Notes(mark, heard)
 
-    def connection_made(self, chan: Any) -> None:
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self.channel = chan
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -217,7 +217,7 @@ class Input:
 class Process:
     """A remote process that is talked to: its three streams, its end."""
 
-    def __init__(self, host: object, stop: Callable[[Dialogue, float], Any]) -> None:
+    def __init__(self, host: object, stop: Callable[[Dialogue, float], Awaitable[None]]) -> None:
         self.stdout = asyncio.StreamReader(limit=STREAM_BYTES_MAX)
         self.stderr = asyncio.StreamReader(limit=STREAM_BYTES_MAX)
         self.dialogue = Dialogue(self._hear)

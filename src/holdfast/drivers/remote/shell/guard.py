@@ -14,7 +14,7 @@ from holdfast.drivers.remote.shell.orders import Question, Script
 from holdfast.drivers.remote.shell.words import Dialect, call, library, quoted
 
 
-async def watcher(dialect: Dialect, run: str, seconds: float, undo: Sequence[Order | Mapping[str, Any]]) -> bytes:
+async def arming(dialect: Dialect, run: str, seconds: float, undo: Sequence[Order | Mapping[str, Any]]) -> bytes:
     """Calls that arm a switch. Its text goes to it over a pipe, so that no secret in it is ever an argument or a file."""
     number = secrets.token_hex(8)
     end = secrets.token_hex(16).encode()

@@ -18,7 +18,7 @@ from holdfast.drivers.files.stash import slot_name
 from holdfast.drivers.files.values import Order, Report
 from holdfast.drivers.remote.near import Answer, Serve
 from holdfast.drivers.remote.shell.answers import CONTENT_BYTES_MAX, Flux, Reader, Sections
-from holdfast.drivers.remote.shell.guard import watcher, whole
+from holdfast.drivers.remote.shell.guard import arming, whole
 from holdfast.drivers.remote.shell.orders import Question, Script
 from holdfast.drivers.remote.shell.words import Dialect, call, library, quoted
 from holdfast.drivers.remote.wire import CHUNK_BYTES, HEAD, QUESTIONS, pack, sizes
@@ -169,7 +169,7 @@ class ShellWorker:
         slot = slot_name(values["run"])
         said = await self._said(call("ready", slot))
         self._expect(said.text())
-        return (await self._said(await watcher(self._dialect, slot, values["seconds"], values["undo"]))).text()
+        return (await self._said(await arming(self._dialect, slot, values["seconds"], values["undo"]))).text()
 
     async def extend(self, values: Mapping[str, Any], serve: Serve | None) -> Any:
         said = await self._said(call("extend", slot_name(values["run"]), str(whole(values["seconds"]))))
