@@ -13,7 +13,7 @@ from holdfast.core.errors import Failure
 from holdfast.drivers.opnsense.client import Client
 from holdfast.drivers.opnsense.network import gateways, routes, vlans
 from holdfast.drivers.opnsense.services import service
-from holdfast.drivers.opnsense.wanted import Changes, enabled, of_type, patiently, rejected, rows_at
+from holdfast.drivers.opnsense.wanted import Changes, enabled, of_type, patiently, rejected
 from holdfast.kinds.opnsense.item import Item
 from holdfast.kinds.opnsense.values import is_literal
 
@@ -68,11 +68,21 @@ async def _aliases(client: Client, changes: Changes) -> Failure | None:
     what = "is not loaded" if wanted else "is still loaded"
 
     async def look() -> Failure | None:
-        rows = await rows_at(client, f"firewall/alias_util/list/{quote(name, safe='')}")
-        loaded = None if rows is None else any(address in row.values() for row in rows)
-        return None if loaded in (None, wanted) else rejected(f"the alias `{name}` was activated, but {address} {what}")
+        loaded = await _table(client, name)
+        if loaded is None or (address in loaded) is wanted:
+            return None
+        return rejected(f"the alias `{name}` was activated, but {address} {what}")
 
     return await patiently(client, look)
+
+
+async def _table(client: Client, name: str) -> set[str] | None:
+    """What an alias holds in the packet filter; None where nobody can tell."""
+    answer = await client.told(f"firewall/alias_util/list/{quote(name, safe='')}")
+    rows = answer.get("rows") if isinstance(answer, dict) else None
+    if not isinstance(rows, list):
+        return None
+    return {str(value) for row in rows for value in (row.values() if isinstance(row, dict) else (row,))}
 
 
 def _news(before: Item, after: Item) -> Iterator[tuple[str, str, bool]]:
