@@ -38,9 +38,12 @@ const VERDICTS: Record<string, Judge> = {
     happened: "It failed, and rollback could not finish.",
     so: `${plural(run.residue.length, "thing")} ${run.residue.length === 1 ? "is" : "are"} left behind. Do what is said below, then roll back again.`,
   }),
-  interrupted: () => ({
+  interrupted: (run) => ({
     happened: "The process that drove it is gone.",
-    so: "What was in flight is looked at before anything else is done. Resume goes on with the plan; roll back undoes it.",
+    so:
+      run.confirm_until === null
+        ? "What was in flight is looked at before anything else is done. Resume goes on with the plan; roll back undoes it."
+        : "Confirm keeps what it did; else it is rolled back, by whoever recovers it.",
   }),
   created: () => ({ happened: "It is being prepared.", so: "Nothing was touched yet." }),
   queued: (run) => ({
