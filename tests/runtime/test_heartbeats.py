@@ -137,6 +137,16 @@ def waiting(tmp_path: Path) -> holdfast.Plan:
     return holdfast.parse({"holdfast": 1, "name": "slow", "tasks": [{"name": "t", "tenant": "acme", "stages": stages}]})
 
 
+def test_a_heart_that_beats_without_a_rest_does_not_keep_the_steps_from_their_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine so slow that the next beat is due when one was told."""
+    monkeypatch.setattr(beating, "BEAT_S", 0.0)
+    plan = holdfast.parse({"holdfast": 1, "name": "short", "steps": [{"wait": "10ms"}]})
+    with holdfast.open(tmp_path / "state") as hf:
+        assert hf.apply(plan).ending == "committed"
+
+
 def test_a_subscriber_hears_the_heart_beat_between_the_events(tmp_path: Path, quick: None) -> None:
     async def listen() -> tuple[list[dict[str, Any]], float]:
         began = time.monotonic()

@@ -158,17 +158,25 @@ class SideBySide:
         while True:
             for verb, data in self._asks():
                 self._inbox.put_nowait(Asked(self._clock.now(), verb, data))
-            now = self._clock.now()
-            if self._inbox.empty() and wake_at is not None and now >= wake_at:
-                return Ticked(now)
-            limit = POLL_S if wake_at is None else max(0.0, min(POLL_S, wake_at - now))
-            try:
-                found = await self._asyncio.wait_for(self._inbox.get(), limit)
-            except TimeoutError:
-                continue
+            found = await self._heard(wake_at)
             if isinstance(found, BaseException):  # a disk that failed, a mistake of ours: it ends the run
                 raise found
-            return found
+            if found is not None:
+                return found
+
+    async def _heard(self, wake_at: float | None) -> Stimulus | BaseException | None:
+        """What has come, else what comes within a moment. To wait for no time at all would not even get what has come."""
+        now = self._clock.now()
+        if self._inbox.empty() and wake_at is not None and now >= wake_at:
+            await self._asyncio.sleep(0)  # who is told the time again and again still lets the effects go on
+            if self._inbox.empty():
+                return Ticked(now)
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        try:
+            return await self._asyncio.wait_for(self._inbox.get(), POLL_S if wake_at is None else min(POLL_S, wake_at - now))
+        except TimeoutError:
+            return None
 
     async def close(self) -> None:
         """Interrupt what is still under way and wait for it."""
