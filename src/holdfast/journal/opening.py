@@ -99,8 +99,12 @@ def reader_of(database: str, patience_s: float) -> sqlite3.Connection:
             place.check(database + suffix)
     with translated():
         reader = connect(database, "ro", patience_s)
-        reader.execute("PRAGMA cell_size_check=ON")
-        (version,) = reader.execute("PRAGMA user_version").fetchone()
+        try:
+            reader.execute("PRAGMA cell_size_check=ON")
+            (version,) = reader.execute("PRAGMA user_version").fetchone()
+        except sqlite3.Error:
+            reader.close()
+            raise
     if version > FORMAT:
         reader.close()
         hint = "use the version of holdfast that wrote it, or a newer one"
