@@ -31,9 +31,9 @@ from holdfast.kinds.states import parse_state
 from holdfast.runtime.book import Book, entries_from, entries_of, prepared_events, rows_in
 from holdfast.runtime.crew import Crew, Inline, SideBySide
 from holdfast.runtime.executor import drive
-from holdfast.runtime.fleet import Fleet, Together, one_after_the_other
+from holdfast.runtime.fleet import Fleet, Together, Unreadable, one_after_the_other
 from holdfast.runtime.perform import Performer
-from holdfast.runtime.prepare import Prepared, prepare
+from holdfast.runtime.prepare import Prepared, foresee, prepare, problems_of
 from holdfast.runtime.switches import Switches, guarded_events
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class Session:
 
     async def prepare(self) -> tuple[str, Prepared]:
         sources = await read_sources(self.plan, self.fleet, self.together)
-        return seal(self.plan, sources), await prepare(self.plan, self.fleet, self.together, sources)
+        return seal(self.plan, sources), await foresee(self.plan, self.fleet, self.together, sources)
 
     # -- a new run
 
@@ -105,6 +105,8 @@ class Session:
             return None, ()
         try:
             prepared = await prepare(plan, self.fleet, self.together, sources)
+        except Unreadable as unreadable:
+            return self._refuse(run, problems_of(plan, unreadable))
         except StorageFailed:
             raise
         except WorldError as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
-from holdfast.core.change import FACTS, Depth, Look, Resource
-from holdfast.core.errors import Refused
+from holdfast.core.change import FACTS, Depth, Look, Resource, State
+from holdfast.core.errors import Refused, StorageFailed, WorldError
 from holdfast.core.predict import Seen
 from holdfast.drivers.contract import Driver
 
@@ -60,6 +60,23 @@ def family_of(key: str) -> str:
     return FAMILY_OF_KEY.get(prefix, prefix) if found and prefix.isidentifier() else "files"
 
 
+class Blind(NamedTuple):
+    """What could not be looked at on one target, and why."""
+
+    target: str
+    keys: frozenset[str]
+    error: WorldError
+
+
+class Unreadable(WorldError):
+    """Not everything could be looked at; it speaks with the words of the first that could not."""
+
+    def __init__(self, blind: Sequence[Blind]) -> None:
+        first = blind[0].error
+        super().__init__(first.message, code=first.code, hint=first.hint)
+        self.blind = blind
+
+
 async def inspect(fleet: Fleet, wanted: Mapping[str, Sequence[Look]], together: Together) -> Seen:
     """Look at everything asked for: one call per driver, all drivers at the same time where that can be had."""
     calls: list[tuple[str, Driver, list[Look]]] = []  # every driver is found before the first one is asked
@@ -69,12 +86,28 @@ async def inspect(fleet: Fleet, wanted: Mapping[str, Sequence[Look]], together: 
             by_family.setdefault(family_of(look.key), []).append(look)
         for family, some in by_family.items():
             calls.append((target, fleet.driver(target, family), some))
-    found = await together([driver.inspect(some) for _, driver, some in calls])
+    found = await together([_ask(driver, some) for _, driver, some in calls])
     seen: Seen = {}
+    blind: list[Blind] = []
     for (target, _, some), states in zip(calls, found, strict=True):
+        if isinstance(states, WorldError):
+            blind.append(Blind(target, frozenset(look.key for look in some), states))
+            continue
         for key, depth in some:
             seen[Resource(target, key)] = (depth, states[key])
+    if blind:
+        raise Unreadable(blind)
     return seen
+
+
+async def _ask(driver: Driver, looks: Sequence[Look]) -> Mapping[str, State] | WorldError:
+    """One that cannot answer does not keep the others from being heard."""
+    try:
+        return await driver.inspect(looks)
+    except StorageFailed:
+        raise
+    except WorldError as error:
+        return error
 
 
 async def one_after_the_other(waiting: Sequence[Awaitable[T]]) -> Sequence[T]:
@@ -82,4 +115,15 @@ async def one_after_the_other(waiting: Sequence[Awaitable[T]]) -> Sequence[T]:
     return [await call for call in waiting]
 
 
-__all__ = ["FACTS", "Depth", "DriverFleet", "Fleet", "Together", "family_of", "inspect", "one_after_the_other"]
+__all__ = [
+    "FACTS",
+    "Blind",
+    "Depth",
+    "DriverFleet",
+    "Fleet",
+    "Together",
+    "Unreadable",
+    "family_of",
+    "inspect",
+    "one_after_the_other",
+]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from holdfast.core.change import Look, Resource
-from holdfast.core.errors import Bug
-from holdfast.core.plan import Plan
+from holdfast.core.change import FACTS, Look, Resource
+from holdfast.core.errors import Bug, Problem
+from holdfast.core.plan import Plan, Step
 from holdfast.core.predict import Prediction, Seen, looks_of, predict
-from holdfast.runtime.fleet import Fleet, Together, inspect
+from holdfast.runtime.fleet import Blind, Fleet, Together, Unreadable, inspect
 
 ROUNDS_MAX: Final = 40  # each round sees further along a chain of links or moves; more is a loop of ours
 
@@ -34,6 +34,29 @@ async def prepare(plan: Plan, fleet: Fleet, together: Together, known: Seen | No
             more.setdefault(resource.target, []).append(Look(resource.key, depth))
         seen.update(await inspect(fleet, more, together))
     raise Bug("the prediction asks for ever more looks at the world")
+
+
+async def foresee(plan: Plan, fleet: Fleet, together: Together, known: Seen) -> Prepared:
+    """The same before anything has begun: what cannot be looked at is a problem of the plan, each told at its first step."""
+    try:
+        return await prepare(plan, fleet, together, known)
+    except Unreadable as unreadable:
+        return Prepared(dict(known), Prediction(((),) * len(plan.steps), problems_of(plan, unreadable)))
+
+
+def problems_of(plan: Plan, unreadable: Unreadable) -> tuple[Problem, ...]:
+    return tuple(_problem(plan, blind) for blind in unreadable.blind)
+
+
+def _problem(plan: Plan, blind: Blind) -> Problem:
+    error = blind.error
+    first = next((step.id for step in plan.steps if _needs(step, blind)), None)
+    return Problem(code=error.code, message=error.message, hint=error.hint, step=first)
+
+
+def _needs(step: Step, blind: Blind) -> bool:
+    claims = [claim for claim in step.operation.claims() if (claim.target or step.target) == blind.target]
+    return any(claim.key in blind.keys for claim in claims) or (step.target == blind.target and FACTS in blind.keys)
 
 
 def _is_known(seen: Seen, target: str, look: Look) -> bool:
