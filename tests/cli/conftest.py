@@ -110,6 +110,7 @@ class Shell:
             for stream in (process.stdin, process.stdout, process.stderr):
                 if stream is not None:
                     stream.close()
+        (self.home / "over").touch()  # what a killed process left running
 
 
 def ended(process: subprocess.Popen[str], text: str | None = None) -> Ended:
@@ -118,7 +119,7 @@ def ended(process: subprocess.Popen[str], text: str | None = None) -> Ended:
 
 
 # A run that holds its locks until it is told to go on.
-WAIT = "touch held; while [ ! -e go ]; do sleep 0.02; done; rm go held"
+WAIT = "touch held; until [ -e go ] || [ -e over ]; do sleep 0.02; done; rm -f go held"
 
 
 def holding(shell: Shell, *words: str) -> subprocess.Popen[str]:
