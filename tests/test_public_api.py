@@ -130,7 +130,7 @@ def test_an_engine_over_a_directory_that_was_not_opened_says_how_to_open_it(
     front: type[holdfast.Engine | holdfast.Holdfast], tmp_path: Path
 ) -> None:
     with pytest.raises(TypeError, match=rf"{front.__name__}\.open\(state\)"):
-        front(tmp_path / "state")  # type: ignore[arg-type]
+        front(tmp_path / "state")  # type: ignore[arg-type]  # the mistake that is tested
 
 
 def test_everything_an_engine_is_made_of_can_be_handed_in(tmp_path: Path, text: str) -> None:

@@ -40,7 +40,7 @@ class Attended:
             door.write(f"{pid}\n".encode())
             while self._waiting(door) or self._at_work():
                 pass
-        time.sleep(0.02)
+        time.sleep(0.02)  # two steps of the clock by which it tells who came first: nothing else moves that one on
 
     def _waiting(self, door: IO[bytes]) -> bool:
         return any(fcntl.ioctl(door, termios.FIONREAD, bytes(4)))

@@ -194,7 +194,7 @@ def left_by(script: str, patience_s: float = 30) -> list[Path]:
     """The directories of a script of this name; what is about to be removed gets the time it needs."""
     deadline = time.monotonic() + patience_s
     while (found := list(Path("/tmp").glob(f"holdfast-script-{script}.*"))) and time.monotonic() < deadline:
-        time.sleep(0.01)
+        time.sleep(0.01)  # looked at again, not hoped for
     return found
 
 

@@ -13,7 +13,7 @@ from holdfast.app.looking.runs import has_begun
 from holdfast.app.parts import Parts
 from holdfast.app.plans.cautions import warnings
 from holdfast.app.plans.preview import SavedPlan, no_step, read_sources, seal
-from holdfast.core.collecting import undisturbed
+from holdfast.collecting import undisturbed
 from holdfast.core.errors import Problem, Refused, StorageFailed, WorldError
 from holdfast.core.events import Event
 from holdfast.core.evolve import evolve

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any, Final
 
-from holdfast.core.collecting import undisturbed
+from holdfast.collecting import undisturbed
 from holdfast.core.errors import Refused, WorldError
 from holdfast.core.events import Event
 from holdfast.journal import opening, place

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from holdfast.core.collecting import undisturbed
+from holdfast.collecting import undisturbed
 from holdfast.core.plan import Plan
 from holdfast.planfile.paths import Anchor
 from holdfast.planfile.reader import read

@@ -183,7 +183,7 @@ class Connection:
         """A server gives a session free a moment after it told that it is over: that is worth a short wait."""
         for pause_s in CROWDED_S:
             with suppress(Crowded), translated(self.address):
-                # Bytes pass as they are: what is named there need not be UTF-8.
+                # Bytes pass as they are, though the types want text: what is named there need not be UTF-8.
                 await self.raw.create_session(lambda: dialogue, line, encoding=None, request_pty=False)  # type: ignore[arg-type]
                 return
             if not self.alive or dialogue.channel is not None:
